@@ -1,0 +1,27 @@
+import { earliest, type Instant, later } from './instant.ts';
+import type { GrantJob } from './job.ts';
+
+/** By when a grant job must have been written (PROTOCOL, Jobs): the earliest of `notAfter`, receipt + the longest wait, and its own end. */
+export function grantDeadline(job: GrantJob, receivedAt: Instant, maxPendingMs: number): Instant {
+  const pendingUntil = later(receivedAt, maxPendingMs);
+  return earliest(job.notAfter, pendingUntil, job.end.kind === 'at' ? job.end.expiresAt : undefined) ?? pendingUntil;
+}
+
+/** True where a job is too old to be believed new: its id may have been forgotten with the retention (milliseconds). */
+export function isOutdated(issuedAt: Instant, now: Instant, retentionMs: number): boolean {
+  return later(issuedAt, retentionMs) < now;
+}
+
+/** How far `now` may be ahead of the wall clock before new grants are refused (ARCHITECTURE, Time). */
+export const CLOCK_TOLERANCE_MS = 300_000;
+
+/** Trusted time: never runs backwards. `mark` is the high-water mark, read together with the monotonic `markedAtMs`. */
+export function trustedNow({ wall, mark, elapsedMs }: { wall: Instant; mark: Instant; elapsedMs: number }): Instant {
+  const advanced = later(mark, elapsedMs);
+  return wall > advanced ? wall : advanced;
+}
+
+/** True where the trusted time is so far ahead of the wall clock that one of them is wrong. */
+export function isClockTrusted({ now, wall }: { now: Instant; wall: Instant }): boolean {
+  return now - wall <= CLOCK_TOLERANCE_MS;
+}

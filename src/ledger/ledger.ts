@@ -1,0 +1,187 @@
+import type { AuditRecord } from '../access/audit.ts';
+import type { Event, SequencedEvent } from '../access/event.ts';
+import type {
+  ActiveGrant,
+  EndedGrant,
+  EndingGrant,
+  FailedGrant,
+  Grant,
+  Known,
+  LiveGrant,
+  PendingGrant,
+} from '../access/grant.ts';
+import type { EntryId, GrantId, JobId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
+import type { Intent, NewIntent } from '../access/intent.ts';
+import type { Job } from '../access/job.ts';
+import type { Period, Placeholder } from '../access/membership.ts';
+import type { Pair } from '../access/reference.ts';
+
+/** An event that is a job's stored result. */
+export type JobResult = Extract<Event, { kind: 'job.succeeded' | 'job.failed' }>;
+
+/** A job as the ledger keeps it; `job` is null where its content was invalid. */
+export interface StoredJob {
+  readonly jobId: JobId;
+  /** SHA-256 of the RFC 8785 form of the received object, hex. */
+  readonly hash: string;
+  readonly job: Job | null;
+  readonly receivedAt: Instant;
+  readonly traceparent: string | null;
+  /** The grant that the job is attached to, whose outcome it shares. */
+  readonly grantId: GrantId | null;
+  readonly attempts: number;
+  /** What it came to; null while open. */
+  readonly result: JobResult | null;
+}
+
+/** What is written together with a change of state, in its transaction. */
+export interface Consequence {
+  readonly at: Instant;
+  /** Told before the results. */
+  readonly events?: readonly Event[];
+  /** Told last; each settles its job, whose stored result it becomes. */
+  readonly results?: readonly JobResult[];
+  readonly audit: readonly AuditRecord[];
+}
+
+/** Everything that is known about one user in one group. */
+export interface PairState {
+  readonly period: Period | null;
+  /** Active and ending grants of the pair. */
+  readonly grants: readonly LiveGrant[];
+  readonly intent: Intent | null;
+  readonly placeholder: Placeholder | null;
+}
+
+/** A change of what we placed in a group: the value that stands there now, or null where it has left. */
+export interface PlaceholderChange {
+  readonly groupId: EntryId;
+  readonly value: string | null;
+}
+
+export interface LedgerIdentity {
+  /** A UUID, new whenever a ledger is created or restored. */
+  readonly ledgerId: string;
+  readonly connectorId: string;
+  readonly nextSeq: number;
+}
+
+/** When the directory last refused our bind (result 49), and a check value of what was refused. */
+export interface BindRefusal {
+  readonly at: Instant;
+  readonly fingerprint: string;
+}
+
+/** What a start finds unfinished. */
+export interface Unfinished {
+  /** Open and attached to no grant yet, in order of receipt. */
+  readonly jobs: readonly StoredJob[];
+  readonly pending: readonly PendingGrant[];
+  readonly ending: readonly EndingGrant[];
+  readonly intents: readonly Intent[];
+}
+
+/**
+ * PORT: the durable record. Every method is one transaction, durable when its promise resolves; rejects with a
+ * `LedgerError`. Methods that change state take the consequence that is written with it.
+ */
+export interface Ledger {
+  identity(): Promise<LedgerIdentity>;
+  /** Takes a new ledger id and appends `ledger.replaced`, before anything else that is still unsent. */
+  renew(consequence: Consequence): Promise<LedgerIdentity>;
+
+  job(jobId: JobId): Promise<StoredJob | null>;
+  /** Stores a new job; a known id is a `conflict` fault. */
+  storeJob(job: Omit<StoredJob, 'result' | 'attempts'>, consequence: Consequence): Promise<void>;
+  /** Counts one more attempt of each job. */
+  countAttempts(jobIds: readonly JobId[]): Promise<void>;
+  /** Open jobs attached to a grant, in order of receipt. */
+  attachedJobs(grantId: GrantId): Promise<readonly StoredJob[]>;
+  /** Nothing but the consequence. */
+  tell(consequence: Consequence): Promise<void>;
+
+  known(grantId: GrantId): Promise<Known>;
+  /** Remembers a revoke whose grant has not been seen. */
+  rememberRevoke(grantId: GrantId, consequence: Consequence): Promise<void>;
+  /** Creates or replaces a pending grant; `attach` names jobs that from now on share its outcome. */
+  savePending(grant: PendingGrant, attach: readonly JobId[], consequence: Consequence): Promise<void>;
+  /** The grant never became a membership; its open intent, if any, is closed. */
+  failGrant(grant: FailedGrant, consequence: Consequence): Promise<void>;
+  /** Attaches a job to a grant without changing it: an update that waits for the directory. */
+  attach(jobId: JobId, grantId: GrantId, consequence: Consequence): Promise<void>;
+
+  pairState(pair: Pair): Promise<PairState>;
+  /** Opens an intent; a second open one for the same pair is a `conflict` fault. A period, where given, is saved with it. */
+  openIntent(intent: NewIntent, period: Period | null, consequence: Consequence): Promise<Intent>;
+  /** A probe showed that the intent's write did not take effect. */
+  closeIntent(intentId: number, consequence: Consequence): Promise<void>;
+  /** Saves the period, and with it the standing of its live grants. */
+  savePeriod(period: Period, consequence: Consequence): Promise<void>;
+  /** The membership is there: the grant is active (or updated), the period saved, the intent closed. */
+  activate(
+    change: {
+      readonly grant: ActiveGrant;
+      readonly period: Period;
+      readonly intentId: number | null;
+      readonly placeholder: PlaceholderChange | null;
+    },
+    consequence: Consequence,
+  ): Promise<void>;
+  beginEnding(grant: EndingGrant, attach: readonly JobId[], consequence: Consequence): Promise<void>;
+  /** The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too. */
+  end(
+    change: { readonly grant: EndedGrant; readonly period: Period | null; readonly placeholder: PlaceholderChange | null },
+    consequence: Consequence,
+  ): Promise<void>;
+
+  /** Active grants whose end has come, earliest first. */
+  dueGrants(now: Instant, limit: number): Promise<readonly ActiveGrant[]>;
+  /** The earliest end of an active grant. */
+  nextExpiry(): Promise<Instant | null>;
+  unfinished(): Promise<Unfinished>;
+  /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
+  listGrants(query: {
+    readonly endedSince: Instant | null;
+    readonly after: GrantId | null;
+    readonly limit: number;
+  }): Promise<readonly Grant[]>;
+
+  /** Events with a sequence number above `after`, in order. */
+  events(query: { readonly after: number; readonly limit: number }): Promise<readonly SequencedEvent[]>;
+  /** The control plane has stored every event up to `seq`. */
+  acknowledge(seq: number): Promise<void>;
+
+  /** The high-water mark of trusted time. */
+  clockMark(): Promise<Instant>;
+  /** Raises the high-water mark; a lower one changes nothing. */
+  advanceClock(mark: Instant): Promise<void>;
+  bindRefusal(): Promise<BindRefusal | null>;
+  saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
+
+  /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
+  forget(before: Instant): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Why a ledger could not do what it was asked. */
+export type LedgerFault =
+  | 'locked'
+  | 'damaged'
+  | 'no_space'
+  | 'conflict'
+  | 'wrong_connector'
+  | 'newer_schema'
+  | 'closed'
+  | 'failed';
+
+/** The only error that a ledger throws; `message` says what to do. */
+export class LedgerError extends Error {
+  readonly fault: LedgerFault;
+
+  constructor(fault: LedgerFault, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'LedgerError';
+    this.fault = fault;
+  }
+}

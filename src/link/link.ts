@@ -1,0 +1,46 @@
+import type { Instant } from '../access/instant.ts';
+import type { ReceivedJob, WelcomeFrame, WireFrameFromConnector } from '../protocol/frames.ts';
+
+type WireHello = Extract<WireFrameFromConnector, { type: 'hello' }>;
+
+/** One welcomed connection. What is sent on a connection that is lost is gone; whoever sent it sends it again on the next. */
+export interface LinkConnection {
+  /** Writes one frame. False where the connection is lost. */
+  send(frame: WireFrameFromConnector): boolean;
+  /** Resolves when the socket has taken what was sent so far, or the connection is lost. */
+  flushed(): Promise<void>;
+  /** Aborts when the connection is lost. */
+  readonly signal: AbortSignal;
+}
+
+/** What the owner of a link answers. None of these may take longer than a disk needs. */
+export interface LinkListener {
+  hello(): Promise<WireHello>;
+  /**
+   * A connection is ready. `replaced`: the ledger took a new id since the control plane knew a later one; the link
+   * closes with 1001 and says hello again.
+   */
+  welcomed(welcome: WelcomeFrame, connection: LinkConnection): Promise<'accepted' | 'replaced'>;
+  /** Resolves when the job is durably stored; the link then sends `job.received`. A rejection sends nothing. */
+  job(received: ReceivedJob): Promise<void>;
+  /** False for an `ack` of a sequence number that was never sent. */
+  acknowledged(seq: number): Promise<boolean>;
+  /** The connection is lost; called once for each `welcomed`. */
+  lost(): void;
+}
+
+/** What the link is doing; `since` is when that began. */
+export type LinkStatus =
+  | { readonly state: 'idle' | 'connecting' | 'connected'; readonly since: Instant }
+  | { readonly state: 'waiting'; readonly since: Instant; readonly reason: string; readonly nextAttemptAt: Instant }
+  | { readonly state: 'stopped'; readonly since: Instant };
+
+/** PORT: the connection to the control plane. It dials out and never gives up. */
+export interface Link {
+  start(listener: LinkListener): void;
+  status(): LinkStatus;
+  /** Takes no more jobs from the current connection, and none from later ones; what is being stored is finished. */
+  stopReading(): void;
+  /** Closes with 1001 and dials no more. Resolves when the socket is gone. */
+  stop(): Promise<void>;
+}
