@@ -60,8 +60,10 @@ async function download(options: { packages: readonly string[]; work: string; en
     const settings = { ...directories, 'Debug::NoLocking': 'true', 'Acquire::Languages': 'none' };
     const apt = [...common, ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
     // Its exit code is not asked: one unreachable third-party source fails it, and does not matter if the next step succeeds.
-    await runProgram({ path: 'apt-get', args: [...apt, 'update'], cwd: work, env, timeoutMs: 300_000 });
-    return await downloadWith({ apt, packages, folder: join(work, 'debs-fresh'), env });
+    const update = await runProgram({ path: 'apt-get', args: [...apt, 'update'], cwd: work, env, timeoutMs: 300_000 });
+    return await downloadWith({ apt, packages, folder: join(work, 'debs-fresh'), env }).catch((cause: unknown) => {
+      throw new Error(`apt-get update and download failed: ${update.stderr.trim()}`, { cause });
+    });
   }
 }
 

@@ -4,7 +4,7 @@ type Attribute = readonly [name: string, value: string];
 type Person = { uid: string; givenName: string; sn: string; title: string; rdn?: 'cn'; cn?: string; reportsTo?: string };
 
 /** Entries in two parts: what the groups refer to comes first, since a server may want it to exist. */
-export type ExampleDirectory = { tree: string; groups: string };
+type ExampleDirectory = { tree: string; groups: string };
 
 const people: readonly Person[] = [
   { uid: 'amara', givenName: 'Amara', sn: 'Okafor', title: 'Chief Technology Officer' },

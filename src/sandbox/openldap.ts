@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,7 +14,7 @@ import { type OpenLdapPrograms, openLdapPrograms } from './openldap-programs.ts'
 import { runProgram } from './run-program.ts';
 import { hashedPassword, slapdConfig } from './slapd-config.ts';
 
-export type OpenLdapOptions = {
+type OpenLdapOptions = {
   /** Kept on stop; one that holds a server's folder already is served as it is. Default: a temporary folder, removed on stop. */
   dir?: string;
   /** How many people uNNNN to generate beside the named ones. Default 0. */
@@ -96,8 +96,12 @@ export async function startOpenLdap(options: OpenLdapOptions = {}): Promise<Open
     adminDn: `cn=admin,${suffix}`,
     connectorDn: `cn=latchkey,ou=system,${suffix}`,
   };
+  const isTemporary = options.dir === undefined;
+  const removeAtExit = () => rmSync(dir, { recursive: true, force: true });
+  if (isTemporary) process.once('exit', removeAtExit);
   const removeOwnFolder = async () => {
-    if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
+    process.off('exit', removeAtExit);
+    if (isTemporary) await rm(dir, { recursive: true, force: true });
   };
 
   try {

@@ -9,7 +9,7 @@ export type Program = { path: string; root: string; env: Record<string, string> 
 type Platform = 'macos' | 'debian' | 'fedora' | 'alpine' | 'other';
 
 /** What to tell the person, for each platform, when the programs are neither there nor to be had. */
-export type InstallHints = Record<Platform, string>;
+type InstallHints = Record<Platform, string>;
 
 type WantedProgram<Name extends string> = { name: Name; debianPackage: string };
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-export type ProgramResult = { code: number | null; stdout: string; stderr: string };
+type ProgramResult = { code: number | null; stdout: string; stderr: string };
 
 type RunOptions = {
   path: string;
