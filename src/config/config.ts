@@ -1,0 +1,78 @@
+import type { Dn } from '../access/dn.ts';
+import type { Filter } from '../access/filter.ts';
+import type { GroupRef } from '../access/reference.ts';
+import type { SecretSource } from '../secrets/secret-source.ts';
+
+/** PEM certificates that were read from a file and could be parsed. */
+export interface CertificateFile {
+  readonly path: string;
+  readonly pem: string;
+}
+
+export interface ControlPlaneConfig {
+  /** `wss://…`, or `ws://…` to a loopback address. */
+  readonly url: string;
+  readonly token: SecretSource;
+  /** Null: the system's roots. */
+  readonly ca: CertificateFile | null;
+  /** Null: the one that the ledger keeps, at first the host name. */
+  readonly connectorId: string | null;
+  /** Null: the connector id. */
+  readonly name: string | null;
+}
+
+/** How the connection to the directory is protected; `none` is refused by `loadConfig` where the bind would be readable. */
+export type DirectorySecurity = 'tls' | 'start_tls' | 'none';
+
+export interface DirectoryConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly security: DirectorySecurity;
+  /** Null: the system's roots. */
+  readonly ca: CertificateFile | null;
+  readonly bindDn: Dn;
+  readonly bindPassword: SecretSource;
+  /** Null: the naming context that the root DSE gives. */
+  readonly baseDn: Dn | null;
+  /** Null: the base DN. */
+  readonly groupsScope: readonly Dn[] | null;
+  readonly usersScope: readonly Dn[] | null;
+  /** Added to the built-in ones; null: nothing is added. */
+  readonly groupFilter: Filter | null;
+  readonly userFilter: Filter | null;
+  readonly userEmailAttribute: string;
+  /** The empty name is nobody. */
+  readonly placeholderMember: Dn;
+  /** TCP, TLS and bind together. */
+  readonly connectTimeoutMs: number;
+  /** One operation, or one page of it. */
+  readonly readTimeoutMs: number;
+}
+
+export interface PolicyConfig {
+  readonly maxGrantMs: number;
+  readonly maxPendingMs: number;
+  readonly protectedGroups: readonly GroupRef[];
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface ProcessConfig {
+  /** As given; relative to the working directory. */
+  readonly stateDir: string;
+  readonly retentionMs: number;
+  /** Null: no HTTP endpoint. Port 0 takes a free one. */
+  readonly http: { readonly host: string; readonly port: number } | null;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'json';
+  readonly shutdownGraceMs: number;
+}
+
+/** Everything that the environment says, checked; frozen all through. A secret is in it only as its source. */
+export interface Config {
+  readonly controlPlane: ControlPlaneConfig;
+  readonly directory: DirectoryConfig;
+  readonly policy: PolicyConfig;
+  readonly process: ProcessConfig;
+}

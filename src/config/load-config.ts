@@ -1,0 +1,293 @@
+import { parse as parseDotenv } from 'dotenv';
+import { type Dn, isBeneath, parseDn, sameDn } from '../access/dn.ts';
+import { fileSecret, fixedSecret } from '../secrets/file-secret.ts';
+import type { SecretSource } from '../secrets/secret-source.ts';
+import { type ControlPlaneAddress, controlPlaneAddress, directoryAddress } from './address.ts';
+import type { Config, ControlPlaneConfig, DirectoryConfig, DirectorySecurity, PolicyConfig, ProcessConfig } from './config.ts';
+import { exemptFromProxy, isLoopback } from './host.ts';
+import { type ConfigWarning, type Problem, shown } from './problem.ts';
+import type { Environment } from './read-environment.ts';
+import * as values from './values.ts';
+import { type VariableReader, variableReader } from './variable-reader.ts';
+import { judgeName, type Variable } from './variables.ts';
+
+/** What loading came to: a configuration, or every problem at once. */
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigWarning[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Ended grants must outlive the longest grant by this much (CONFIGURATION, Process). */
+const RETENTION_MARGIN_MS = 30 * 86_400_000;
+
+/**
+ * Makes a configuration of variables: those of the environment, then those of a `.env` text. Besides what it is given it
+ * reads only the files that variables name. `terminal`: whether a person reads the output, which will choose the log format
+ * once there is more than one. Never throws for a value of the environment.
+ */
+export function loadConfig({
+  environment,
+  dotenvText = null,
+}: {
+  environment: Environment;
+  dotenvText?: string | null;
+  terminal: boolean;
+}): LoadedConfig {
+  const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
+  const reader = variableReader(merged, ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
+  const warnings: ConfigWarning[] = [];
+  if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
+  judgeNames(merged, reader, warnings);
+  const controlPlane = readControlPlane(merged, reader);
+  const directory = readDirectory(reader, warnings);
+  const policy = readPolicy(reader);
+  const process = readProcess(reader, policy.maxGrantMs);
+  if (reader.problems.length > 0 || controlPlane === undefined || directory === undefined)
+    return { ok: false, problems: reader.problems };
+  return { ok: true, config: deepFreeze({ controlPlane, directory, policy, process }), warnings };
+}
+
+function definedOnly(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined));
+}
+
+/** dotenv passes over a line that it cannot read; a scope lost that way would widen what is written. */
+function judgeDotenv(text: string, merged: Environment, reader: VariableReader): void {
+  for (const [, name = ''] of text.matchAll(/^[ \t]*(?:export[ \t]+)?((?:LATCHKEY|LDAP|SYNC)_\w*)/gm)) {
+    if (merged[name] === undefined)
+      reader.problem({ variable: name, found: 'a line in the .env file that cannot be read', expected: `${name}=value` });
+  }
+}
+
+function judgeNames(environment: Environment, reader: VariableReader, warnings: ConfigWarning[]): void {
+  for (const name of Object.keys(environment).toSorted()) {
+    const verdict = judgeName(name);
+    switch (verdict.kind) {
+      case 'supported':
+      case 'foreign':
+        break;
+      case 'not_yet_supported':
+        reader.problem({ variable: name, found: 'set', expected: 'nothing: it is not yet supported by this version' });
+        break;
+      case 'unknown':
+        if (name.startsWith('SYNC_'))
+          warnings.push({ variable: name, message: `there is no such variable; the nearest is ${verdict.nearest}` });
+        else
+          reader.problem({
+            variable: name,
+            found: 'an unknown name',
+            expected: `a known name; the nearest is ${verdict.nearest}`,
+          });
+        break;
+      default:
+        verdict satisfies never;
+    }
+  }
+  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    reader.problem({
+      variable: 'NODE_TLS_REJECT_UNAUTHORIZED',
+      found: '"0", which lets anyone pose as the directory or the control plane',
+      expected: 'not set; a certificate of your own goes into LDAP_CA_FILE or LATCHKEY_CONTROL_PLANE_CA_FILE',
+    });
+}
+
+function readControlPlane(environment: Environment, reader: VariableReader): ControlPlaneConfig | undefined {
+  const address = reader.required('LATCHKEY_CONTROL_PLANE_URL', controlPlaneAddress);
+  const token = readSecret({
+    variable: 'LATCHKEY_CONTROL_PLANE_TOKEN',
+    fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
+    kind: values.bearerToken,
+    reader,
+  });
+  const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE', values.certificateFile) ?? null;
+  const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID', values.connectorId) ?? null;
+  const name = reader.optional('LATCHKEY_NAME', values.friendlyName) ?? null;
+  if (address !== undefined) judgeProxy(environment, address, reader);
+  if (address === undefined || token === undefined) return undefined;
+  return { url: address.url, token, ca, connectorId, name };
+}
+
+/** Programs disagree about the case of these two, so any is looked at. A proxy that is ignored would be a surprise. */
+function judgeProxy(environment: Environment, address: ControlPlaneAddress, reader: VariableReader): void {
+  const named = (upper: string) =>
+    Object.entries(environment).filter(
+      ([name, text]) => name.toUpperCase() === upper && text !== undefined && text.trim() !== '',
+    );
+  const noProxy = named('NO_PROXY')
+    .map(([, text]) => text)
+    .join(',');
+  if (address.scheme !== 'wss' || exemptFromProxy({ host: address.host, port: address.port, noProxy })) return;
+  for (const [variable] of named('HTTPS_PROXY'))
+    reader.problem({
+      variable,
+      found: 'set',
+      expected: `nothing: a proxy is not yet supported by this version; name ${address.host} in NO_PROXY to connect without it`,
+    });
+}
+
+function readSecret({
+  variable,
+  fileVariable,
+  kind,
+  reader,
+}: {
+  variable: Variable;
+  fileVariable: Variable;
+  kind: values.Value<string>;
+  reader: VariableReader;
+}): SecretSource | undefined {
+  if (reader.isSet(variable) && reader.isSet(fileVariable)) {
+    reader.problem({ variable, found: `set, and ${fileVariable} too`, expected: 'only one of the two' });
+    return undefined;
+  }
+  if (reader.isSet(fileVariable)) {
+    const path = reader.optional(fileVariable, values.secretFile(kind));
+    return path === undefined ? undefined : fileSecret(path);
+  }
+  if (!reader.isSet(variable)) {
+    reader.problem({
+      variable,
+      found: 'not set',
+      expected: `${kind.expected}; or ${fileVariable}, the path of a file that holds it`,
+    });
+    return undefined;
+  }
+  const text = reader.secret(variable, kind);
+  return text === undefined ? undefined : fixedSecret(text);
+}
+
+function readDirectory(reader: VariableReader, warnings: ConfigWarning[]): DirectoryConfig | undefined {
+  const transport = readTransport(reader, warnings);
+  if (reader.optional('LDAP_BIND', values.oneOf(['simple', 'external'])) === 'external')
+    reader.problem({
+      variable: 'LDAP_BIND',
+      found: '"external"',
+      expected: 'simple: external is not yet supported by this version',
+    });
+  const bindDn = reader.required('LDAP_BIND_DN', values.dn);
+  const bindPassword = readSecret({
+    variable: 'LDAP_BIND_PASSWORD',
+    fileVariable: 'LDAP_BIND_PASSWORD_FILE',
+    kind: values.password,
+    reader,
+  });
+  const baseDn = readBase(reader);
+  const scopes = {
+    groupsScope: readScope('LDAP_GROUPS_SCOPE', baseDn, reader),
+    usersScope: readScope('LDAP_USERS_SCOPE', baseDn, reader),
+  };
+  const others = {
+    groupFilter: reader.optional('LDAP_GROUP_FILTER', values.filter) ?? null,
+    userFilter: reader.optional('LDAP_USER_FILTER', values.filter) ?? null,
+    userEmailAttribute: reader.optional('LDAP_USER_EMAIL_ATTRIBUTE', values.attributeName) ?? 'mail',
+    placeholderMember: reader.optional('LDAP_PLACEHOLDER_MEMBER', values.dnOrNobody) ?? emptyDn(),
+    connectTimeoutMs: reader.optional('LDAP_CONNECT_TIMEOUT', values.duration('100ms', '5m')) ?? 5_000,
+    readTimeoutMs: reader.optional('LDAP_READ_TIMEOUT', values.duration('100ms', '10m')) ?? 10_000,
+  };
+  if (transport === undefined || bindDn === undefined || bindPassword === undefined) return undefined;
+  return { ...transport, bindDn, bindPassword, baseDn, ...scopes, ...others };
+}
+
+function readTransport(
+  reader: VariableReader,
+  warnings: ConfigWarning[],
+): Pick<DirectoryConfig, 'host' | 'port' | 'security' | 'ca'> | undefined {
+  const address = reader.required('LDAP_URL', directoryAddress);
+  const startTls = reader.optional('LDAP_START_TLS', values.switchValue) ?? false;
+  const allowCleartext = reader.optional('LDAP_ALLOW_CLEARTEXT', values.switchValue) ?? false;
+  const ca = reader.optional('LDAP_CA_FILE', values.certificateFile) ?? null;
+  if (address === undefined) return undefined;
+  if (address.scheme === 'ldaps' && startTls)
+    reader.problem({
+      variable: 'LDAP_START_TLS',
+      found: 'true, and LDAP_URL is ldaps://, which is TLS from the first byte',
+      expected: 'false, or an ldap:// URL',
+    });
+  const security: DirectorySecurity = address.scheme === 'ldaps' ? 'tls' : startTls ? 'start_tls' : 'none';
+  const readable = security === 'none' && !isLoopback(address.host);
+  if (readable && !allowCleartext)
+    reader.problem({
+      variable: 'LDAP_URL',
+      found: 'ldap:// without StartTLS to an address that is not loopback, which shows the password to the network',
+      expected: 'an ldaps:// URL, LDAP_START_TLS=true, or LDAP_ALLOW_CLEARTEXT=true',
+    });
+  if (readable && allowCleartext)
+    warnings.push({
+      variable: 'LDAP_ALLOW_CLEARTEXT',
+      message: `the bind password and all that is read and written go to ${address.host} unencrypted`,
+    });
+  if (security === 'none' && ca !== null)
+    warnings.push({ variable: 'LDAP_CA_FILE', message: 'it has no effect: the connection to the directory is without TLS' });
+  return { host: address.host, port: address.port, security, ca };
+}
+
+function readBase(reader: VariableReader): Dn | null {
+  const domainDn = reader.optional('LDAP_DOMAIN', values.domain) ?? null;
+  const baseDn = reader.optional('LDAP_BASE_DN', values.dn) ?? null;
+  if (domainDn !== null && baseDn !== null && !sameDn(domainDn, baseDn))
+    reader.problem({
+      variable: 'LDAP_BASE_DN',
+      found: `${shown(baseDn)}, and LDAP_DOMAIN says ${shown(domainDn)}`,
+      expected: 'only one of the two',
+    });
+  return baseDn ?? domainDn;
+}
+
+function readScope(variable: Variable, baseDn: Dn | null, reader: VariableReader): readonly Dn[] | null {
+  const scope = reader.optional(variable, values.dnList) ?? null;
+  const outside = baseDn === null ? undefined : scope?.find((dn) => !isBeneath(dn, baseDn));
+  if (outside !== undefined)
+    reader.problem({
+      variable,
+      found: `${shown(outside)}, which is not beneath ${shown(baseDn ?? '')}`,
+      expected: 'names beneath the base DN',
+    });
+  return scope;
+}
+
+function emptyDn(): Dn {
+  const parsed = parseDn('');
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}
+
+function readPolicy(reader: VariableReader): PolicyConfig {
+  return {
+    maxGrantMs: reader.optional('LATCHKEY_MAX_GRANT', values.duration('1s', '3650d')) ?? 7 * 86_400_000,
+    maxPendingMs: reader.optional('LATCHKEY_MAX_PENDING', values.duration('1s', '7d')) ?? 15 * 60_000,
+    protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS', values.groupList) ?? [],
+  };
+}
+
+function readProcess(reader: VariableReader, maxGrantMs: number): ProcessConfig {
+  const configured = reader.optional('LATCHKEY_RETENTION', values.duration('1d', '36500d'));
+  const retentionMs = configured ?? 90 * 86_400_000;
+  const leastMs = maxGrantMs + RETENTION_MARGIN_MS;
+  if (retentionMs < leastMs)
+    reader.problem({
+      variable: 'LATCHKEY_RETENTION',
+      found: `${values.formatDuration(retentionMs)}${configured === undefined ? ', the default' : ''}`,
+      expected: `at least LATCHKEY_MAX_GRANT + 30d, which is ${values.formatDuration(leastMs)}`,
+    });
+  if (['pretty', 'ecs'].includes(reader.optional('LATCHKEY_LOG_FORMAT', values.oneOf(['json', 'pretty', 'ecs'])) ?? 'json'))
+    reader.problem({
+      variable: 'LATCHKEY_LOG_FORMAT',
+      found: 'a format that is not yet supported by this version',
+      expected: 'json',
+    });
+  const address = reader.optional('LATCHKEY_HTTP_ADDR', values.listenAddress);
+  return {
+    stateDir: reader.optional('LATCHKEY_STATE_DIR', values.folder) ?? './state',
+    retentionMs,
+    http: address === undefined ? { host: '127.0.0.1', port: 9464 } : address,
+    logLevel: reader.optional('LATCHKEY_LOG_LEVEL', values.logLevel) ?? 'info',
+    logFormat: 'json',
+    shutdownGraceMs: reader.optional('LATCHKEY_SHUTDOWN_GRACE', values.duration('100ms', '10m')) ?? 8_000,
+  };
+}
+
+function deepFreeze<T extends object>(tree: T): T {
+  // The bytes of a filter value cannot be frozen; Object.freeze throws on them.
+  if (ArrayBuffer.isView(tree)) return tree;
+  for (const branch of Object.values(tree)) if (typeof branch === 'object' && branch !== null) deepFreeze(branch);
+  return Object.freeze(tree);
+}

@@ -1,0 +1,30 @@
+/** One thing that is wrong with the configuration. `found` never holds the value of a secret. */
+export interface Problem {
+  readonly variable: string;
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** Something that works, but that an operator should know at each start. */
+export interface ConfigWarning {
+  readonly variable: string;
+  readonly message: string;
+}
+
+/** Longest part of a value that is shown, in characters; enough to recognise it. */
+const SHOWN_LENGTH = 120;
+
+/** A value as it may be shown on a terminal: quoted, one line, no control or direction characters, bounded. */
+export function shown(value: string): string {
+  const cut = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
+  return `"${cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\uFFFD')}"`;
+}
+
+/** Every problem as lines for the terminal, in the order found. */
+export function formatProblems(problems: readonly Problem[]): string {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  const lines = problems.map(
+    ({ variable, found, expected }) => `  ${shown(variable).slice(1, -1)}\n    found:    ${found}\n    expected: ${expected}\n`,
+  );
+  return `The configuration has ${count}:\n\n${lines.join('\n')}`;
+}

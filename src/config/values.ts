@@ -1,0 +1,233 @@
+import { X509Certificate } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { Parsed } from '../access/brand.ts';
+import { type Dn, parseDn } from '../access/dn.ts';
+import { parseFilter } from '../access/filter.ts';
+import { parseEntryId } from '../access/ids.ts';
+import type { GroupRef } from '../access/reference.ts';
+import { readSecretFile } from '../secrets/file-secret.ts';
+import { SecretError } from '../secrets/secret-source.ts';
+import { type CertificateFile, LOG_LEVELS } from './config.ts';
+import { isHost } from './host.ts';
+
+/** What a variable may hold, and how to say so. An issue's message adds what was wrong with the value that was found. */
+export interface Value<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly expected: string;
+}
+
+/** Longest value of any variable, in characters; a list of a thousand DNs fits, a file given by mistake does not. */
+const MAX_VALUE_LENGTH = 131_072;
+const MAX_LIST_LENGTH = 1_000;
+const MAX_CERTIFICATE_FILE_BYTES = 1_048_576;
+
+function value<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
+  const schema = z.string().transform((text, context): T => {
+    const parsed: Parsed<T> = text.length > MAX_VALUE_LENGTH ? { ok: false, problem: `${text.length} characters` } : parse(text);
+    if (parsed.ok) return parsed.value;
+    context.issues.push({ code: 'custom', message: parsed.problem, input: text });
+    return z.NEVER;
+  });
+  return { schema, expected };
+}
+
+/** An expectation that already says everything. */
+const REFUSED = { ok: false, problem: '' } as const;
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function durationMs(text: string): number | null {
+  const [, digits, unit = ''] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const unitMs = UNIT_MS[unit];
+  return digits === undefined || unitMs === undefined ? null : Number(digits) * unitMs;
+}
+
+/** A span such as `500ms`, `30s`, `15m`, `8h` or `7d`, in milliseconds, within both bounds (written alike). */
+export function duration(least: string, most: string): Value<number> {
+  return value(`a duration such as 500ms, 30s, 15m, 8h or 7d, from ${least} to ${most}`, (text) => {
+    const ms = durationMs(text);
+    if (ms === null) return REFUSED;
+    const inBounds = ms >= (durationMs(least) ?? 1) && ms <= (durationMs(most) ?? Number.MAX_SAFE_INTEGER);
+    return inBounds ? { ok: true, value: ms } : REFUSED;
+  });
+}
+
+/** Writes a span in the largest unit that fits it exactly. */
+export function formatDuration(ms: number): string {
+  const unit = ['d', 'h', 'm', 's'].find((name) => ms % (UNIT_MS[name] ?? 1) === 0) ?? 'ms';
+  return `${ms / (UNIT_MS[unit] ?? 1)}${unit}`;
+}
+
+export const switchValue: Value<boolean> = value('true or false', (text) => {
+  const word = text.trim();
+  return word === 'true' || word === 'false' ? { ok: true, value: word === 'true' } : REFUSED;
+});
+
+export function oneOf<const T extends string>(words: readonly T[]): Value<T> {
+  return value(`one of ${words.join(', ')}`, (text) => {
+    const word = words.find((candidate) => candidate === text.trim());
+    return word === undefined ? REFUSED : { ok: true, value: word };
+  });
+}
+
+export const logLevel = oneOf(LOG_LEVELS);
+
+/** A name of an entry, not the empty one. */
+export const dn: Value<Dn> = value('a distinguished name (RFC 4514) such as ou=people,dc=example,dc=com', (text) => {
+  const parsed = parseDn(text);
+  return parsed.ok && parsed.value.trim() === '' ? { ok: false, problem: 'the empty name' } : parsed;
+});
+
+export const dnOrNobody: Value<Dn> = value('a distinguished name (RFC 4514), or nothing for the empty one', (text) =>
+  parseDn(text.trim() === '' ? '' : text),
+);
+
+export const dnList: Value<readonly Dn[]> = value('distinguished names (RFC 4514), separated by ";"', (text) =>
+  list(text, parseDn),
+);
+
+/** Groups as configured: what reads as a stable id is one, what holds an unescaped `=` is a DN, anything else a name. */
+export const groupList: Value<readonly GroupRef[]> = value(
+  'distinguished names, names or ids of groups, separated by ";"',
+  (text) =>
+    list(text, (entry): Parsed<GroupRef> => {
+      const id = parseEntryId(entry);
+      if (id.ok) return { ok: true, value: { by: 'id', id: id.value } };
+      if (!/^[^\\]*=/.test(entry)) return { ok: true, value: { by: 'name', name: entry.replace(/\\;/g, ';') } };
+      const parsed = parseDn(entry);
+      return parsed.ok ? { ok: true, value: { by: 'dn', dn: parsed.value } } : parsed;
+    }),
+);
+
+/** Splits at each `;` that no backslash escapes. Empty entries are dropped: one read as the empty DN would mean everything. */
+function list<T>(text: string, parse: (entry: string) => Parsed<T>): Parsed<readonly T[]> {
+  const entries = (text.match(/(?:\\[\s\S]|[^;\\])+|\\$/g) ?? []).map((entry) => entry.trim()).filter((entry) => entry !== '');
+  if (entries.length === 0) return { ok: false, problem: 'an empty list' };
+  if (entries.length > MAX_LIST_LENGTH) return { ok: false, problem: `${entries.length} entries; at most ${MAX_LIST_LENGTH}` };
+  const values: T[] = [];
+  for (const entry of entries) {
+    const parsed = parse(entry);
+    if (!parsed.ok) return parsed;
+    values.push(parsed.value);
+  }
+  return { ok: true, value: values };
+}
+
+export const filter = value('a search filter (RFC 4515) such as (employeeType=staff)', parseFilter);
+
+export const attributeName: Value<string> = value('the name or OID of an attribute, such as mail', (text) => {
+  const name = text.trim();
+  return name.length <= 256 && /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/.test(name) ? { ok: true, value: name } : REFUSED;
+});
+
+/** A DNS domain as the base DN that RFC 2247 makes of it. */
+export const domain: Value<Dn> = value('a DNS domain such as corp.example.com', (text) => {
+  const labels = text.trim().replace(/\.$/, '').split('.');
+  const legible = labels.every((label) => /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(label));
+  return legible ? parseDn(labels.map((label) => `dc=${label}`).join(',')) : REFUSED;
+});
+
+export const connectorId: Value<string> = value('1 to 128 characters of A-Z a-z 0-9 . _ : -', (text) => {
+  const id = text.trim();
+  return /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? { ok: true, value: id } : REFUSED;
+});
+
+export const friendlyName: Value<string> = value('1 to 64 characters, none of them a control character', (text) => {
+  const name = text.trim();
+  const length = Array.from(name).length;
+  return length >= 1 && length <= 64 && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(name) ? { ok: true, value: name } : REFUSED;
+});
+
+export const folder: Value<string> = value('the path of a folder', (text) =>
+  text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
+);
+
+export const listenAddress: Value<{ readonly host: string; readonly port: number } | null> = value(
+  'host:port such as 127.0.0.1:9464 or [::1]:9464, or off',
+  (text) => {
+    if (text.trim() === 'off') return { ok: true, value: null };
+    const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text.trim());
+    const host = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    return host !== undefined && isHost(host) && port <= 65_535 ? { ok: true, value: { host, port } } : REFUSED;
+  },
+);
+
+/** RFC 6750 §2.1 names the characters of a bearer token; the length is a bound against mistakes. */
+export const bearerToken: Value<string> = value('a bearer token: 1 to 4096 letters, digits and - . _ ~ + / =', (text) =>
+  /^[A-Za-z0-9._~+/=-]{1,4096}$/.test(text) ? { ok: true, value: text } : REFUSED,
+);
+
+/** An empty one would be an unauthenticated bind that servers accept (RFC 4513 §5.1.2). */
+export const password: Value<string> = value('a password that is not empty (RFC 4513 §5.1.2), at most 4096 characters', (text) =>
+  text !== '' && text.length <= 4096 ? { ok: true, value: text } : REFUSED,
+);
+
+/** The path of a file that holds a secret of the given kind now. The secret is not kept. */
+export function secretFile(kind: Value<string>): Value<string> {
+  return value(`the path of a readable file that holds ${kind.expected}`, (text) => {
+    const path = text.trim();
+    const where = pathShown(path);
+    try {
+      return kind.schema.safeParse(readSecretFile(path).reveal()).success
+        ? { ok: true, value: path }
+        : { ok: false, problem: `${where}, which holds something else (not shown)` };
+    } catch (error) {
+      return { ok: false, problem: `${where}, ${error instanceof SecretError ? SECRET_FAULT[error.fault] : 'unreadable'}` };
+    }
+  });
+}
+
+const SECRET_FAULT: Readonly<Record<SecretError['fault'], string>> = {
+  missing: 'which does not exist',
+  unreadable: 'which cannot be read as a file',
+  empty: 'which is empty',
+  too_large: 'which is far too long',
+};
+
+/** A secret itself is easily put where its path belongs; only what can hardly be one is shown. */
+function pathShown(path: string): string {
+  return /^\.{0,2}\/[\w.-]+(?:\/[\w.-]+)*$/.test(path) && path.length <= 200
+    ? path
+    : 'a path (not shown: it may be the secret itself)';
+}
+
+export const certificateFile: Value<CertificateFile> = value(
+  'the path of a readable PEM file with at least one certificate',
+  (text) => {
+    const path = text.trim();
+    const read = readCertificates(path);
+    return read.ok ? { ok: true, value: { path, pem: read.value } } : read;
+  },
+);
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+function readCertificates(path: string): Parsed<string> {
+  let file: number | undefined;
+  try {
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const status = fstatSync(file);
+    if (!status.isFile()) return { ok: false, problem: 'which is not a regular file' };
+    if (status.size > MAX_CERTIFICATE_FILE_BYTES) return { ok: false, problem: `a file of ${status.size} bytes` };
+    const certificates = readFileSync(file, 'utf8').match(PEM_CERTIFICATE) ?? [];
+    if (certificates.length === 0) return { ok: false, problem: 'which holds no PEM certificate' };
+    const broken = certificates.findIndex((pem) => !isCertificate(pem));
+    if (broken >= 0) return { ok: false, problem: `whose certificate number ${broken + 1} cannot be parsed` };
+    return { ok: true, value: `${certificates.join('\n')}\n` };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    return { ok: false, problem: code === 'ENOENT' ? 'which does not exist' : `which cannot be read (${String(code)})` };
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}

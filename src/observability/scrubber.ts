@@ -1,0 +1,83 @@
+/** A secret as this folder needs it: something that can tell its text. */
+export interface KnownSecret {
+  reveal(): string;
+}
+
+/** Replaces known secrets in text; the last line of defence, after never logging one. */
+export interface Scrubber {
+  /** From now on this secret is replaced too. Secrets of fewer than 4 characters are not: they are found in every word. */
+  readonly learn: (secret: KnownSecret) => void;
+  /** Replaces the secret as it is, and as base64, base64url or URI encoding would show it. */
+  readonly text: (text: string) => string;
+  /** The same for a line of JSON: each form as a JSON string shows it. */
+  readonly jsonLine: (line: string) => string;
+}
+
+const MIN_LENGTH = 4;
+/** Shorter runs of base64 are found in ordinary text. */
+const MIN_BASE64_LENGTH = 6;
+const REDACTED = '[redacted]';
+
+/** A scrubber that knows these secrets, and learns more. */
+export function createScrubber(secrets: readonly KnownSecret[] = []): Scrubber {
+  let textForms: readonly string[] = [];
+  let jsonForms: readonly string[] = [];
+  const known = new Set<string>();
+
+  const learn = (secret: KnownSecret): void => {
+    const value = secret.reveal();
+    if (value.length < MIN_LENGTH || known.has(value)) return;
+    known.add(value);
+    const forms = new Set([...known].flatMap(formsOf));
+    textForms = longestFirst(forms);
+    jsonForms = longestFirst(new Set([...forms].flatMap((form) => [jsonEscaped(form), jsonEscaped(jsonEscaped(form))])));
+  };
+  for (const secret of secrets) learn(secret);
+
+  return {
+    learn,
+    text: (text) => replaced(text, textForms),
+    jsonLine: (line) => replaced(line, jsonForms),
+  };
+}
+
+function replaced(text: string, forms: readonly string[]): string {
+  let out = text;
+  for (const form of forms) if (out.includes(form)) out = out.replaceAll(form, REDACTED);
+  return out;
+}
+
+/** A form that contains another must go first, or its rest would stay. */
+function longestFirst(forms: ReadonlySet<string>): readonly string[] {
+  return [...forms].toSorted((one, other) => other.length - one.length);
+}
+
+function jsonEscaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
+function formsOf(value: string): readonly string[] {
+  const wellFormed = value.toWellFormed();
+  const uri = encodeURIComponent(wellFormed);
+  const query = new URLSearchParams({ s: wellFormed }).toString().slice(2);
+  const encoded = [uri, encodeURI(wellFormed), query].flatMap((form) => [
+    form,
+    form.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()),
+  ]);
+  return [value, ...encoded, ...base64Forms(Buffer.from(wellFormed, 'utf8'))];
+}
+
+/**
+ * What is sure to appear in the base64 of any text that holds the secret (`Basic` credentials, a whole bind request): the
+ * secret may begin at any of three places in a group of 3 bytes, and its first and last digits depend on its neighbours.
+ */
+function base64Forms(bytes: Buffer): readonly string[] {
+  return [0, 1, 2].flatMap((offset) => {
+    const shifted = Buffer.concat([Buffer.alloc(offset), bytes]);
+    const first = Math.ceil((offset * 8) / 6);
+    const last = Math.floor((shifted.length * 8) / 6);
+    return (['base64', 'base64url'] as const)
+      .map((encoding) => shifted.toString(encoding).slice(first, last))
+      .filter((form) => form.length >= MIN_BASE64_LENGTH);
+  });
+}
