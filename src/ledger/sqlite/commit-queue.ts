@@ -1,0 +1,114 @@
+import { LedgerError } from '../ledger.ts';
+import type { Database } from './database.ts';
+import { ledgerErrorOf } from './faults.ts';
+
+/** Works in one commit, at most: enough to make the cost of one fsync small, few enough to keep the event loop turning. */
+const MAX_WORKS_PER_COMMIT = 256;
+
+/** Gathers what is asked at one time into one durable commit. */
+export interface CommitQueue {
+  /**
+   * Runs `work` after everything queued before it; resolves once its commit is on disk. A work that throws is undone
+   * alone. A commit that fails rejects all of its works.
+   */
+  run<T>(work: () => T): Promise<T>;
+  /** Commits what is queued, and refuses the rest as `closed`. */
+  close(): void;
+}
+
+/** Tells the caller of a work what became of it, once the commit is durable. */
+type Settle = () => void;
+
+interface Queued {
+  /** Runs inside the transaction; throws only if the whole transaction is lost. */
+  attempt(): Settle;
+  reject(error: LedgerError): void;
+}
+
+/**
+ * Opens the queue of a database. One turn of the event loop later, whatever was queued by then is committed together:
+ * an idle ledger writes at once, a busy one writes what came up during the last commit. `onCommit` is told the number
+ * of works of each commit.
+ */
+export function commitQueue({
+  database,
+  onCommit,
+}: {
+  database: Database;
+  onCommit?: ((works: number) => void) | undefined;
+}): CommitQueue {
+  const waiting: Queued[] = [];
+  let scheduled = false;
+  let closed = false;
+
+  const schedule = (): void => {
+    if (scheduled || waiting.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      commitNext();
+      schedule();
+    });
+  };
+
+  const commitNext = (): void => {
+    const batch = waiting.splice(0, MAX_WORKS_PER_COMMIT);
+    if (batch.length === 0) return;
+    let settlements: readonly Settle[];
+    try {
+      database.script('BEGIN IMMEDIATE');
+      settlements = batch.map((queued) => queued.attempt());
+      database.script('COMMIT');
+    } catch (error) {
+      const failure = abandon(database, error);
+      for (const queued of batch) queued.reject(failure);
+      return;
+    }
+    onCommit?.(batch.length);
+    for (const settle of settlements) settle();
+  };
+
+  return {
+    run: <T>(work: () => T) =>
+      new Promise<T>((resolve, reject) => {
+        if (closed) {
+          reject(new LedgerError('closed', 'the ledger is closed; nothing can be written any more'));
+          return;
+        }
+        waiting.push({ attempt: () => attemptAlone(database, { work, resolve, reject }), reject });
+        schedule();
+      }),
+    close: () => {
+      closed = true;
+      // Ends: nothing is queued any more.
+      while (waiting.length > 0) commitNext();
+    },
+  };
+}
+
+/** Runs one work in a savepoint, so that its failure undoes nothing but itself. */
+function attemptAlone<T>(
+  database: Database,
+  { work, resolve, reject }: { work: () => T; resolve: (value: T) => void; reject: (error: LedgerError) => void },
+): Settle {
+  database.script('SAVEPOINT work');
+  try {
+    const value = work();
+    database.script('RELEASE work');
+    return () => resolve(value);
+  } catch (error) {
+    // On a full disk or an I/O error SQLite may have rolled back everything (https://sqlite.org/lang_transaction.html).
+    if (!database.inTransaction()) throw error;
+    database.script('ROLLBACK TO work; RELEASE work');
+    return () => reject(ledgerErrorOf(error, 'write the ledger'));
+  }
+}
+
+function abandon(database: Database, error: unknown): LedgerError {
+  try {
+    if (database.inTransaction()) database.script('ROLLBACK');
+  } catch (second) {
+    return ledgerErrorOf(second, 'roll back the ledger');
+  }
+  return ledgerErrorOf(error, 'commit to the ledger');
+}

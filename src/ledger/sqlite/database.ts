@@ -1,0 +1,50 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { ledgerErrorOf } from './faults.ts';
+
+/** The values of a statement by the names it gives them (`:name`). */
+export type Parameters = Readonly<Record<string, SQLInputValue>>;
+
+/** One open SQLite file. The only place that knows `node:sqlite`; every error that it throws is a `LedgerError`. */
+export interface Database {
+  rows(sql: string, parameters?: Parameters): readonly unknown[];
+  /** The first row, or undefined where there is none. */
+  row(sql: string, parameters?: Parameters): unknown;
+  /** Returns how many rows were changed. */
+  run(sql: string, parameters?: Parameters): number;
+  /** Runs any number of statements that take no values. */
+  script(sql: string): void;
+  /** False where SQLite has given up the transaction by itself, as it does on a full disk. */
+  inTransaction(): boolean;
+  close(): void;
+}
+
+/** Opens a file, creating it where it is missing. A lock held by others is waited out for `busyMs`. */
+export function openDatabase({ path, busyMs }: { path: string; busyMs: number }): Database {
+  const database = translated(`open ${path}`, () => new DatabaseSync(path, { timeout: busyMs }));
+  // Statements are written in the code, so there are as many as the code has.
+  const prepared = new Map<string, StatementSync>();
+  const statement = (sql: string): StatementSync => {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const made = database.prepare(sql);
+    prepared.set(sql, made);
+    return made;
+  };
+  const doing = `use ${path}`;
+  return {
+    rows: (sql, parameters = {}) => translated(doing, () => statement(sql).all(parameters)),
+    row: (sql, parameters = {}) => translated(doing, () => statement(sql).get(parameters)),
+    run: (sql, parameters = {}) => translated(doing, () => Number(statement(sql).run(parameters).changes)),
+    script: (sql) => translated(doing, () => database.exec(sql)),
+    inTransaction: () => database.isTransaction,
+    close: () => translated(`close ${path}`, () => database.close()),
+  };
+}
+
+function translated<T>(doing: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw ledgerErrorOf(error, doing);
+  }
+}

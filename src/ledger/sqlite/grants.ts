@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import type { ActiveGrant, EndingGrant, Grant, Known, LiveGrant, PendingGrant } from '../../access/grant.ts';
+import type { GrantId } from '../../access/ids.ts';
+import type { Instant } from '../../access/instant.ts';
+import type { Pair } from '../../access/reference.ts';
+import { LedgerError } from '../ledger.ts';
+import { instantColumn, readRow } from './columns.ts';
+import type { Database } from './database.ts';
+import { activeRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
+
+/** What may become of a grant: it never goes back, and what is over stays as it is. */
+const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
+  pending: ['pending', 'active', 'ending', 'ended', 'failed'],
+  active: ['active', 'ending', 'ended'],
+  ending: ['ending', 'ended'],
+  ended: [],
+  failed: [],
+};
+
+const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
+
+/** What is known under a grant id. */
+export function findKnown(database: Database, grantId: GrantId): Known {
+  const revoke = database.row('SELECT 1 FROM remembered_revokes WHERE grant_id = :grantId', { grantId });
+  return { grant: findGrant(database, grantId), revokedBefore: revoke !== undefined };
+}
+
+function findGrant(database: Database, grantId: GrantId): Grant | null {
+  const row = database.row(`SELECT ${GRANT_COLUMNS} FROM grants WHERE grant_id = :grantId`, { grantId });
+  return row === undefined ? null : readRow(grantRow, row);
+}
+
+/** Remembers a revoke whose grant has not been seen; again only renews its date. */
+export function insertRevoke(database: Database, grantId: GrantId, at: Instant): void {
+  database.run(
+    `INSERT INTO remembered_revokes (grant_id, at) VALUES (:grantId, :at)
+     ON CONFLICT (grant_id) DO UPDATE SET at = excluded.at`,
+    { grantId, at },
+  );
+}
+
+/** Writes a grant in its new state; a step back is a `conflict`. */
+export function saveGrant(database: Database, grant: Grant): void {
+  const before = findGrant(database, grant.grantId);
+  if (before !== null && !FOLLOWED_BY[before.state].includes(grant.state)) {
+    throw new LedgerError('conflict', `grant ${grant.grantId} is ${before.state}; it cannot become ${grant.state}`);
+  }
+  database.run(
+    `INSERT INTO grants (${GRANT_COLUMNS})
+     VALUES (:grantId, :state, :userId, :userDn, :groupId, :groupDn, :requestedEnd, :deadline, :standing,
+       :activatedAt, :expiresAt, :cause, :since, :membership, :code, :overAt)
+     ON CONFLICT (grant_id) DO UPDATE SET
+       state = excluded.state, user_id = excluded.user_id, user_dn = excluded.user_dn, group_id = excluded.group_id,
+       group_dn = excluded.group_dn, requested_end = excluded.requested_end, deadline = excluded.deadline,
+       standing = excluded.standing, activated_at = excluded.activated_at, expires_at = excluded.expires_at,
+       cause = excluded.cause, since = excluded.since, membership = excluded.membership, code = excluded.code,
+       over_at = excluded.over_at`,
+    grantParameters(grant),
+  );
+}
+
+/** Active and ending grants of a pair, in order of id. */
+export function liveGrantsOf(database: Database, pair: Pair): readonly LiveGrant[] {
+  return database
+    .rows(
+      `SELECT ${GRANT_COLUMNS} FROM grants
+       WHERE user_id = :userId AND group_id = :groupId AND state IN ('active', 'ending') ORDER BY grant_id`,
+      { userId: pair.user.id, groupId: pair.group.id },
+    )
+    .map((row) => readRow(liveRow, row));
+}
+
+/** Active grants whose end has come, earliest first. */
+export function readDueGrants(database: Database, { now, limit }: { now: Instant; limit: number }): readonly ActiveGrant[] {
+  return database
+    .rows(
+      `SELECT ${GRANT_COLUMNS} FROM grants
+       WHERE state = 'active' AND expires_at <= :now ORDER BY expires_at, grant_id LIMIT :limit`,
+      { now, limit },
+    )
+    .map((row) => readRow(activeRow, row));
+}
+
+/** The earliest end of an active grant. */
+export function readNextExpiry(database: Database): Instant | null {
+  const row = database.row(`SELECT min(expires_at) AS expires_at FROM grants WHERE state = 'active'`);
+  return readRow(nextExpiryRow, row).expires_at;
+}
+
+/** Every pending grant, in order of id. */
+export function readPendingGrants(database: Database): readonly PendingGrant[] {
+  return database
+    .rows(`SELECT ${GRANT_COLUMNS} FROM grants WHERE state = 'pending' ORDER BY grant_id`)
+    .map((row) => readRow(pendingRow, row));
+}
+
+/** Every ending grant, in order of id. */
+export function readEndingGrants(database: Database): readonly EndingGrant[] {
+  return database
+    .rows(`SELECT ${GRANT_COLUMNS} FROM grants WHERE state = 'ending' ORDER BY grant_id`)
+    .map((row) => readRow(endingRow, row));
+}
+
+/** Grants that have not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
+export function readGrants(
+  database: Database,
+  { endedSince, after, limit }: { endedSince: Instant | null; after: GrantId | null; limit: number },
+): readonly Grant[] {
+  const rows =
+    endedSince === null
+      ? database.rows(
+          `SELECT ${GRANT_COLUMNS} FROM grants
+           WHERE state IN ('pending', 'active', 'ending') AND grant_id > :after ORDER BY grant_id LIMIT :limit`,
+          { after: after ?? '', limit },
+        )
+      : database.rows(
+          `SELECT ${GRANT_COLUMNS} FROM grants
+           WHERE (state IN ('pending', 'active', 'ending') OR (state = 'ended' AND over_at >= :endedSince))
+             AND grant_id > :after ORDER BY grant_id LIMIT :limit`,
+          { endedSince, after: after ?? '', limit },
+        );
+  return rows.map((row) => readRow(grantRow, row));
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { type Instant, instant } from '../../access/instant.ts';
+import { type BindRefusal, LedgerError, type LedgerIdentity } from '../ledger.ts';
+import { instantColumn, readRow } from './columns.ts';
+import type { Database } from './database.ts';
+
+const identityRow = z.strictObject({ ledger_id: z.string(), connector_id: z.string(), next_seq: z.int().positive() });
+const clockRow = z.strictObject({ clock_mark: instantColumn });
+const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
+
+/** What this ledger is; null while it has just been made. */
+export function findIdentity(database: Database): LedgerIdentity | null {
+  const row = database.row('SELECT ledger_id, connector_id, next_seq FROM identity');
+  if (row === undefined) return null;
+  const { ledger_id: ledgerId, connector_id: connectorId, next_seq: nextSeq } = readRow(identityRow, row);
+  return { ledgerId, connectorId, nextSeq };
+}
+
+/** What this ledger is. */
+export function readIdentity(database: Database): LedgerIdentity {
+  const identity = findIdentity(database);
+  if (identity === null) throw new LedgerError('damaged', 'the ledger has no identity; restore a backup');
+  return identity;
+}
+
+/** Gives a new ledger its identity. */
+export function createIdentity(database: Database, { ledgerId, connectorId }: Omit<LedgerIdentity, 'nextSeq'>): void {
+  database.run(
+    `INSERT INTO identity (one, ledger_id, connector_id, next_seq, clock_mark)
+     VALUES (1, :ledgerId, :connectorId, 1, :clockMark)`,
+    { ledgerId, connectorId, clockMark: instant(0) },
+  );
+}
+
+export function replaceLedgerId(database: Database, ledgerId: string): void {
+  database.run('UPDATE identity SET ledger_id = :ledgerId', { ledgerId });
+}
+
+/** Takes the next `count` sequence numbers, and returns the first. */
+export function takeSeqs(database: Database, count: number): number {
+  const { nextSeq } = readIdentity(database);
+  database.run('UPDATE identity SET next_seq = next_seq + :count', { count });
+  return nextSeq;
+}
+
+/** The high-water mark of trusted time. */
+export function readClockMark(database: Database): Instant {
+  return readRow(clockRow, database.row('SELECT clock_mark FROM identity')).clock_mark;
+}
+
+/** Raises the high-water mark; a lower one changes nothing. */
+export function raiseClockMark(database: Database, mark: Instant): void {
+  database.run('UPDATE identity SET clock_mark = :mark WHERE clock_mark < :mark', { mark });
+}
+
+/** When the directory last refused our bind. */
+export function readBindRefusal(database: Database): BindRefusal | null {
+  const { bind_refused_at: at, bind_fingerprint: fingerprint } = readRow(
+    refusalRow,
+    database.row('SELECT bind_refused_at, bind_fingerprint FROM identity'),
+  );
+  return at === null || fingerprint === null ? null : { at, fingerprint };
+}
+
+/** Keeps a refused bind; null forgets it. */
+export function writeBindRefusal(database: Database, refusal: BindRefusal | null): void {
+  database.run('UPDATE identity SET bind_refused_at = :at, bind_fingerprint = :fingerprint', {
+    at: refusal?.at ?? null,
+    fingerprint: refusal?.fingerprint ?? null,
+  });
+}

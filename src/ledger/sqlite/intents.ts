@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import type { GrantId } from '../../access/ids.ts';
+import type { Instant } from '../../access/instant.ts';
+import type { Intent, NewIntent } from '../../access/intent.ts';
+import type { Pair } from '../../access/reference.ts';
+import { LedgerError } from '../ledger.ts';
+import { grantIdColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
+import type { Database } from './database.ts';
+import { pairColumns, pairOf, pairParameters } from './grant-row.ts';
+
+const COLUMNS = `intent_id, kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image,
+  placeholder, at, epoch`;
+
+/** One process owns this ledger, so its intents are all of one epoch. */
+const EPOCH = 1;
+
+const intentRow = z
+  .strictObject({
+    ...pairColumns,
+    intent_id: z.int(),
+    kind: z.enum(['add', 'remove']),
+    grant_id: grantIdColumn,
+    member_attribute: memberAttributeColumn,
+    values: jsonColumn(z.array(z.string())),
+    pre_image: z.enum(['member', 'absent']),
+    placeholder: z.string().nullable(),
+    at: instantColumn,
+    epoch: z.int(),
+  })
+  .transform(
+    (row): Intent => ({
+      intentId: row.intent_id,
+      kind: row.kind,
+      grantId: row.grant_id,
+      pair: pairOf(row),
+      memberAttribute: row.member_attribute,
+      values: row.values,
+      preImage: row.pre_image,
+      placeholder: row.placeholder,
+      at: row.at,
+      epoch: row.epoch,
+    }),
+  );
+
+/** The open intent of a pair. */
+export function findOpenIntent(database: Database, pair: Pair): Intent | null {
+  const row = database.row(
+    `SELECT ${COLUMNS} FROM intents WHERE user_id = :userId AND group_id = :groupId AND closed_at IS NULL`,
+    { userId: pair.user.id, groupId: pair.group.id },
+  );
+  return row === undefined ? null : readRow(intentRow, row);
+}
+
+/** Every open intent, oldest first. */
+export function readOpenIntents(database: Database): readonly Intent[] {
+  return database
+    .rows(`SELECT ${COLUMNS} FROM intents WHERE closed_at IS NULL ORDER BY intent_id`)
+    .map((row) => readRow(intentRow, row));
+}
+
+/** Opens an intent; a second open one of the pair, or one for an unknown grant, is a `conflict`. */
+export function insertIntent(database: Database, intent: NewIntent): Intent {
+  const open = findOpenIntent(database, intent.pair);
+  if (open !== null) {
+    throw new LedgerError('conflict', `intent ${open.intentId} of the same user and group is still open`);
+  }
+  const row = database.row(
+    `INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image,
+       placeholder, at, epoch)
+     VALUES (:kind, :grantId, :userId, :userDn, :groupId, :groupDn, :memberAttribute, :values, :preImage, :placeholder,
+       :at, :epoch)
+     RETURNING ${COLUMNS}`,
+    {
+      ...pairParameters(intent.pair),
+      kind: intent.kind,
+      grantId: intent.grantId,
+      memberAttribute: intent.memberAttribute,
+      values: JSON.stringify(intent.values),
+      preImage: intent.preImage,
+      placeholder: intent.placeholder,
+      at: intent.at,
+      epoch: EPOCH,
+    },
+  );
+  return readRow(intentRow, row);
+}
+
+/** Closes one intent; one that is not open is a `conflict`. */
+export function closeOpenIntent(database: Database, intentId: number, at: Instant): void {
+  const closed = database.run('UPDATE intents SET closed_at = :at WHERE intent_id = :intentId AND closed_at IS NULL', {
+    intentId,
+    at,
+  });
+  if (closed === 0) throw new LedgerError('conflict', `intent ${intentId} is unknown or closed already`);
+}
+
+/** Closes the open intent of a grant, if it has one. */
+export function closeIntentsOf(database: Database, grantId: GrantId, at: Instant): void {
+  database.run('UPDATE intents SET closed_at = :at WHERE grant_id = :grantId AND closed_at IS NULL', { grantId, at });
+}

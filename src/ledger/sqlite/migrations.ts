@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { LedgerError } from '../ledger.ts';
+import { readRow } from './columns.ts';
+import type { Database } from './database.ts';
+import { BASELINE } from './schema.ts';
+
+/** One step from a version of the tables to the next, as SQL. */
+export type Migration = string;
+
+/** Every step there ever was, oldest first. Append only: a released one is never edited. */
+export const MIGRATIONS: readonly Migration[] = [BASELINE];
+
+const versionRow = z.strictObject({ user_version: z.int().nonnegative() });
+const tablesRow = z.strictObject({ tables: z.int() });
+const quickCheckRow = z.strictObject({ quick_check: z.string() });
+
+/**
+ * Checks that the file is whole, before anything is written to it: throws `damaged` where it is not. An empty file
+ * passes.
+ */
+export function checkDatabase(database: Database): void {
+  const findings = database.rows('PRAGMA quick_check(4)').map((row) => readRow(quickCheckRow, row).quick_check);
+  if (findings.length === 1 && findings[0] === 'ok') return;
+  throw damaged(findings.join('; '));
+}
+
+/**
+ * Brings the tables to the newest version, each step in a transaction of its own, so that a crash leaves a whole
+ * version behind. Throws `newer_schema` where a newer connector has been here. Returns the steps taken.
+ */
+export function migrate(database: Database, migrations: readonly Migration[]): number {
+  const version = readRow(versionRow, database.row('PRAGMA user_version')).user_version;
+  if (version > migrations.length) {
+    throw new LedgerError(
+      'newer_schema',
+      `the ledger has schema version ${version}, this version of the connector knows up to ${migrations.length}; ` +
+        'run the newer version of the connector',
+    );
+  }
+  const { tables } = readRow(tablesRow, database.row('SELECT count(*) AS tables FROM sqlite_schema'));
+  if (version === 0 && tables > 0) throw damaged('the file holds tables, but no schema version');
+  for (const [index, migration] of migrations.entries()) {
+    if (index >= version) apply(database, migration, index + 1);
+  }
+  return migrations.length - version;
+}
+
+function apply(database: Database, migration: Migration, version: number): void {
+  database.script('BEGIN IMMEDIATE');
+  try {
+    database.script(migration);
+    database.script(`PRAGMA user_version = ${version}`);
+    database.script('COMMIT');
+  } catch (error) {
+    if (database.inTransaction()) database.script('ROLLBACK');
+    throw error;
+  }
+}
+
+function damaged(finding: string): LedgerError {
+  return new LedgerError(
+    'damaged',
+    `the ledger is damaged: ${finding}; the file is left as it is; move the state directory aside and restore a backup`,
+  );
+}

@@ -1,0 +1,182 @@
+import type { Consequence, Ledger } from '../ledger.ts';
+import { type CommitQueue, commitQueue } from './commit-queue.ts';
+import { writeConsequence } from './consequence.ts';
+import type { Database } from './database.ts';
+import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
+import {
+  findKnown,
+  insertRevoke,
+  liveGrantsOf,
+  readDueGrants,
+  readEndingGrants,
+  readGrants,
+  readNextExpiry,
+  readPendingGrants,
+  saveGrant,
+} from './grants.ts';
+import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
+import { closeIntentsOf, closeOpenIntent, findOpenIntent, insertIntent, readOpenIntents } from './intents.ts';
+import { attachJobs, countJobAttempts, findJob, insertJob, openJobs } from './jobs.ts';
+import { deletePeriod, findPeriod, findPlaceholder, savePeriod, savePlaceholder } from './periods.ts';
+import { forgetSome } from './retention.ts';
+
+/** What a ledger is made of: its open database, whose tables are up to date, and what goes with it when it closes. */
+export interface SqliteLedgerParts {
+  readonly database: Database;
+  readonly newLedgerId: () => string;
+  /** Told the number of works of each commit. */
+  readonly onCommit?: ((works: number) => void) | undefined;
+  readonly release: () => void;
+}
+
+/** The ledger in a SQLite file. Every method queues its work; works asked for at one time share one commit. */
+export function sqliteLedger({ database, newLedgerId, onCommit, release }: SqliteLedgerParts): Ledger {
+  const queue = commitQueue({ database, onCommit });
+  let closed = false;
+  /** A change and what follows from it, in one work. */
+  const change = <T>(consequence: Consequence, work: () => T): Promise<T> =>
+    queue.run(() => {
+      const value = work();
+      writeConsequence(database, consequence);
+      return value;
+    });
+
+  return {
+    identity: () => queue.run(() => readIdentity(database)),
+    renew: (consequence) =>
+      queue.run(() => {
+        renewLedger(database, { ledgerId: newLedgerId(), at: consequence.at });
+        writeConsequence(database, consequence);
+        return readIdentity(database);
+      }),
+    ...jobMethods(database, queue, change),
+    ...grantMethods(database, queue, change),
+    ...membershipMethods(database, queue, change),
+
+    events: (query) => queue.run(() => readEvents(database, query)),
+    acknowledge: (seq) => queue.run(() => acknowledgeEvents(database, seq)),
+    clockMark: () => queue.run(() => readClockMark(database)),
+    advanceClock: (mark) => queue.run(() => raiseClockMark(database, mark)),
+    bindRefusal: () => queue.run(() => readBindRefusal(database)),
+    saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
+
+    forget: async (before) => {
+      let forgotten = 0;
+      // Ends when a turn finds nothing older than `before`; new rows are never older.
+      for (;;) {
+        const some = await queue.run(() => forgetSome(database, before));
+        if (some === 0) return forgotten;
+        forgotten += some;
+      }
+    },
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      queue.close();
+      database.close();
+      release();
+    },
+  };
+}
+
+type Change = <T>(consequence: Consequence, work: () => T) => Promise<T>;
+
+function jobMethods(
+  database: Database,
+  queue: CommitQueue,
+  change: Change,
+): Pick<Ledger, 'job' | 'storeJob' | 'countAttempts' | 'attachedJobs' | 'attach' | 'tell'> {
+  return {
+    job: (jobId) => queue.run(() => findJob(database, jobId)),
+    storeJob: (job, consequence) => change(consequence, () => insertJob(database, job)),
+    countAttempts: (jobIds) => queue.run(() => countJobAttempts(database, jobIds)),
+    attachedJobs: (grantId) => queue.run(() => openJobs(database, grantId)),
+    attach: (jobId, grantId, consequence) => change(consequence, () => attachJobs(database, [jobId], grantId)),
+    tell: (consequence) => change(consequence, () => undefined),
+  };
+}
+
+function grantMethods(
+  database: Database,
+  queue: CommitQueue,
+  change: Change,
+): Pick<
+  Ledger,
+  | 'known'
+  | 'rememberRevoke'
+  | 'savePending'
+  | 'failGrant'
+  | 'beginEnding'
+  | 'dueGrants'
+  | 'nextExpiry'
+  | 'unfinished'
+  | 'listGrants'
+> {
+  return {
+    known: (grantId) => queue.run(() => findKnown(database, grantId)),
+    rememberRevoke: (grantId, consequence) => change(consequence, () => insertRevoke(database, grantId, consequence.at)),
+    savePending: (grant, attach, consequence) =>
+      change(consequence, () => {
+        saveGrant(database, grant);
+        attachJobs(database, attach, grant.grantId);
+      }),
+    failGrant: (grant, consequence) =>
+      change(consequence, () => {
+        saveGrant(database, grant);
+        closeIntentsOf(database, grant.grantId, consequence.at);
+      }),
+    beginEnding: (grant, attach, consequence) =>
+      change(consequence, () => {
+        saveGrant(database, grant);
+        attachJobs(database, attach, grant.grantId);
+      }),
+    dueGrants: (now, limit) => queue.run(() => readDueGrants(database, { now, limit })),
+    nextExpiry: () => queue.run(() => readNextExpiry(database)),
+    unfinished: () =>
+      queue.run(() => ({
+        jobs: openJobs(database, null),
+        pending: readPendingGrants(database),
+        ending: readEndingGrants(database),
+        intents: readOpenIntents(database),
+      })),
+    listGrants: (query) => queue.run(() => readGrants(database, query)),
+  };
+}
+
+function membershipMethods(
+  database: Database,
+  queue: CommitQueue,
+  change: Change,
+): Pick<Ledger, 'pairState' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
+  return {
+    pairState: (pair) =>
+      queue.run(() => ({
+        period: findPeriod(database, pair),
+        grants: liveGrantsOf(database, pair),
+        intent: findOpenIntent(database, pair),
+        placeholder: findPlaceholder(database, pair.group.id),
+      })),
+    openIntent: (intent, period, consequence) =>
+      change(consequence, () => {
+        if (period !== null) savePeriod(database, period);
+        return insertIntent(database, intent);
+      }),
+    closeIntent: (intentId, consequence) => change(consequence, () => closeOpenIntent(database, intentId, consequence.at)),
+    savePeriod: (period, consequence) => change(consequence, () => savePeriod(database, period)),
+    activate: ({ grant, period, intentId, placeholder }, consequence) =>
+      change(consequence, () => {
+        saveGrant(database, grant);
+        savePeriod(database, period);
+        if (intentId !== null) closeOpenIntent(database, intentId, consequence.at);
+        if (placeholder !== null) savePlaceholder(database, placeholder);
+      }),
+    end: ({ grant, period, placeholder }, consequence) =>
+      change(consequence, () => {
+        saveGrant(database, grant);
+        closeIntentsOf(database, grant.grantId, consequence.at);
+        if (period === null) deletePeriod(database, grant.pair);
+        else savePeriod(database, period);
+        if (placeholder !== null) savePlaceholder(database, placeholder);
+      }),
+  };
+}
