@@ -75,7 +75,7 @@ export interface BindRefusal {
 
 /** What a start finds unfinished. */
 export interface Unfinished {
-  /** Open and attached to no grant yet, in order of receipt. */
+  /** Every open job, attached to a grant or not, in order of receipt. */
   readonly jobs: readonly StoredJob[];
   readonly pending: readonly PendingGrant[];
   readonly ending: readonly EndingGrant[];

@@ -1,0 +1,116 @@
+import type { AuditRecord } from '../access/audit.ts';
+import type { Event } from '../access/event.ts';
+import type { ActiveGrant, PendingGrant } from '../access/grant.ts';
+import { expiryOf } from '../access/grant.ts';
+import type { Intent } from '../access/intent.ts';
+import type { RequestedEnd } from '../access/job.ts';
+import type { Period } from '../access/membership.ts';
+import type { Outcome } from '../access/outcome.ts';
+import type { Pair } from '../access/reference.ts';
+import type { StoredJob } from '../ledger/ledger.ts';
+import type { EngineParts } from './engine-parts.ts';
+import type { PutIn } from './put-in.ts';
+import { succeeded, viewOf } from './views.ts';
+
+type Member = Extract<PutIn, { kind: 'member' }>;
+
+/** What a proved write of an open intent amounts to, for the claim. */
+export function foundApplied(intent: Intent, period: Period | null): Member {
+  const { pair, memberAttribute, values, at } = intent;
+  const written: Period = {
+    pair,
+    standing: false,
+    heldSince: period?.heldSince ?? at,
+    memberAttribute,
+    values: [...(period?.values ?? []).filter((value) => !values.includes(value)), ...values],
+    seenAbsent: false,
+    deleteSent: false,
+  };
+  const placeholder = intent.placeholder === null ? null : { groupId: pair.group.id, value: null };
+  return { kind: 'member', finding: 'granted', at, period: written, intentId: intent.intentId, placeholder, drifted: [] };
+}
+
+/** The grant as it is once its membership was proved. */
+export function activated({
+  grant,
+  pair,
+  member,
+  end,
+}: {
+  grant: PendingGrant;
+  pair: Pair;
+  member: Member;
+  end: RequestedEnd;
+}): ActiveGrant {
+  return {
+    state: 'active',
+    grantId: grant.grantId,
+    pair,
+    standing: member.period.standing,
+    activatedAt: member.at,
+    expiresAt: expiryOf(end, member.at),
+  };
+}
+
+/** Claims a proved membership in one transaction: the grant, its period, the outcome of every job that waited for it. */
+export async function claim(
+  { ledger, time, log, failPoints, lateWrites }: EngineParts,
+  { active, member, jobs, outcome }: { active: ActiveGrant; member: Member; jobs: readonly StoredJob[]; outcome: Outcome },
+): Promise<void> {
+  const at = time.now();
+  const { grantId, pair } = active;
+  const kind = outcome === 'updated' ? 'grant.updated' : 'grant.activated';
+  const audit: AuditRecord[] = [
+    {
+      kind,
+      at,
+      grantId,
+      pair,
+      facts: {
+        outcome,
+        standing: active.standing,
+        activatedAt: active.activatedAt,
+        expiresAt: active.expiresAt,
+        intentId: member.intentId,
+        evidence: 'probe: member',
+      },
+    },
+    ...jobs.map(({ jobId }): AuditRecord => ({ kind: 'job.succeeded', at, jobId, grantId, facts: { outcome } })),
+  ];
+  await ledger.activate(
+    { grant: active, period: member.period, intentId: member.intentId, placeholder: member.placeholder },
+    { at, events: driftEvents(active, member), results: jobs.map((job) => succeeded(job, outcome, active)), audit },
+  );
+  lateWrites.settled(grantId);
+  failPoints('grant.claimed');
+  const [job] = jobs;
+  log.info(
+    {
+      event: kind,
+      grantId,
+      ...(job === undefined ? {} : { jobId: job.jobId }),
+      ...trace(job),
+      outcome,
+      standing: active.standing,
+      user: pair.user,
+      group: pair.group,
+      expiresAt: new Date(active.expiresAt).toISOString(),
+    },
+    outcome === 'updated' ? 'the end of a grant has changed' : 'a probe shows the user in the group',
+  );
+}
+
+/** Other grants believed in a membership that was not there; writing it again restored it for them too. */
+function driftEvents(active: ActiveGrant, member: Member): Event[] {
+  return member.drifted.map((grant) => ({
+    kind: 'grant.drifted',
+    grant: viewOf(grant.grantId === active.grantId ? active : { ...grant, standing: false }),
+    observed: 'absent',
+    action: 'restored',
+  }));
+}
+
+/** The trace context of a job, for its log lines. */
+export function trace(job: StoredJob | undefined): { traceparent?: string } {
+  return job?.traceparent == null ? {} : { traceparent: job.traceparent };
+}

@@ -1,0 +1,293 @@
+import type { Clock, Random } from '../access/clock.ts';
+import type { FailPoints } from '../access/fail-point.ts';
+import type { GrantId } from '../access/ids.ts';
+import { formatInstant, type Instant } from '../access/instant.ts';
+import { pairKey } from '../access/reference.ts';
+import type { Directory, DirectoryStatus } from '../directory/directory.ts';
+import type { Ledger, StoredJob } from '../ledger/ledger.ts';
+import type { LinkListener } from '../link/link.ts';
+import type { Logger } from '../observability/logger.ts';
+import { directoryJobError } from './directory-errors.ts';
+import { attemptEnding } from './end-membership.ts';
+import { type EnginePolicy, type EngineParts, type EngineTimings, lateWrites } from './engine-parts.ts';
+import { expiry } from './expiry.ts';
+import { goneProofs } from './gone-proofs.ts';
+import { attemptGrant } from './grant-membership.ts';
+import { intake } from './intake.ts';
+import { keyedLock } from './keyed-lock.ts';
+import { outbox } from './outbox.ts';
+import { protectedGroups } from './protected-groups.ts';
+import { type Attempted, pursuits } from './pursuits.ts';
+import { answerCheck, answerList } from './questions.ts';
+import { recovery } from './recovery.ts';
+import { trustedClock } from './trusted-clock.ts';
+import { attemptUpdate } from './update-grant.ts';
+
+export interface EngineOptions {
+  readonly ledger: Ledger;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly failPoints: FailPoints;
+  readonly policy: EnginePolicy & { readonly protectedGroups: readonly string[] };
+  readonly timings: EngineTimings;
+  readonly placeholder: string;
+  /** What `hello` says of this process. */
+  readonly identity: {
+    readonly name: string;
+    readonly instanceId: string;
+    readonly version: string;
+    readonly startedAt: Instant;
+  };
+}
+
+/** What health asks of the engine. */
+export interface EngineStatus {
+  readonly clock: { readonly trusted: boolean; readonly aheadMs: number };
+  /** Configured protected groups that mean no group; null before the first look. */
+  readonly protectedGroupsMissing: readonly string[] | null;
+  /** What is being pursued: grants to be written, memberships to be ended, questions to be answered. */
+  readonly pursued: number;
+}
+
+export interface Engine {
+  /** Finishes what a crash left open, ends what is due, and takes jobs from now on. */
+  start(): Promise<void>;
+  readonly listener: LinkListener;
+  status(): EngineStatus;
+  /** Begins nothing new and finishes what was begun; true where nothing that could be told was left untold. */
+  stop(deadline: AbortSignal): Promise<boolean>;
+}
+
+/** How often the high-water mark is written where nothing else writes it (reliability facts, Clocks). */
+const MARK_EVERY_MS = 10_000;
+
+/** How often what is older than the retention is looked for. */
+const FORGET_EVERY_MS = 3_600_000;
+
+/** job → outcome. Opens nothing: every port is given, and closed by whoever opened it. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { ledger, directory, clock, random, log, failPoints, policy, timings } = options;
+  const stopping = new AbortController();
+  const time = trustedClock({ clock, mark: await ledger.clockMark() });
+  const recovering = recovery();
+  const parts: EngineParts = {
+    ledger,
+    directory,
+    clock,
+    random,
+    time,
+    log,
+    failPoints,
+    policy,
+    timings,
+    placeholder: options.placeholder,
+    protectedGroups: protectedGroups({ configured: policy.protectedGroups, directory, log }),
+    goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs }),
+    lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
+    locks: keyedLock(),
+    signal: stopping.signal,
+    onProbed: (pair) => recovering.probed(pairKey(pair)),
+  };
+  const pursued = pursuits({ clock, random, log });
+  const out = outbox({ ledger, log, failPoints });
+  const expiring = expiry(parts, pursueEnding);
+  const way = intake(parts, {
+    pursueGrant: ({ grantId }) => recovering.after(grantId, () => pursueGrant(grantId)),
+    pursueEnding,
+    pursueUpdate: (grantId, jobId) =>
+      recovering.after(grantId, () =>
+        pursued.pursue({
+          key: `update:${jobId}`,
+          urgency: 'grant',
+          attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
+        }),
+      ),
+    answerCheck: (stored) =>
+      pursued.pursue({ key: `check:${stored.jobId}`, urgency: 'grant', attempt: () => told(answerCheck(parts, stored)) }),
+    answerList: (stored, query) =>
+      pursued.pursue({
+        key: `list:${stored.jobId}`,
+        urgency: 'grant',
+        attempt: () => told(answerList(parts, { stored, query, connection: out.connection() })),
+      }),
+  });
+
+  function pursueGrant(grantId: GrantId): void {
+    pursued.pursue({
+      key: `grant:${grantId}`,
+      urgency: 'grant',
+      attempt: (nextDelayMs) => told(attemptGrant(parts, { grantId, nextDelayMs, onEnding: pursueEnding })),
+    });
+  }
+
+  function pursueEnding(grantId: GrantId): void {
+    pursued.pursue({
+      key: `end:${grantId}`,
+      urgency: 'ending',
+      attempt: (nextDelayMs) => told(attemptEnding(parts, { grantId, nextDelayMs })),
+    });
+  }
+
+  /** Whatever an attempt wrote may wait to be told, and may have brought an end nearer. */
+  async function told(attempt: Promise<Attempted>): Promise<Attempted> {
+    try {
+      return await attempt;
+    } finally {
+      out.wake();
+      if (!stopping.signal.aborted) expiring.rearm();
+    }
+  }
+
+  async function directoryChanged(status: DirectoryStatus): Promise<void> {
+    const at = time.now();
+    if (status.state === 'up') {
+      pursued.kickAll();
+      await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: status.view }], audit: [] });
+      await parts.protectedGroups.resolve(parts.signal);
+    } else
+      await ledger.tell({
+        at,
+        events: [{ kind: 'directory.changed', state: 'down', error: directoryJobError(status.error) }],
+        audit: [],
+      });
+    out.wake();
+  }
+
+  const timers = new Set<() => void>();
+  function every(periodMs: number, work: () => Promise<unknown>): void {
+    let cancel = (): void => undefined;
+    const arm = (): void => {
+      timers.delete(cancel);
+      cancel = clock.timer(periodMs, () => {
+        void safely('periodic', work()).then(() => {
+          if (!stopping.signal.aborted) arm();
+        });
+      });
+      timers.add(cancel);
+    };
+    arm();
+  }
+
+  async function safely(what: string, work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!stopping.signal.aborted) log.error({ event: 'engine.failed', what, error }, 'part of the engine failed; it goes on');
+    }
+  }
+
+  /** Decided at once, in order of receipt; where the ledger cannot write, again until it can. */
+  async function decide(stored: StoredJob): Promise<void> {
+    try {
+      await way.decide(stored);
+    } catch (error) {
+      log.error(
+        { event: 'job.undecided', jobId: stored.jobId, error },
+        'a stored job could not be decided; it will be tried again',
+      );
+      pursued.pursue({
+        key: `decide:${stored.jobId}`,
+        urgency: 'ending',
+        attempt: () => told(way.decide(stored).then(() => ({ done: true }))),
+      });
+    }
+    out.wake();
+  }
+
+  let saidNextSeq = 0;
+  let taking = true;
+  const listener: LinkListener = {
+    async hello() {
+      const { ledgerId, connectorId, nextSeq } = await ledger.identity();
+      saidNextSeq = nextSeq;
+      const { name, instanceId, version, startedAt } = options.identity;
+      const status = directory.status();
+      return {
+        type: 'hello',
+        connectorId,
+        name,
+        instanceId,
+        ledgerId,
+        nextSeq,
+        version,
+        startedAt: formatInstant(startedAt),
+        capabilities: [],
+        directory: status.state === 'up' ? status.view : null,
+      };
+    },
+    async welcomed({ ackedSeq }, connection) {
+      if (ackedSeq !== undefined && ackedSeq >= saidNextSeq) {
+        const at = time.now();
+        const { ledgerId } = await ledger.renew({ at, audit: [] });
+        log.error(
+          { event: 'ledger.replaced', ledgerId, ackedSeq, nextSeq: saidNextSeq },
+          'the control plane knows later events than this ledger: it is an older copy, and takes a new id. Look at every grant that was issued since',
+        );
+        return 'replaced';
+      }
+      if (ackedSeq !== undefined) await ledger.acknowledge(ackedSeq);
+      out.attach(connection, ackedSeq ?? 0);
+      pursued.kickAll();
+      return 'accepted';
+    },
+    async job(received) {
+      if (!taking) throw new Error('the connector is stopping and takes no more jobs');
+      const stored = await way.receive(received);
+      if (stored === null) out.wake();
+      else void decide(stored);
+    },
+    acknowledged: (seq) => out.acknowledged(seq),
+    lost: () => out.detach(),
+  };
+
+  return {
+    listener,
+    async start() {
+      directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
+      await recovering.begin(parts, { pursueGrant, pursueEnding, decide });
+      expiring.start();
+      every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
+      every(FORGET_EVERY_MS, async () => {
+        const rows = await ledger.forget((time.now() - policy.retentionMs) as Instant);
+        if (rows > 0) log.info({ event: 'ledger.forgot', rows }, 'what is older than the retention was deleted');
+      });
+    },
+    status: () => ({
+      clock: { trusted: time.trusted(), aheadMs: time.aheadMs() },
+      protectedGroupsMissing: parts.protectedGroups.unresolved(),
+      pursued: pursued.size(),
+    }),
+    async stop(deadline) {
+      taking = false;
+      for (const cancel of timers) cancel();
+      expiring.stop();
+      const finished = await before(deadline, pursued.stop());
+      out.wake();
+      while (finished && !(await out.drained())) {
+        // The acknowledgement that empties the outbox arrives by itself, or the deadline does.
+        if (!(await before(deadline, new Promise((resolve) => clock.timer(10, () => resolve(undefined)))))) {
+          stopping.abort();
+          return false;
+        }
+      }
+      stopping.abort();
+      await ledger.advanceClock(time.now());
+      return finished;
+    },
+  };
+}
+
+/** False where the deadline came first. */
+async function before(deadline: AbortSignal, work: Promise<unknown>): Promise<boolean> {
+  if (deadline.aborted) return false;
+  const passed = Promise.withResolvers<boolean>();
+  const onAbort = (): void => passed.resolve(false);
+  deadline.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work.then(() => true), passed.promise]);
+  } finally {
+    deadline.removeEventListener('abort', onAbort);
+  }
+}

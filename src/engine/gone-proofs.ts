@@ -1,0 +1,47 @@
+import type { Clock } from '../access/clock.ts';
+import type { EntryId } from '../access/ids.ts';
+import type { Directory, Missing } from '../directory/directory.ts';
+
+/** `proven` after two sightings on two sessions; else how long until the next one is of use, in milliseconds. */
+export type GoneVerdict =
+  | { readonly kind: 'proven' }
+  | { readonly kind: 'unproven'; readonly againInMs: number }
+  | { readonly kind: 'found' };
+
+/** Collects the evidence that an entry is gone (ARCHITECTURE, invariant 8). */
+export interface GoneProofs {
+  ask(missing: Missing, signal: AbortSignal): Promise<GoneVerdict>;
+}
+
+/**
+ * Two sightings, each on a session of its own, at least `confirmMs` apart. Sightings are kept in memory: a restart asks
+ * for both again. An entry that is found, or a session that proves nothing, starts over.
+ */
+export function goneProofs({
+  directory,
+  clock,
+  confirmMs,
+}: {
+  directory: Directory;
+  clock: Clock;
+  confirmMs: number;
+}): GoneProofs {
+  const firstSeenAtMs = new Map<EntryId, number>();
+  return {
+    async ask(missing, signal) {
+      const { id } = missing.entry;
+      const first = firstSeenAtMs.get(id);
+      if (first !== undefined && clock.monotonicMs() - first < confirmMs) {
+        return { kind: 'unproven', againInMs: first + confirmMs - clock.monotonicMs() };
+      }
+      const sighting = await directory.sightGone(missing, signal);
+      if (sighting !== 'gone') {
+        firstSeenAtMs.delete(id);
+        return sighting === 'found' ? { kind: 'found' } : { kind: 'unproven', againInMs: confirmMs };
+      }
+      if (first !== undefined) return { kind: 'proven' };
+      firstSeenAtMs.set(id, clock.monotonicMs());
+      return { kind: 'unproven', againInMs: confirmMs };
+    },
+  };
+}

@@ -1,0 +1,292 @@
+import type { AuditRecord } from '../access/audit.ts';
+import { isOutdated } from '../access/expiry.ts';
+import {
+  type ActiveGrant,
+  endGrant,
+  type FailedGrant,
+  type Grant,
+  type Known,
+  meetGrantJob,
+  meetRevokeJob,
+  type PendingGrant,
+} from '../access/grant.ts';
+import { formatInstant } from '../access/instant.ts';
+import type { CheckJob, GrantJob, ListJob, RevokeJob } from '../access/job.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
+import type { JobResult, StoredJob } from '../ledger/ledger.ts';
+import type { ReceivedJob } from '../protocol/frames.ts';
+import { trace } from './claim-membership.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { deadlineOf } from './grant-membership.ts';
+import { clockUntrusted } from './update-grant.ts';
+import { failed, succeeded } from './views.ts';
+
+/** What a decision asks to be done next. */
+export interface NextSteps {
+  pursueGrant(grant: PendingGrant): void;
+  pursueEnding(grantId: ActiveGrant['grantId']): void;
+  pursueUpdate(grantId: ActiveGrant['grantId'], jobId: StoredJob['jobId']): void;
+  answerCheck(job: StoredJob): void;
+  answerList(job: StoredJob, query: ListJob): void;
+}
+
+export interface Intake {
+  /** Stores a job durably; resolves then, with the stored job where it is new and must be decided. */
+  receive(received: ReceivedJob): Promise<StoredJob | null>;
+  /** Decides a stored, open job against what the ledger knows. Repeating it, as a restart does, changes nothing. */
+  decide(stored: StoredJob): Promise<void>;
+}
+
+/** The way in: every job is stored before it is acknowledged, and decided under the lock of its grant, in order of receipt. */
+export function intake(parts: EngineParts, next: NextSteps): Intake {
+  const { ledger, time, log, locks, failPoints } = parts;
+
+  async function receive(received: ReceivedJob): Promise<StoredJob | null> {
+    return locks.run(`job:${received.jobId}`, 'grant', async () => {
+      const known = await ledger.job(received.jobId);
+      const stored = known === null ? await store(received) : await meetAgain(received, known);
+      failPoints('job.stored');
+      return stored;
+    });
+  }
+
+  async function store({ jobId, hash, job, traceparent }: ReceivedJob): Promise<StoredJob | null> {
+    const at = time.now();
+    const stored: StoredJob = {
+      jobId,
+      hash,
+      job: job.ok ? job.value : null,
+      receivedAt: at,
+      traceparent: traceparent ?? null,
+      grantId: null,
+      attempts: 0,
+      result: null,
+    };
+    if (!job.ok) {
+      const error = invalidJob(job.problem);
+      await ledger.storeJob(stored, {
+        at,
+        results: [failed(stored, error, null)],
+        audit: [{ kind: 'job.refused', at, jobId, facts: { code: error.code, message: error.message } }],
+      });
+      log.warn({ event: 'job.failed', jobId, ...trace(stored), code: error.code }, error.message);
+      return null;
+    }
+    await ledger.storeJob(stored, { at, audit: [{ kind: 'job.accepted', at, jobId, facts: { hash, job: job.value } }] });
+    log.info(
+      {
+        event: 'job.stored',
+        jobId,
+        ...trace(stored),
+        kind: job.value.kind,
+        ...('grantId' in job.value ? { grantId: job.value.grantId } : {}),
+      },
+      'a job was stored',
+    );
+    return stored;
+  }
+
+  /** A known id: the stored result again, or the refusal of other content. Neither has an effect. */
+  async function meetAgain({ jobId, hash, job, traceparent }: ReceivedJob, known: StoredJob): Promise<null> {
+    const at = time.now();
+    const told = { jobId, traceparent: traceparent ?? null };
+    if (known.hash !== hash) {
+      const error = job.ok
+        ? jobError('job_conflict', 'this jobId is known with other content; a new request needs a new id')
+        : invalidJob(job.problem);
+      await ledger.tell({
+        at,
+        events: [failed(told, error, null)],
+        audit: [{ kind: 'job.refused', at, jobId, facts: { code: error.code, hash } }],
+      });
+      log.warn({ event: 'job.failed', jobId, ...trace(known), code: error.code }, error.message);
+      return null;
+    }
+    if (known.result !== null) await ledger.tell({ at, events: [{ ...known.result, repeat: true }], audit: [] });
+    log.debug({ event: 'job.repeated', jobId, ...trace(known), settled: known.result !== null }, 'a known job came again');
+    return null;
+  }
+
+  async function decide(stored: StoredJob): Promise<void> {
+    const { job } = stored;
+    if (job === null) return;
+    switch (job.kind) {
+      case 'grant':
+      case 'revoke':
+        // Both before waiting attempts, and among themselves in order of receipt.
+        return locks.run(`grant:${job.grantId}`, 'ending', async () => {
+          const current = await ledger.job(stored.jobId);
+          if (current === null || current.result !== null) return;
+          const known = await ledger.known(job.grantId);
+          await (job.kind === 'grant' ? decideGrant(current, job, known) : decideRevoke(current, job, known));
+        });
+      case 'check':
+      case 'list':
+        return decideQuestion(stored, job);
+      default:
+        return job satisfies never;
+    }
+  }
+
+  async function decideQuestion(stored: StoredJob, job: CheckJob | ListJob): Promise<void> {
+    const now = time.now();
+    if (isOutdated(job.issuedAt, now, parts.policy.retentionMs) || (job.notAfter !== undefined && job.notAfter <= now)) {
+      await settle(
+        stored,
+        failed(
+          stored,
+          jobError('job_expired', 'the job was issued too long ago, or its notAfter has passed; ask again under a new id'),
+          null,
+        ),
+      );
+    } else if (job.kind === 'check') next.answerCheck(stored);
+    else next.answerList(stored, job);
+  }
+
+  async function decideGrant(stored: StoredJob, job: GrantJob, known: Known): Promise<void> {
+    const at = time.now();
+    const deadline = deadlineOf({ stored, job }, parts.policy.maxPendingMs);
+    const meets = meetGrantJob(known);
+    if (isOutdated(job.issuedAt, at, parts.policy.retentionMs))
+      return refuseGrant(
+        stored,
+        job,
+        known,
+        jobError('job_expired', 'the job was issued longer ago than LATCHKEY_RETENTION; ask again under new ids'),
+      );
+    // A job that already waits for its grant is judged by the attempt, which knows whether anything was written.
+    if (stored.grantId === null && deadline <= at)
+      return refuseGrant(
+        stored,
+        job,
+        known,
+        jobError(
+          'job_expired',
+          `the job could be begun until ${formatInstant(deadline)}, which has passed; ask again under a new id`,
+        ),
+      );
+    switch (meets) {
+      case 'grant_revoked':
+        return refuseGrant(stored, job, known, jobError('grant_revoked', 'this grantId was revoked; a new grant needs a new id'));
+      case 'grant_conflict':
+        return refuseGrant(
+          stored,
+          job,
+          known,
+          jobError('grant_conflict', `this grantId is ${known.grant?.state ?? 'unknown'}; a new grant needs a new id`),
+        );
+      case 'update':
+        return attachUpdate(stored, job);
+      case 'new':
+      case 'join': {
+        if (!time.trusted()) return refuseGrant(stored, job, known, clockUntrusted());
+        const earlier = known.grant?.state === 'pending' ? known.grant : null;
+        const grant: PendingGrant = {
+          state: 'pending',
+          grantId: job.grantId,
+          pair: earlier?.pair ?? null,
+          end: job.end,
+          deadline,
+        };
+        const audit: AuditRecord = {
+          kind: 'grant.pending',
+          at,
+          jobId: stored.jobId,
+          grantId: job.grantId,
+          facts: { end: job.end, deadline, requestedBy: job.requestedBy, justification: job.justification },
+        };
+        await ledger.savePending(grant, [stored.jobId], { at, audit: [audit] });
+        return next.pursueGrant(grant);
+      }
+      default:
+        return meets satisfies never;
+    }
+  }
+
+  async function attachUpdate(stored: StoredJob, job: GrantJob): Promise<void> {
+    const at = time.now();
+    if (stored.grantId === null) await ledger.attach(stored.jobId, job.grantId, { at, audit: [] });
+    next.pursueUpdate(job.grantId, stored.jobId);
+  }
+
+  /** A first grant that is refused leaves a failed grant behind, so that its id is never used again. */
+  async function refuseGrant(stored: StoredJob, job: GrantJob, known: Known, error: JobError): Promise<void> {
+    const at = time.now();
+    const audit: AuditRecord[] = [
+      { kind: 'job.failed', at, jobId: stored.jobId, grantId: job.grantId, facts: { code: error.code, message: error.message } },
+    ];
+    if (known.grant === null && !known.revokedBefore) {
+      const grant: FailedGrant = { state: 'failed', grantId: job.grantId, pair: null, code: error.code, failedAt: at };
+      await ledger.failGrant(grant, { at, results: [failed(stored, error, grant)], audit });
+    } else await ledger.tell({ at, results: [failed(stored, error, known.grant)], audit });
+    log.warn(
+      { event: 'job.failed', jobId: stored.jobId, grantId: job.grantId, ...trace(stored), code: error.code },
+      error.message,
+    );
+  }
+
+  async function decideRevoke(stored: StoredJob, job: RevokeJob, known: Known): Promise<void> {
+    const at = time.now();
+    const meets = meetRevokeJob(known);
+    const audit: AuditRecord[] = [
+      {
+        kind: 'grant.ending',
+        at,
+        jobId: stored.jobId,
+        grantId: job.grantId,
+        pair: known.grant?.pair ?? null,
+        facts: { cause: 'revoked', meets, reason: job.reason },
+      },
+    ];
+    switch (meets) {
+      case 'remember':
+        await ledger.rememberRevoke(job.grantId, {
+          at,
+          results: [succeeded(stored, 'already_absent', null)],
+          audit: [{ kind: 'revoke.remembered', at, jobId: stored.jobId, grantId: job.grantId, facts: {} }],
+        });
+        return log.info(
+          { event: 'revoke.remembered', jobId: stored.jobId, grantId: job.grantId, ...trace(stored) },
+          'a revoke came before its grant and is remembered',
+        );
+      case 'already_ended':
+        return settle(stored, succeeded(stored, 'already_ended', known.grant));
+      case 'cancel':
+        await ledger.attach(stored.jobId, job.grantId, { at, audit });
+        return pursueKnown(known.grant);
+      case 'end':
+        await beginEnding(stored, known.grant, audit);
+        return pursueKnown(known.grant);
+      case 'join':
+        await ledger.attach(stored.jobId, job.grantId, { at, audit });
+        return pursueKnown(known.grant);
+      default:
+        return meets satisfies never;
+    }
+  }
+
+  async function beginEnding(stored: StoredJob, grant: Grant | null, audit: readonly AuditRecord[]): Promise<void> {
+    if (grant?.state !== 'active') return;
+    const at = time.now();
+    await ledger.beginEnding(endGrant(grant, 'revoked', at), [stored.jobId], { at, audit });
+    failPoints('end.stored');
+  }
+
+  function pursueKnown(grant: Grant | null): void {
+    if (grant?.state === 'pending') next.pursueGrant(grant);
+    else if (grant !== null) next.pursueEnding(grant.grantId);
+  }
+
+  async function settle(stored: StoredJob, result: JobResult): Promise<void> {
+    const at = time.now();
+    const facts = result.kind === 'job.succeeded' ? { outcome: result.outcome } : { code: result.error.code };
+    await ledger.tell({ at, results: [result], audit: [{ kind: result.kind, at, jobId: stored.jobId, facts }] });
+    log.info({ event: result.kind, jobId: stored.jobId, ...trace(stored), ...facts }, 'a job was settled');
+  }
+
+  return { receive, decide };
+}
+
+function invalidJob(problem: string): JobError {
+  return jobError('invalid_job', `the job cannot be read: ${problem}. PROTOCOL, Jobs, lists the fields of each kind`);
+}

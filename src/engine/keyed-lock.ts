@@ -1,0 +1,58 @@
+/** Whether work takes access away or gives it: endings go before grants everywhere. */
+export type Urgency = 'ending' | 'grant';
+
+/** Runs work one at a time for each key; of those that wait for a key, endings go first, else in order of arrival. */
+export interface KeyedLock {
+  run<T>(key: string, urgency: Urgency, work: () => Promise<T>): Promise<T>;
+}
+
+interface Waiting {
+  readonly urgency: Urgency;
+  readonly begin: () => void;
+}
+
+/** Bounded by its callers: each piece of work waits in at most one queue. */
+export function keyedLock(): KeyedLock {
+  const queues = new Map<string, Waiting[]>();
+
+  async function run<T>(key: string, urgency: Urgency, work: () => Promise<T>): Promise<T> {
+    const queue = queues.get(key);
+    if (queue === undefined) queues.set(key, []);
+    else await new Promise<void>((begin) => insert(queue, { urgency, begin }));
+    try {
+      return await work();
+    } finally {
+      const next = queues.get(key)?.shift();
+      if (next === undefined) queues.delete(key);
+      else next.begin();
+    }
+  }
+
+  return { run };
+}
+
+/** Runs at most `slots` pieces of work at a time; endings go first. */
+export function workSlots(slots: number): <T>(urgency: Urgency, work: () => Promise<T>) => Promise<T> {
+  const queue: Waiting[] = [];
+  let free = slots;
+  return async (urgency, work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((begin) => insert(queue, { urgency, begin }));
+    try {
+      return await work();
+    } finally {
+      const next = queue.shift();
+      if (next === undefined) free += 1;
+      else next.begin();
+    }
+  };
+}
+
+function insert(queue: Waiting[], waiting: Waiting): void {
+  if (waiting.urgency === 'grant') queue.push(waiting);
+  else {
+    const firstGrant = queue.findIndex(({ urgency }) => urgency === 'grant');
+    if (firstGrant < 0) queue.push(waiting);
+    else queue.splice(firstGrant, 0, waiting);
+  }
+}

@@ -1,0 +1,61 @@
+import { foldDn, parseDn } from '../access/dn.ts';
+import type { EntryId } from '../access/ids.ts';
+import type { Directory, GroupEntry } from '../directory/directory.ts';
+import type { Logger } from '../observability/logger.ts';
+
+/** The groups that are never granted (LATCHKEY_PROTECTED_GROUPS). Nesting comes later. */
+export interface ProtectedGroups {
+  /** Resolves what is not resolved yet to stable ids; rejects where the directory cannot be asked. */
+  resolve(signal: AbortSignal): Promise<void>;
+  /** True where the group is protected by its id, its name now, or its DN now. Only meaningful after a `resolve`. */
+  protects(group: GroupEntry): boolean;
+  /** What was configured and means no group in the directory; null before the first look. */
+  unresolved(): readonly string[] | null;
+}
+
+/**
+ * Each configured DN, name or id is resolved to stable ids once, and the ids stay protected through renames. One that
+ * means nothing stays refused by its spelling, and is reported.
+ */
+export function protectedGroups({
+  configured,
+  directory,
+  log,
+}: {
+  configured: readonly string[];
+  directory: Directory;
+  log: Logger;
+}): ProtectedGroups {
+  const ids = new Set<EntryId>();
+  const spellings = new Set(configured.map(fold));
+  let missing = [...configured];
+  let asked = false;
+
+  return {
+    async resolve(signal) {
+      if (asked && missing.length === 0) return;
+      const still: string[] = [];
+      for (const one of missing) {
+        const groups = await directory.groupsNamed(one, signal);
+        for (const { id } of groups) ids.add(id);
+        if (groups.length === 0) still.push(one);
+      }
+      for (const one of asked ? [] : still) {
+        log.error(
+          { event: 'policy.protected-group-missing', protectedGroup: one },
+          `LATCHKEY_PROTECTED_GROUPS names "${one}", which is no group that this account can see; its name stays refused. Correct the name, or give the account the right to read it`,
+        );
+      }
+      missing = still;
+      asked = true;
+    },
+    protects: ({ id, dn, name }) => ids.has(id) || spellings.has(fold(dn)) || spellings.has(fold(name)),
+    unresolved: () => (asked ? missing : null),
+  };
+}
+
+/** Names and DNs compare without case and spelling; a text with `=` that reads as a DN is one. */
+function fold(text: string): string {
+  const dn = text.includes('=') ? parseDn(text) : undefined;
+  return dn?.ok === true ? foldDn(dn.value) : text.trim().toLowerCase();
+}

@@ -1,0 +1,125 @@
+import type { Clock, Random } from '../access/clock.ts';
+import type { Logger } from '../observability/logger.ts';
+import { type Urgency, workSlots } from './keyed-lock.ts';
+
+/** What one attempt came to: over, or to be tried again (no sooner than `afterMs`, else with the backoff). */
+export type Attempted = { readonly done: true } | { readonly done: false; readonly afterMs?: number };
+
+/** One thing that is tried until it is done. */
+export interface Pursuit {
+  readonly key: string;
+  readonly urgency: Urgency;
+  /** `nextDelayMs` is how long the wait would be if this attempt failed, for what is told of it. Must not throw. */
+  attempt(nextDelayMs: number): Promise<Attempted>;
+}
+
+export interface Pursuits {
+  /** Starts, or speeds up, the pursuit of this key. */
+  pursue(pursuit: Pursuit): void;
+  /** Tries everything that waits again at once: the directory is back. */
+  kickAll(): void;
+  /** Starts no further attempt; resolves when those begun are over. */
+  stop(): Promise<void>;
+  /** How many are pursued. */
+  size(): number;
+}
+
+interface Running {
+  pursuit: Pursuit;
+  failures: number;
+  state: 'attempting' | 'waiting';
+  again: boolean;
+  cancelTimer: () => void;
+}
+
+/** 0.25 s doubling to 60 s (reliability facts, Kubernetes controllers), each with equal jitter. */
+const BASE_MS = 250;
+const CAP_MS = 60_000;
+
+/** Attempts at work at the same time: more would only queue in the server, which has one writer. */
+const SLOTS = 16;
+
+/**
+ * Pursues work for ever: an ending is never given up, and a grant ends its own pursuit at its deadline. Each key has
+ * its own backoff, so that what is refused does not delay the others.
+ */
+export function pursuits({ clock, random, log }: { clock: Clock; random: Random; log: Logger }): Pursuits {
+  const running = new Map<string, Running>();
+  const inFlight = new Set<Promise<void>>();
+  const slot = workSlots(SLOTS);
+  let stopped = false;
+
+  function backoffMs(failures: number): number {
+    const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 20));
+    return Math.round(ceiling / 2 + (random() * ceiling) / 2);
+  }
+
+  function begin(one: Running): void {
+    if (stopped) return;
+    one.cancelTimer();
+    one.state = 'attempting';
+    one.again = false;
+    const attempt = slot(one.pursuit.urgency, () => tryOnce(one)).finally(() => inFlight.delete(attempt));
+    inFlight.add(attempt);
+  }
+
+  async function tryOnce(one: Running): Promise<void> {
+    if (stopped) return;
+    const delayMs = backoffMs(one.failures);
+    const attempted = await attemptSafely(one.pursuit, delayMs);
+    if (attempted.done && !one.again) {
+      running.delete(one.pursuit.key);
+      return;
+    }
+    if (stopped) return;
+    if (one.again) {
+      begin(one);
+      return;
+    }
+    one.failures += 1;
+    one.state = 'waiting';
+    one.cancelTimer = clock.timer(attempted.done ? 0 : (attempted.afterMs ?? delayMs), () => begin(one));
+  }
+
+  async function attemptSafely(pursuit: Pursuit, delayMs: number): Promise<Attempted> {
+    try {
+      return await pursuit.attempt(delayMs);
+    } catch (error) {
+      if (stopped) return { done: false };
+      // An attempt reports its own failures; what arrives here is a fault of ours, or a ledger that cannot write.
+      log.error(
+        { event: 'engine.attempt-failed', pursuit: pursuit.key, error },
+        'an attempt failed unexpectedly; it will be tried again',
+      );
+      return { done: false };
+    }
+  }
+
+  return {
+    pursue(pursuit) {
+      const known = running.get(pursuit.key);
+      if (known === undefined) {
+        const one: Running = { pursuit, failures: 0, state: 'attempting', again: false, cancelTimer: () => undefined };
+        running.set(pursuit.key, one);
+        begin(one);
+        return;
+      }
+      known.pursuit = pursuit;
+      if (known.state === 'waiting') begin(known);
+      else known.again = true;
+    },
+    kickAll() {
+      for (const one of running.values()) {
+        if (one.state !== 'waiting') continue;
+        one.failures = 0;
+        begin(one);
+      }
+    },
+    async stop() {
+      stopped = true;
+      for (const one of running.values()) one.cancelTimer();
+      while (inFlight.size > 0) await Promise.allSettled(inFlight);
+    },
+    size: () => running.size,
+  };
+}

@@ -1,0 +1,123 @@
+import type { GrantJob } from '../access/job.ts';
+import { type MemberAttribute, memberValueOf } from '../access/membership.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
+import type { GroupRef, Pair, UserRef } from '../access/reference.ts';
+import type { Directory, GroupEntry, Resolution, UserEntry } from '../directory/directory.ts';
+
+/** The entries that a job names, or the error that it earns (PROTOCOL, Which error). */
+export type ResolvedPair =
+  | { readonly ok: true; readonly user: UserEntry; readonly group: GroupEntry; readonly pair: Pair }
+  | { readonly ok: false; readonly error: JobError };
+
+/** Looks up both references. `own` is the pair of the grant that the job changes, whose entries resolve wherever they are. */
+export async function resolvePair(
+  { directory, job, own }: { directory: Directory; job: GrantJob; own: Pair | null },
+  signal: AbortSignal,
+): Promise<ResolvedPair> {
+  const user = await directory.findUser(job.user, own?.user ?? null, signal);
+  const group = await directory.findGroup(job.group, own?.group ?? null, signal);
+  const named = { user: shownUser(job.user), group: shownGroup(job.group) };
+  if (user.kind === 'out_of_scope') return outOfScope(`user ${named.user}`, 'LDAP_USERS_SCOPE');
+  if (group.kind === 'out_of_scope') return outOfScope(`group ${named.group}`, 'LDAP_GROUPS_SCOPE');
+  if (user.kind !== 'found') return { ok: false, error: unresolved(user, 'user', named.user) };
+  if (group.kind !== 'found') return { ok: false, error: unresolved(group, 'group', named.group) };
+  return {
+    ok: true,
+    user: user.entry,
+    group: group.entry,
+    pair: { user: { id: user.entry.id, dn: user.entry.dn }, group: { id: group.entry.id, dn: group.entry.dn } },
+  };
+}
+
+function outOfScope(what: string, variable: string): ResolvedPair {
+  return {
+    ok: false,
+    error: jobError('out_of_scope', `${what} is not beneath ${variable}; widen the scope on the connector if it should be`),
+  };
+}
+
+function unresolved<Entry>(
+  resolution: Exclude<Resolution<Entry>, { kind: 'found' | 'out_of_scope' }>,
+  what: 'user' | 'group',
+  named: string,
+): JobError {
+  if (resolution.kind === 'ambiguous') {
+    return jobError(
+      `${what}_ambiguous`,
+      `${resolution.count} ${what}s in scope answer to ${named}; name the one that is meant by id or dn`,
+    );
+  }
+  return jobError(
+    `${what}_not_found`,
+    `no ${what} in scope answers to ${named}; check the spelling, the scope and the filters of the connector`,
+  );
+}
+
+function shownUser(ref: UserRef): string {
+  switch (ref.by) {
+    case 'dn':
+      return `dn "${ref.dn}"`;
+    case 'id':
+      return `id ${ref.id}`;
+    case 'email':
+      return `email "${ref.email}"`;
+    case 'username':
+      return `username "${ref.username}"`;
+    default:
+      return ref satisfies never;
+  }
+}
+
+function shownGroup(ref: GroupRef): string {
+  switch (ref.by) {
+    case 'dn':
+      return `dn "${ref.dn}"`;
+    case 'id':
+      return `id ${ref.id}`;
+    case 'name':
+      return `name "${ref.name}"`;
+    default:
+      return ref satisfies never;
+  }
+}
+
+/** How the user is written into the group, or why it cannot be. */
+export type Writable =
+  | { readonly ok: true; readonly attribute: MemberAttribute; readonly value: string }
+  | { readonly ok: false; readonly error: JobError };
+
+/** The member attribute and value for these entries. */
+export function writableValue(user: UserEntry, group: GroupEntry): Writable {
+  if (group.memberAttribute === null) {
+    return {
+      ok: false,
+      error: jobError(
+        'policy_denied',
+        `"${group.dn}" has none of the object classes groupOfNames, groupOfUniqueNames and posixGroup, so its members cannot be written`,
+      ),
+    };
+  }
+  const value = memberValueOf(group.memberAttribute, user);
+  switch (value.kind) {
+    case 'value':
+      return { ok: true, attribute: group.memberAttribute, value: value.value };
+    case 'ambiguous':
+      return {
+        ok: false,
+        error: jobError(
+          'user_ambiguous',
+          `"${user.dn}" has ${value.count} uid values and none is in its name, so memberUid of "${group.dn}" cannot name it`,
+        ),
+      };
+    case 'none':
+      return {
+        ok: false,
+        error: jobError(
+          'policy_denied',
+          `"${user.dn}" has no uid, which memberUid of "${group.dn}" needs; add one to the user's entry`,
+        ),
+      };
+    default:
+      return value satisfies never;
+  }
+}

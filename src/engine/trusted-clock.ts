@@ -1,0 +1,31 @@
+import type { Clock } from '../access/clock.ts';
+import { isClockTrusted, trustedNow } from '../access/expiry.ts';
+import type { Instant } from '../access/instant.ts';
+
+/** Time that never runs backwards (ARCHITECTURE, Time), and whether it may be believed for new grants. */
+export interface TrustedClock {
+  now(): Instant;
+  /** False while `now` is more than 5 minutes ahead of the wall clock. */
+  trusted(): boolean;
+  /** How far `now` is ahead of the wall clock, in milliseconds. */
+  aheadMs(): number;
+}
+
+/** Starts from the high-water mark of the ledger; the mark advances with the monotonic clock and with every forward step of the wall. */
+export function trustedClock({ clock, mark }: { clock: Clock; mark: Instant }): TrustedClock {
+  let current = mark;
+  let readAtMs = clock.monotonicMs();
+
+  function now(): Instant {
+    const monotonicMs = clock.monotonicMs();
+    current = trustedNow({ wall: clock.wall(), mark: current, elapsedMs: monotonicMs - readAtMs });
+    readAtMs = monotonicMs;
+    return current;
+  }
+
+  return {
+    now,
+    trusted: () => isClockTrusted({ now: now(), wall: clock.wall() }),
+    aheadMs: () => now() - clock.wall(),
+  };
+}
