@@ -1,0 +1,129 @@
+import { connect } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Clock, Random } from '../../access/clock.ts';
+import type { Dn } from '../../access/dn.ts';
+import type { FailPoints } from '../../access/fail-point.ts';
+import { instant } from '../../access/instant.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
+import { type BindRefusals, bindGate } from './bind-refusal.ts';
+import { check } from './check.ts';
+import { type OpenSocket, trust } from './dial.ts';
+import { parseEndpoint } from './endpoint.ts';
+import { sightGone } from './gone.ts';
+import { type KeeperState, sessionKeeper } from './keeper.ts';
+import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
+import { type BindPassword, sessionOpener } from './opener.ts';
+import { change, probe } from './probe.ts';
+import { findGroup, findUser, groups, groupsNamed, locate, occupant, type Place, users } from './resolve.ts';
+
+export interface LdapDirectoryOptions extends Scopes {
+  /** One `ldaps://` or `ldap://` URL. */
+  readonly url: string;
+  readonly startTls: boolean;
+  /** The only authorities to trust, PEM; null: those of Node.js and of the system. */
+  readonly ca: string | null;
+  readonly bindDn: Dn;
+  /** Asked anew at each bind. */
+  readonly bindPassword: () => Promise<BindPassword>;
+  readonly allowCleartext: boolean;
+  /** TCP, TLS and bind together. */
+  readonly connectTimeoutMs: number;
+  /** One operation. */
+  readonly readTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly bindRefusals: BindRefusals;
+  /** How long a refused password is not tried again. */
+  readonly bindRefusalWaitMs?: number;
+  readonly failPoints?: FailPoints;
+  readonly openSocket?: OpenSocket;
+}
+
+/** Lock-out policies count a handful of failures within minutes to half an hour: one in 15 minutes stays below. */
+const BIND_REFUSAL_WAIT_MS = 15 * 60 * 1000;
+
+/** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */
+export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
+  const { clock, logger, bindDn, random, failPoints = () => undefined } = options;
+  const endpoint = parseEndpoint(options.url, options.startTls);
+  const waitMs = options.bindRefusalWaitMs ?? BIND_REFUSAL_WAIT_MS;
+  const gate = bindGate({ refusals: options.bindRefusals, waitMs, bindDn, clock });
+  let context: SecureContext | undefined;
+  const opener = sessionOpener({
+    ...options,
+    endpoint,
+    gate,
+    openSocket: options.openSocket ?? ((target) => connect(target)),
+    // Made at the first use, since reading some hundred authorities takes a while.
+    secureContext: () => (context ??= trust(options.ca)),
+  });
+  const listeners: ((status: DirectoryStatus) => void)[] = [];
+  const keeper = sessionKeeper<Landscape>({
+    opener,
+    gate,
+    learn: (session) => learnLandscape(session, options),
+    clock,
+    random,
+    logger,
+    onChange: (state) => {
+      for (const listener of listeners) listener(statusOf(state));
+    },
+  });
+  const statusOf = (state: KeeperState<Landscape>): DirectoryStatus => {
+    switch (state.state) {
+      case 'up':
+        return { state: 'up', view: viewOf(state.facts) };
+      case 'connecting':
+        if (state.last !== null) return { state: 'up', view: viewOf(state.last) };
+        return down('The directory is being connected to.', clock);
+      case 'down':
+        return { state: 'down', error: state.error, nextAttemptAt: state.nextAttemptAt };
+      case 'closed':
+        return down('The directory has been closed.', clock);
+      default:
+        return state satisfies never;
+    }
+  };
+  const place = async (signal: AbortSignal | null): Promise<Place> => {
+    const { session, facts } = await keeper.current(signal);
+    return { session, landscape: facts };
+  };
+
+  return {
+    start: () => keeper.start(),
+    status: () => statusOf(keeper.state()),
+    onChange: (listener) => void listeners.push(listener),
+    findUser: async (ref, own, signal) => await findUser(await place(signal), { ref, own }, signal),
+    findGroup: async (ref, own, signal) => await findGroup(await place(signal), { ref, own }, signal),
+    locateUser: async (id, signal) => {
+      const here = await place(signal);
+      return await locate(here, { kind: users(here.landscape), id }, signal);
+    },
+    locateGroup: async (id, signal) => {
+      const here = await place(signal);
+      return await locate(here, { kind: groups(here.landscape), id }, signal);
+    },
+    occupant: async (attribute, value, signal) => await occupant(await place(signal), { attribute, value }, signal),
+    groupsNamed: async (nameOrDn, signal) => await groupsNamed(await place(signal), nameOrDn, signal),
+    probe: async (values, signal) => await probe((await place(signal)).session, values, signal),
+    change: async (wanted, probed) => await change((await place(null)).session, { change: wanted, probed, failPoints }),
+    async sightGone(missing, signal) {
+      // While the kept session is away, another would only be one more attempt.
+      await place(signal);
+      const session = await opener.open(signal);
+      try {
+        return await sightGone({ session, landscape: await learnLandscape(session, options) }, { missing, bindDn }, signal);
+      } finally {
+        await session.close();
+      }
+    },
+    check: async (signal) => await check({ endpoint, opener, scopes: options, clock }, signal),
+    close: () => keeper.close(),
+  };
+}
+
+function down(message: string, clock: Clock): DirectoryStatus {
+  return { state: 'down', error: new DirectoryError('unavailable', message), nextAttemptAt: instant(clock.wall()) };
+}

@@ -1,0 +1,284 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Attribute, Change, Client, Control } from 'ldapts';
+import type { Clock } from '../../access/clock.ts';
+import type { Dn } from '../../access/dn.ts';
+import type { Filter } from '../../access/filter.ts';
+import { DirectoryError } from '../directory.ts';
+import { type Endpoint, shownAddress, unavailable } from './endpoint.ts';
+import { type LdapEntry, readEntry } from './entry.ts';
+import { GuardedSocket } from './guard.ts';
+import type { LdapResult } from './ldap-message.ts';
+import { ldaptsFilter } from './ldapts-filter.ts';
+import { answeredError } from './result-codes.ts';
+
+export interface SearchRequest {
+  readonly base: string;
+  readonly scope: 'base' | 'sub';
+  readonly filter: Filter;
+  /** Exactly these are read; `1.1` stands for none (RFC 4511 §4.5.1.8). */
+  readonly attributes: readonly string[];
+  /** 0 for none of ours; the server's own remains. */
+  readonly sizeLimit: number;
+  readonly control?: Control;
+}
+
+export interface SearchAnswer {
+  readonly entries: readonly LdapEntry[];
+  /** True where the size limit cut the answer: there are more. */
+  readonly isCut: boolean;
+  /** Parts of the tree that another server has (RFC 4511 §4.5.3); they are not followed. */
+  readonly references: number;
+  readonly result: LdapResult;
+}
+
+export interface ModifyRequest {
+  readonly dn: Dn;
+  readonly attribute: string;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+const SUCCESS = 0;
+const SIZE_LIMIT_EXCEEDED = 4;
+const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
+
+interface Operation {
+  messageId: number | undefined;
+  result: LdapResult | undefined;
+}
+
+export interface SessionOptions {
+  readonly endpoint: Endpoint;
+  readonly clock: Clock;
+  readonly readTimeoutMs: number;
+}
+
+/**
+ * One connection and its one life: whatever ends it (a close, a deadline, a message that cannot be read) ends it for good,
+ * and every operation that waits fails with `unavailable`. ldapts only encodes and decodes here: it never opens a socket,
+ * never does TLS, never reconnects. It is given the socket once, and throws when it asks again.
+ *
+ * A deadline for each operation is ours; it ends the session, since what comes later could belong to nobody.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #socket: GuardedSocket;
+  readonly #client: Client;
+  readonly #starting: Operation[] = [];
+  readonly #waiting = new Map<number, Operation>();
+  readonly #end = Promise.withResolvers<DirectoryError>();
+  #ended: DirectoryError | undefined;
+  #lastUsedMs: number;
+
+  constructor(socket: Duplex, options: SessionOptions) {
+    this.#options = options;
+    this.#lastUsedMs = options.clock.monotonicMs();
+    this.#socket = new GuardedSocket(socket, {
+      onRequest: (messageId) => this.#sent(messageId),
+      onResult: (messageId, result) => this.#answered(messageId, result),
+    });
+    let isHandedOver = false;
+    this.#client = new Client({
+      url: 'ldap://single-use',
+      timeout: 0,
+      connectTimeout: 0,
+      createConnection: () => {
+        if (isHandedOver) throw new Error('this connection has ended');
+        isHandedOver = true;
+        // ldapts uses no more of a socket than the guard has.
+        return this.#socket as unknown as Socket;
+      },
+    });
+    this.#socket.once('close', () => this.#finish());
+  }
+
+  /** Resolves, never rejects, when the session has ended, with why. */
+  get ended(): Promise<DirectoryError> {
+    return this.#end.promise;
+  }
+
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Monotonic instant of the last request. */
+  get lastUsedMs(): number {
+    return this.#lastUsedMs;
+  }
+
+  /** Ends the session without a word; `why` is told to whoever waits. */
+  destroy(why: DirectoryError): void {
+    this.#ended ??= why;
+    this.#socket.destroy();
+    this.#end.resolve(this.#ended);
+  }
+
+  /** Takes leave (RFC 4511 §4.3) and ends the session. */
+  async close(): Promise<void> {
+    this.#ended ??= new DirectoryError('unavailable', 'The connection to the directory was closed by us.');
+    this.#end.resolve(this.#ended);
+    // It resolves when the socket has closed; one that is gone already has nothing to say.
+    await this.#client.unbind().catch(() => undefined);
+    this.#socket.destroy();
+  }
+
+  /** A simple bind (RFC 4513 §5.1.3). Rejects with `bind_refused` for result 49. An empty password must not come here. */
+  async bind(dn: Dn, password: string): Promise<void> {
+    const result = await this.#operate(() => this.#client.bind(dn, password), { doing: `bind as ${dn}` });
+    if (result.resultCode !== SUCCESS) throw answeredError(result, `bind as ${dn}`);
+  }
+
+  /** Who the server takes us for (RFC 4532): an authzId, empty for nobody; null where it cannot say. */
+  async whoAmI(): Promise<string | null> {
+    let authzId = '';
+    const ask = async () => {
+      authzId = (await this.#client.exop(WHO_AM_I)).value ?? '';
+    };
+    const result = await this.#operate(ask, { doing: 'ask who we are' });
+    return result.resultCode === SUCCESS ? authzId : null;
+  }
+
+  /**
+   * One search. A size limit that was reached is an answer that is cut; any other result but success rejects. `signal`
+   * stops the waiting, not the search.
+   */
+  async search(request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
+    const { base, scope, attributes, sizeLimit, control } = request;
+    const doing = `search ${scope === 'base' ? 'of' : 'beneath'} "${base}"`;
+    let entries: readonly LdapEntry[] = [];
+    let references = 0;
+    const ask = async () => {
+      const found = await this.#client.search(
+        base,
+        {
+          scope,
+          filter: ldaptsFilter(request.filter),
+          attributes: [...attributes],
+          sizeLimit,
+          // ldapts would say 10 s; the deadline here is ours, and the server's own limit holds anyway.
+          timeLimit: Math.ceil(this.#options.readTimeoutMs / 1000),
+        },
+        control,
+      );
+      references = found.searchReferences.length;
+      entries = found.searchEntries.map((entry) => readEntry(entry, attributes));
+    };
+    const result = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
+    const isCut = result.resultCode === SIZE_LIMIT_EXCEEDED && sizeLimit > 0;
+    if (result.resultCode !== SUCCESS && !isCut) throw answeredError(result, doing);
+    return { entries, isCut, references, result };
+  }
+
+  /** One modify of exactly these values. Resolves with its result, whatever that is; rejects with `sent` told where none came. */
+  async modify({ dn, attribute, add, remove }: ModifyRequest): Promise<LdapResult> {
+    const change = (operation: 'add' | 'delete', values: readonly string[]) =>
+      values.length === 0
+        ? []
+        : [new Change({ operation, modification: new Attribute({ type: attribute, values: [...values] }) })];
+    const changes = [...change('add', add), ...change('delete', remove)];
+    return await this.#operate(() => this.#client.modify(dn, changes), { doing: `change ${attribute} of "${dn}"` });
+  }
+
+  /** Runs one operation of ldapts and resolves with the result that the server gave, success or not. */
+  async #operate(start: () => Promise<void>, options: { doing: string; signal?: AbortSignal }): Promise<LdapResult> {
+    const { doing, signal } = options;
+    if (this.#ended !== undefined) throw this.#failure({ doing, sent: false });
+    if (signal?.aborted === true) throw cancelled(doing, signal);
+    const { clock, endpoint, readTimeoutMs } = this.#options;
+    const operation: Operation = { messageId: undefined, result: undefined };
+    this.#starting.push(operation);
+    this.#lastUsedMs = clock.monotonicMs();
+    const expired = () => this.destroy(unavailable(endpoint, { trouble: 'timed_out', doing }));
+    const cancelTimer = clock.timer(readTimeoutMs, expired);
+    const answered = start().then(
+      () => ({ complaint: undefined }),
+      (complaint: unknown) => ({ complaint }),
+    );
+    const work = answered.finally(() => this.#forget(operation));
+    try {
+      const first = await unlessAborted(Promise.race([work, this.#end.promise]), { doing, signal });
+      // The session ended before ldapts had the whole answer: whatever came of it is not an answer.
+      if (first instanceof DirectoryError) throw this.#failure({ doing, sent: operation.messageId !== undefined });
+      return this.#agreed(operation, { doing, complaint: first.complaint });
+    } finally {
+      cancelTimer();
+    }
+  }
+
+  /**
+   * The result as the guard read it, where ldapts understood the same: it rejects with the result's code, or not at all.
+   * Anything else leaves the session in doubt and ends it.
+   */
+  #agreed(operation: Operation, { doing, complaint }: { doing: string; complaint: unknown }): LdapResult {
+    if (complaint instanceof DirectoryError) throw complaint;
+    const { result } = operation;
+    const isSuccess = result?.resultCode === SUCCESS || result?.resultCode === SIZE_LIMIT_EXCEEDED;
+    if (result !== undefined && complaint === undefined && isSuccess) return result;
+    if (result !== undefined && complaint instanceof Error && 'code' in complaint && complaint.code === result.resultCode)
+      return result;
+    this.destroy(
+      new DirectoryError(
+        'unavailable',
+        `The answer of ${shownAddress(this.#options.endpoint)} to "${doing}" could not be read.`,
+        {
+          cause: complaint,
+        },
+      ),
+    );
+    throw this.#failure({ doing, sent: operation.messageId !== undefined });
+  }
+
+  #forget(operation: Operation): void {
+    const at = this.#starting.indexOf(operation);
+    if (at >= 0) this.#starting.splice(at, 1);
+    if (operation.messageId !== undefined) this.#waiting.delete(operation.messageId);
+  }
+
+  /** Every kind of operation takes the same turns from its start to its write, so requests are written in the order of their start. */
+  #sent(messageId: number): void {
+    const operation = this.#starting.shift();
+    if (operation === undefined) return;
+    operation.messageId = messageId;
+    this.#waiting.set(messageId, operation);
+  }
+
+  #answered(messageId: number, result: LdapResult): void {
+    const operation = this.#waiting.get(messageId);
+    if (operation !== undefined) operation.result = result;
+  }
+
+  #finish(): void {
+    const { endpoint } = this.#options;
+    const { violation, notice } = this.#socket;
+    if (violation !== undefined)
+      this.#ended ??= new DirectoryError('unavailable', `The server at ${shownAddress(endpoint)} ${violation}.`);
+    if (notice !== undefined) this.#ended ??= new DirectoryError('unavailable', answeredError(notice, 'stay connected').message);
+    this.#ended ??= unavailable(endpoint, { trouble: 'closed', doing: 'stay connected' });
+    this.#end.resolve(this.#ended);
+  }
+
+  #failure({ doing, sent }: { doing: string; sent: boolean }): DirectoryError {
+    const why = this.#ended?.message ?? 'The connection ended.';
+    return new DirectoryError('unavailable', `No answer to: ${doing}. ${why}`, { sent, cause: this.#ended });
+  }
+}
+
+function cancelled(doing: string, signal: AbortSignal): DirectoryError {
+  return new DirectoryError('unavailable', `Given up: ${doing}.`, { cause: signal.reason });
+}
+
+async function unlessAborted<T>(work: Promise<T>, options: { doing: string; signal: AbortSignal | undefined }): Promise<T> {
+  const { doing, signal } = options;
+  if (signal === undefined) return await work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const aborted = () => reject(cancelled(doing, signal));
+  signal.addEventListener('abort', aborted, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', aborted);
+    // The operation goes on without us; how it ends is then nobody's concern.
+    work.catch(() => undefined);
+  }
+}
