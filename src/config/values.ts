@@ -168,29 +168,27 @@ export const password: Value<string> = value('a password that is not empty (RFC 
 export function secretFile(kind: Value<string>): Value<string> {
   return value(`the path of a readable file that holds ${kind.expected}`, (text) => {
     const path = text.trim();
-    const where = pathShown(path);
+    const where = looksLikePath(path) ? '' : 'a path (not shown: it may be the secret itself), which ';
     try {
       return kind.schema.safeParse(readSecretFile(path).reveal()).success
         ? { ok: true, value: path }
-        : { ok: false, problem: `${where}, which holds something else (not shown)` };
+        : { ok: false, problem: `${where}holds something else (not shown)` };
     } catch (error) {
-      return { ok: false, problem: `${where}, ${error instanceof SecretError ? SECRET_FAULT[error.fault] : 'unreadable'}` };
+      return { ok: false, problem: `${where}${error instanceof SecretError ? SECRET_FAULT[error.fault] : 'cannot be read'}` };
     }
   });
 }
 
 const SECRET_FAULT: Readonly<Record<SecretError['fault'], string>> = {
-  missing: 'which does not exist',
-  unreadable: 'which cannot be read as a file',
-  empty: 'which is empty',
-  too_large: 'which is far too long',
+  missing: 'does not exist',
+  unreadable: 'cannot be read as a file',
+  empty: 'is empty',
+  too_large: 'is far too long',
 };
 
 /** A secret itself is easily put where its path belongs; only what can hardly be one is shown. */
-function pathShown(path: string): string {
-  return /^\.{0,2}\/[\w.-]+(?:\/[\w.-]+)*$/.test(path) && path.length <= 200
-    ? path
-    : 'a path (not shown: it may be the secret itself)';
+function looksLikePath(text: string): boolean {
+  return text.length <= 200 && /^\.{0,2}\/[\w.-]+(?:\/[\w.-]+)*$/.test(text);
 }
 
 export const certificateFile: Value<CertificateFile> = value(
@@ -209,16 +207,16 @@ function readCertificates(path: string): Parsed<string> {
   try {
     file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const status = fstatSync(file);
-    if (!status.isFile()) return { ok: false, problem: 'which is not a regular file' };
-    if (status.size > MAX_CERTIFICATE_FILE_BYTES) return { ok: false, problem: `a file of ${status.size} bytes` };
+    if (!status.isFile()) return { ok: false, problem: 'is not a regular file' };
+    if (status.size > MAX_CERTIFICATE_FILE_BYTES) return { ok: false, problem: `is a file of ${status.size} bytes` };
     const certificates = readFileSync(file, 'utf8').match(PEM_CERTIFICATE) ?? [];
-    if (certificates.length === 0) return { ok: false, problem: 'which holds no PEM certificate' };
+    if (certificates.length === 0) return { ok: false, problem: 'holds no PEM certificate' };
     const broken = certificates.findIndex((pem) => !isCertificate(pem));
-    if (broken >= 0) return { ok: false, problem: `whose certificate number ${broken + 1} cannot be parsed` };
+    if (broken >= 0) return { ok: false, problem: `its certificate number ${broken + 1} cannot be parsed` };
     return { ok: true, value: `${certificates.join('\n')}\n` };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    return { ok: false, problem: code === 'ENOENT' ? 'which does not exist' : `which cannot be read (${String(code)})` };
+    return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `which cannot be read (${String(code)})` };
   } finally {
     if (file !== undefined) closeSync(file);
   }

@@ -43,7 +43,8 @@ export function createLogger({
       base: { service: 'latchkey', ...loggableFields(base, scrubber.text) },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: {},
+      // pino's own would read a plain `err` as an error and rewrite it.
+      serializers: { err: (value: unknown) => value },
     },
     { write: (line: string) => destination.write(scrubbedLine(line, scrubber)) },
   );

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import type { HealthParts } from '../../src/observability/health.ts';
+import { serveHealth } from '../../src/observability/http.ts';
+import { createLogger } from '../../src/observability/pino-logger.ts';
+
+const READY: HealthParts = {
+  directory: { ready: true, baseDn: 'dc=example' },
+  controlPlane: { ready: true },
+  ledger: { ready: true },
+  clock: { ready: true },
+  policy: { ready: true },
+};
+
+async function served(health: () => HealthParts = () => READY) {
+  const lines: string[] = [];
+  const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } });
+  const endpoint = await serveHealth({ host: '127.0.0.1', port: 0, health, logger });
+  return { url: endpoint.url, lines, logger, [Symbol.asyncDispose]: () => endpoint.close() };
+}
+
+test('/livez answers 200 whatever the parts say', async () => {
+  await using endpoint = await served(() => ({ ...READY, ledger: { ready: false } }));
+  const response = await fetch(`${endpoint.url}/livez`);
+  assert.deepEqual([response.status, await response.json()], [200, { live: true }]);
+});
+
+test('/readyz and /healthz tell every part, with 503 while one is not ready', async () => {
+  let parts = READY;
+  await using endpoint = await served(() => parts);
+  for (const path of ['/readyz', '/healthz', '/readyz?verbose']) {
+    parts = READY;
+    const good = await fetch(endpoint.url + path);
+    assert.deepEqual([good.status, await good.json()], [200, { ready: true, ...READY }]);
+    parts = { ...READY, directory: { ready: false, error: 'down' } };
+    const bad = await fetch(endpoint.url + path);
+    assert.deepEqual([bad.status, await bad.json()], [503, { ready: false, ...parts }]);
+  }
+});
+
+test('HEAD answers as GET, without the body', async () => {
+  await using endpoint = await served();
+  const response = await fetch(`${endpoint.url}/readyz`, { method: 'HEAD' });
+  assert.deepEqual([response.status, await response.text()], [200, '']);
+  assert.ok(Number(response.headers.get('content-length')) > 20);
+});
+
+test('another path is 404 and another method 405', async () => {
+  await using endpoint = await served();
+  const statuses = [];
+  for (const [path, method] of [
+    ['/', 'GET'],
+    ['/metrics', 'GET'],
+    ['/readyz/', 'GET'],
+    ['/livez', 'POST'],
+    ['/readyz', 'DELETE'],
+  ] as const) {
+    const response = await fetch(endpoint.url + path, { method });
+    statuses.push(response.status);
+    await response.body?.cancel();
+  }
+  assert.deepEqual(statuses, [404, 404, 404, 405, 405]);
+});
+
+test('a body is not waited for, and headers beyond the limit are refused', async () => {
+  await using endpoint = await served();
+  const { port } = new URL(endpoint.url);
+  const answerTo = async (text: string) => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.end(text);
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    await once(socket, 'close');
+    return answer.split('\r\n')[0];
+  };
+  const expecting = 'POST /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n';
+  assert.equal(await answerTo(expecting), 'HTTP/1.1 405 Method Not Allowed');
+  assert.match((await answerTo(`GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(8_000)}\r\n\r\n`)) ?? '', / 431 /);
+});
+
+test('parts that cannot be told are 500, and the program goes on', async () => {
+  await using endpoint = await served(() => {
+    throw new Error('broken');
+  });
+  assert.equal((await fetch(`${endpoint.url}/readyz`)).status, 500);
+  assert.equal((await fetch(`${endpoint.url}/livez`)).status, 200);
+  assert.match(endpoint.lines.join(''), /http\.failed/);
+});
+
+test('an address in use is a fault of its own', async () => {
+  await using endpoint = await served();
+  const port = Number(new URL(endpoint.url).port);
+  await assert.rejects(serveHealth({ host: '127.0.0.1', port, health: () => READY, logger: endpoint.logger }), {
+    name: 'ListenError',
+    fault: 'address_in_use',
+  });
+});
+
+test('closing frees the port and cuts connections that idle', async () => {
+  const endpoint = await served();
+  const port = Number(new URL(endpoint.url).port);
+  const idle = connect(port, '127.0.0.1').on('error', () => {});
+  await once(idle, 'connect');
+  const closed = once(idle, 'close');
+  await endpoint[Symbol.asyncDispose]();
+  await closed;
+  await using again = await serveHealth({ host: '127.0.0.1', port, health: () => READY, logger: endpoint.logger }).then(
+    (second) => ({ url: second.url, [Symbol.asyncDispose]: () => second.close() }),
+  );
+  assert.equal(again.url, endpoint.url);
+});
