@@ -1,0 +1,323 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { rootCertificates } from 'node:tls';
+import { inspect } from 'node:util';
+import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'latchkey-config-'));
+after(() => rmSync(folder, { recursive: true }));
+const file = (name: string, content: string) => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+const MINIMAL = {
+  LATCHKEY_CONTROL_PLANE_URL: 'wss://control.example.com/connect',
+  LATCHKEY_CONTROL_PLANE_TOKEN: 'control-plane-token',
+  LDAP_URL: 'ldaps://ldap.example.com',
+  LDAP_BIND_DN: 'cn=latchkey,dc=example,dc=com',
+  LDAP_BIND_PASSWORD: 'bind-password',
+};
+
+type Variables = Readonly<Record<string, string | undefined>>;
+const load = (variables: Variables, dotenvText?: string) =>
+  loadConfig({ environment: { ...MINIMAL, ...variables }, dotenvText: dotenvText ?? null, terminal: false });
+
+function configOf(loaded: LoadedConfig) {
+  assert.ok(loaded.ok, inspect(loaded));
+  return loaded.config;
+}
+
+/** The problems as `variable: found | expected`. */
+function problemsOf(loaded: LoadedConfig): readonly string[] {
+  assert.ok(!loaded.ok, 'expected problems');
+  return loaded.problems.map(({ variable, found, expected }) => `${variable}: ${found} | ${expected}`);
+}
+
+/** Asserts that exactly one problem is found, about this variable. */
+function refused(variables: Variables, variable: string, about = /./): void {
+  const problems = problemsOf(load(variables));
+  assert.equal(problems.length, 1, inspect(problems));
+  assert.match(problems[0] ?? '', new RegExp(`^${variable}: `));
+  assert.match(problems[0] ?? '', about);
+}
+
+test('the required variables are enough, and everything else has the documented default', async () => {
+  const loaded = load({});
+  const config = configOf(loaded);
+  assert.ok(loaded.ok);
+  assert.deepEqual(loaded.warnings, []);
+  const { token, ...controlPlane } = config.controlPlane;
+  const { bindPassword, ...directory } = config.directory;
+  assert.deepEqual(controlPlane, { url: 'wss://control.example.com/connect', ca: null, connectorId: null, name: null });
+  assert.deepEqual(directory, {
+    host: 'ldap.example.com',
+    port: 636,
+    security: 'tls',
+    ca: null,
+    bindDn: 'cn=latchkey,dc=example,dc=com',
+    baseDn: null,
+    groupsScope: null,
+    usersScope: null,
+    groupFilter: null,
+    userFilter: null,
+    userEmailAttribute: 'mail',
+    placeholderMember: '',
+    connectTimeoutMs: 5_000,
+    readTimeoutMs: 10_000,
+  });
+  assert.deepEqual(config.policy, { maxGrantMs: 604_800_000, maxPendingMs: 900_000, protectedGroups: [] });
+  assert.deepEqual(config.process, {
+    stateDir: './state',
+    retentionMs: 7_776_000_000,
+    http: { host: '127.0.0.1', port: 9464 },
+    logLevel: 'info',
+    logFormat: 'json',
+    shutdownGraceMs: 8_000,
+  });
+  assert.equal((await token()).reveal(), 'control-plane-token');
+  assert.equal((await bindPassword()).reveal(), 'bind-password');
+});
+
+test('without any variable, every required one is named at once', () => {
+  const problems = problemsOf(loadConfig({ environment: {}, terminal: true }));
+  assert.deepEqual(
+    problems.map((problem) => problem.split(':')[0]),
+    ['LATCHKEY_CONTROL_PLANE_URL', 'LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_URL', 'LDAP_BIND_DN', 'LDAP_BIND_PASSWORD'],
+  );
+});
+
+test('every value takes effect', () => {
+  const pem = file('ca.pem', `text before\n${rootCertificates[0]}\n${rootCertificates[1]}\n`);
+  const config = configOf(
+    load({
+      LATCHKEY_CONTROL_PLANE_URL: 'ws://127.0.0.1:9000',
+      LATCHKEY_CONTROL_PLANE_CA_FILE: pem,
+      LATCHKEY_CONNECTOR_ID: 'berlin-1',
+      LATCHKEY_NAME: 'Berlin ☂',
+      LDAP_URL: 'ldap://[2001:db8::1]:1389/',
+      LDAP_START_TLS: 'true',
+      LDAP_CA_FILE: pem,
+      LDAP_BIND: 'simple',
+      LDAP_DOMAIN: 'corp.example.com',
+      LDAP_BASE_DN: 'DC=corp, DC=example, DC=com',
+      LDAP_GROUPS_SCOPE: 'ou=a\\;b,dc=corp,dc=example,dc=com; ou=c,dc=corp,dc=example,dc=com;',
+      LDAP_USERS_SCOPE: 'ou=people,dc=corp,dc=example,dc=com',
+      LDAP_GROUP_FILTER: '(cn=app-*)',
+      LDAP_USER_FILTER: '(employeeType=\\ff\\fe)',
+      LDAP_USER_EMAIL_ATTRIBUTE: 'mailPrimaryAddress',
+      LDAP_PLACEHOLDER_MEMBER: 'cn=nobody',
+      LDAP_CONNECT_TIMEOUT: '500ms',
+      LDAP_READ_TIMEOUT: '1m',
+      LATCHKEY_MAX_GRANT: '8h',
+      LATCHKEY_MAX_PENDING: '30s',
+      LATCHKEY_PROTECTED_GROUPS: 'cn=admins,dc=x; Domain Admins;6BA7B810-9dad-11d1-80b4-00c04fd430c8',
+      LATCHKEY_STATE_DIR: '/var/lib/latchkey',
+      LATCHKEY_RETENTION: '31d',
+      LATCHKEY_HTTP_ADDR: '[::]:0',
+      LATCHKEY_LOG_LEVEL: 'trace',
+      LATCHKEY_LOG_FORMAT: 'json',
+      LATCHKEY_SHUTDOWN_GRACE: '20s',
+    }),
+  );
+  assert.equal(config.controlPlane.url, 'ws://127.0.0.1:9000/');
+  assert.equal(config.controlPlane.ca?.pem.match(/BEGIN/g)?.length, 2);
+  assert.deepEqual([config.controlPlane.connectorId, config.controlPlane.name], ['berlin-1', 'Berlin ☂']);
+  const { host, port, security, baseDn, groupsScope, groupFilter, placeholderMember, connectTimeoutMs } = config.directory;
+  assert.deepEqual([host, port, security, baseDn], ['2001:db8::1', 1389, 'start_tls', 'DC=corp, DC=example, DC=com']);
+  assert.deepEqual(groupsScope, ['ou=a\\;b,dc=corp,dc=example,dc=com', 'ou=c,dc=corp,dc=example,dc=com']);
+  assert.deepEqual(groupFilter, { kind: 'substrings', attribute: 'cn', initial: 'app-', any: [], final: '' });
+  assert.deepEqual([placeholderMember, connectTimeoutMs], ['cn=nobody', 500]);
+  assert.deepEqual(config.policy, {
+    maxGrantMs: 28_800_000,
+    maxPendingMs: 30_000,
+    protectedGroups: [
+      { by: 'dn', dn: 'cn=admins,dc=x' },
+      { by: 'name', name: 'Domain Admins' },
+      { by: 'id', id: '6ba7b810-9dad-11d1-80b4-00c04fd430c8' },
+    ],
+  });
+  assert.deepEqual(config.process.http, { host: '::', port: 0 });
+  assert.deepEqual([config.process.retentionMs, config.process.logLevel], [31 * 86_400_000, 'trace']);
+});
+
+test('the configuration is frozen all through and shows no secret when it is inspected', () => {
+  const config = configOf(load({ LDAP_PROTECTED: undefined, LATCHKEY_PROTECTED_GROUPS: 'a' }));
+  for (const part of [config, ...Object.values(config), config.policy.protectedGroups, config.policy.protectedGroups[0]])
+    assert.ok(Object.isFrozen(part));
+  assert.doesNotMatch(
+    inspect(config, { depth: 10, showHidden: true }) + JSON.stringify(config),
+    /bind-password|control-plane-token/,
+  );
+});
+
+test('the environment wins over the .env file, and the file fills what it leaves open', () => {
+  const dotenv = '# comment\nexport LDAP_BASE_DN="dc=file" # c\nLATCHKEY_MAX_GRANT=1h\nPATH=/x\n';
+  const config = configOf(load({ LATCHKEY_MAX_GRANT: '2h', LDAP_DOMAIN: undefined }, dotenv));
+  assert.deepEqual([config.directory.baseDn, config.policy.maxGrantMs], ['dc=file', 7_200_000]);
+});
+
+test('a line of the .env file that cannot be read is a problem, not a lost scope', () => {
+  assert.match(problemsOf(load({}, 'LDAP_USERS_SCOPE ou=people,dc=x\n')).join(), /^LDAP_USERS_SCOPE: a line in the \.env file/);
+});
+
+test('an unknown name is a problem that tells the nearest known one; an unknown SYNC_ name a warning', () => {
+  refused({ LDAP_USER_SCOPE: 'ou=x' }, 'LDAP_USER_SCOPE', /nearest is LDAP_USERS_SCOPE/);
+  refused({ LATCHKEY_CONTROLPLANE_TOKEN: 'x' }, 'LATCHKEY_CONTROLPLANE_TOKEN', /nearest is LATCHKEY_CONTROL_PLANE_TOKEN$/);
+  const loaded = load({ SYNC_SHEDULE: 'off' });
+  assert.ok(loaded.ok);
+  assert.deepEqual(loaded.warnings, [
+    { variable: 'SYNC_SHEDULE', message: 'there is no such variable; the nearest is SYNC_SCHEDULE' },
+  ]);
+});
+
+test('names that Kubernetes injects for services are passed over', () => {
+  const names = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_LDAPS', 'PORT', 'PORT_636_TCP', 'PORT_636_TCP_ADDR'];
+  for (const prefix of ['LDAP', 'LATCHKEY', 'LATCHKEY_CONTROL_PLANE', 'SYNC_WORKER'])
+    configOf(load(Object.fromEntries(names.map((name) => [`${prefix}_${name}`, 'tcp://10.0.0.1:636']))));
+});
+
+test('a secret may come from a file, and from one place only', async () => {
+  const path = file('token', 'from-a-file\n');
+  const token = { LATCHKEY_CONTROL_PLANE_TOKEN: undefined, LATCHKEY_CONTROL_PLANE_TOKEN_FILE: path };
+  assert.equal((await configOf(load(token)).controlPlane.token()).reveal(), 'from-a-file');
+  refused({ LATCHKEY_CONTROL_PLANE_TOKEN_FILE: path }, 'LATCHKEY_CONTROL_PLANE_TOKEN', /only one of the two/);
+  refused({ LDAP_BIND_PASSWORD_FILE: path }, 'LDAP_BIND_PASSWORD', /only one of the two/);
+});
+
+test('a secret that cannot be used is refused at the start, without showing it', () => {
+  const password = { LDAP_BIND_PASSWORD: undefined };
+  refused({ LDAP_BIND_PASSWORD: '' }, 'LDAP_BIND_PASSWORD', /RFC 4513/);
+  refused({ LATCHKEY_CONTROL_PLANE_TOKEN: 'two words' }, 'LATCHKEY_CONTROL_PLANE_TOKEN', /something else \(not shown\)/);
+  refused({ ...password, LDAP_BIND_PASSWORD_FILE: join(folder, 'absent') }, 'LDAP_BIND_PASSWORD_FILE', /does not exist/);
+  refused({ ...password, LDAP_BIND_PASSWORD_FILE: folder }, 'LDAP_BIND_PASSWORD_FILE', /cannot be read as a file/);
+  refused({ ...password, LDAP_BIND_PASSWORD_FILE: file('empty', '\n') }, 'LDAP_BIND_PASSWORD_FILE', /is empty/);
+  refused({ ...password, LDAP_BIND_PASSWORD_FILE: 'Passw0rd' }, 'LDAP_BIND_PASSWORD_FILE', /^(?!.*Passw0rd)/);
+});
+
+test('durations are positive, bounded, and carry a unit', () => {
+  for (const wrong of ['', '0s', '-1s', '10', '1.5h', '1 h', '1w', '99999d', '1e3s', '9'.repeat(40)])
+    refused({ LATCHKEY_MAX_PENDING: wrong }, 'LATCHKEY_MAX_PENDING', /such as 500ms/);
+});
+
+test('records are kept for at least the longest grant and 30 days more', () => {
+  configOf(load({ LATCHKEY_MAX_GRANT: '60d' }));
+  refused({ LATCHKEY_MAX_GRANT: '61d' }, 'LATCHKEY_RETENTION', /90d, the default .* 91d/);
+  refused({ LATCHKEY_MAX_GRANT: '1s', LATCHKEY_RETENTION: '30d' }, 'LATCHKEY_RETENTION', /2592001s/);
+});
+
+test('the control plane is reached over TLS, or on this machine', () => {
+  for (const url of ['ws://127.8.9.1', 'ws://[::1]:1/x', 'ws://LOCALHOST:1', 'wss://h:8443/a/b'])
+    configOf(load({ LATCHKEY_CONTROL_PLANE_URL: url }));
+  for (const url of [
+    '',
+    'control.example.com',
+    'https://h',
+    'ws://h',
+    'ws://127.0.0.1.example.com',
+    'ws://[::2]',
+    'wss://u:p@h',
+    'wss://@h',
+    'wss://h?t=1',
+    'wss://h/#x',
+    'wss://',
+    'wss://h:0',
+    'wss:h',
+  ])
+    refused({ LATCHKEY_CONTROL_PLANE_URL: url }, 'LATCHKEY_CONTROL_PLANE_URL');
+});
+
+test('the directory is reached over TLS, on this machine, or in clear text by an explicit word', () => {
+  const clear = { LDAP_URL: 'ldap://h' };
+  refused(clear, 'LDAP_URL', /shows the password to the network/);
+  assert.equal(configOf(load({ ...clear, LDAP_START_TLS: 'true' })).directory.security, 'start_tls');
+  assert.equal(configOf(load({ LDAP_URL: 'ldap://127.0.0.1:10389' })).directory.security, 'none');
+  const loaded = load({ ...clear, LDAP_ALLOW_CLEARTEXT: 'true' });
+  assert.ok(loaded.ok);
+  assert.deepEqual([loaded.config.directory.security, loaded.config.directory.port], ['none', 389]);
+  assert.match(loaded.warnings.map(({ variable }) => variable).join(), /^LDAP_ALLOW_CLEARTEXT$/);
+  refused({ LDAP_START_TLS: 'true' }, 'LDAP_START_TLS', /first byte/);
+  for (const url of [
+    'h',
+    'ldapi:///x',
+    'ldaps://',
+    'ldaps://h/dc=x',
+    'ldaps://h??sub',
+    'ldaps://u:p@h',
+    'ldaps://h:70000',
+    'ldaps://a b',
+  ])
+    refused({ LDAP_URL: url }, 'LDAP_URL');
+  refused({ LDAP_URL: 'ldaps://a ldaps://b' }, 'LDAP_URL', /not support/);
+});
+
+test('certificates are read and parsed before anything starts', () => {
+  for (const [name, content, about] of [
+    ['none.pem', 'no certificate', /holds no PEM certificate/],
+    ['broken.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /number 1 cannot be parsed/],
+  ] as const)
+    refused({ LDAP_CA_FILE: file(name, content) }, 'LDAP_CA_FILE', about);
+  refused({ LATCHKEY_CONTROL_PLANE_CA_FILE: join(folder, 'absent') }, 'LATCHKEY_CONTROL_PLANE_CA_FILE', /does not exist/);
+  refused({ LDAP_CA_FILE: folder }, 'LDAP_CA_FILE', /not a regular file/);
+});
+
+test('names and filters are parsed before anything starts', () => {
+  refused({ LDAP_BIND_DN: 'latchkey' }, 'LDAP_BIND_DN', /attribute=value/);
+  refused({ LDAP_BIND_DN: ' ' }, 'LDAP_BIND_DN', /empty name/);
+  refused({ LDAP_BASE_DN: '' }, 'LDAP_BASE_DN', /an empty value/);
+  refused({ LDAP_GROUPS_SCOPE: ' ; ' }, 'LDAP_GROUPS_SCOPE', /empty list/);
+  refused({ LDAP_USERS_SCOPE: 'ou=a;people' }, 'LDAP_USERS_SCOPE', /people/);
+  refused({ LDAP_USER_FILTER: '(cn=a' }, 'LDAP_USER_FILTER');
+  refused({ LDAP_USER_EMAIL_ATTRIBUTE: 'mail)(x=*' }, 'LDAP_USER_EMAIL_ATTRIBUTE');
+  refused({ LDAP_DOMAIN: 'corp..example' }, 'LDAP_DOMAIN');
+  refused({ LATCHKEY_PROTECTED_GROUPS: 'admins;cn=x,oops' }, 'LATCHKEY_PROTECTED_GROUPS', /oops/);
+  assert.equal(configOf(load({ LDAP_PLACEHOLDER_MEMBER: '' })).directory.placeholderMember, '');
+});
+
+test('domain and base agree, and scopes lie beneath the base', () => {
+  assert.equal(configOf(load({ LDAP_DOMAIN: 'corp.example.com' })).directory.baseDn, 'dc=corp,dc=example,dc=com');
+  refused({ LDAP_DOMAIN: 'a.b', LDAP_BASE_DN: 'dc=b' }, 'LDAP_BASE_DN', /only one of the two/);
+  refused({ LDAP_DOMAIN: 'a.b', LDAP_USERS_SCOPE: 'ou=x,dc=a,dc=b;ou=x,dc=b' }, 'LDAP_USERS_SCOPE', /"ou=x,dc=b"/);
+  refused({ LDAP_BASE_DN: 'dc=b', LDAP_GROUPS_SCOPE: 'dc=c' }, 'LDAP_GROUPS_SCOPE', /beneath the base/);
+});
+
+test('what this version cannot do is refused and never passed over', () => {
+  refused({ LDAP_BIND: 'external' }, 'LDAP_BIND', /not yet supported/);
+  refused({ LDAP_BIND: 'none' }, 'LDAP_BIND', /one of simple, external/);
+  refused({ LATCHKEY_LOG_FORMAT: 'pretty' }, 'LATCHKEY_LOG_FORMAT', /not yet supported/);
+  refused({ LATCHKEY_LOG_FORMAT: 'xml' }, 'LATCHKEY_LOG_FORMAT', /one of json/);
+});
+
+test('a proxy is refused only where it would have to be used', () => {
+  for (const name of ['HTTPS_PROXY', 'https_proxy', 'Https_Proxy']) refused({ [name]: 'http://u:pw@proxy' }, name, /^(?!.*u:pw)/);
+  configOf(load({ HTTPS_PROXY: '' }));
+  configOf(load({ HTTPS_PROXY: 'http://proxy', LATCHKEY_CONTROL_PLANE_URL: 'ws://localhost' }));
+  for (const exempt of ['*', 'control.example.com', '.example.com', 'a, EXAMPLE.com', 'control.example.com:443'])
+    configOf(load({ HTTPS_PROXY: 'http://proxy', no_proxy: exempt }));
+  for (const other of ['', 'ample.com', 'control.example.com:8443', '10.0.0.0/8'])
+    refused({ HTTPS_PROXY: 'http://proxy', NO_PROXY: other }, 'HTTPS_PROXY');
+  const byAddress = { HTTPS_PROXY: 'http://proxy', LATCHKEY_CONTROL_PLANE_URL: 'wss://10.1.2.3' };
+  configOf(load({ ...byAddress, NO_PROXY: '10.0.0.0/8' }));
+  refused({ ...byAddress, NO_PROXY: '10.0.0.0/16' }, 'HTTPS_PROXY');
+});
+
+test('a switch that turns certificate checks off is refused', () => {
+  refused({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED', /LDAP_CA_FILE/);
+  configOf(load({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }));
+});
+
+test('addresses, ids, names, levels and switches have one form', () => {
+  assert.equal(configOf(load({ LATCHKEY_HTTP_ADDR: 'off' })).process.http, null);
+  for (const wrong of ['', ':9464', '9464', 'h:', 'h:65536', '::1:80', 'a b:1'])
+    refused({ LATCHKEY_HTTP_ADDR: wrong }, 'LATCHKEY_HTTP_ADDR');
+  refused({ LATCHKEY_CONNECTOR_ID: 'a b' }, 'LATCHKEY_CONNECTOR_ID');
+  refused({ LATCHKEY_NAME: 'x'.repeat(65) }, 'LATCHKEY_NAME');
+  refused({ LATCHKEY_NAME: 'a\u202Eb' }, 'LATCHKEY_NAME');
+  refused({ LATCHKEY_LOG_LEVEL: 'verbose' }, 'LATCHKEY_LOG_LEVEL', /trace, debug/);
+  refused({ LDAP_START_TLS: 'yes' }, 'LDAP_START_TLS', /true or false/);
+  refused({ LATCHKEY_STATE_DIR: '' }, 'LATCHKEY_STATE_DIR');
+});
