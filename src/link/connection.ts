@@ -1,0 +1,328 @@
+import { createHash } from 'node:crypto';
+import type { RawData, WebSocket } from 'ws';
+import type { Clock } from '../access/clock.ts';
+import type { FailPoints } from '../access/fail-point.ts';
+import type { Logger } from '../observability/logger.ts';
+import {
+  type FrameFromControlPlane,
+  type ReceivedJob,
+  readFrameFromControlPlane,
+  type WelcomeFrame,
+  type WireFrameFromConnector,
+} from '../protocol/frames.ts';
+import { CLOSE, MAX_FRAME_BYTES, WELCOME_TIMEOUT_MS } from '../protocol/limits.ts';
+import { type Backlog, openBacklog } from './backlog.ts';
+import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from './dial.ts';
+import type { Ending } from './ending.ts';
+import type { LinkConnection, LinkListener } from './link.ts';
+import { type Liveness, watchLiveness } from './liveness.ts';
+import { faultCode } from './network-faults.ts';
+import { type Outgoing, openOutgoing } from './outgoing.ts';
+import { openRefusals, type Refusals } from './refusals.ts';
+
+/** Clocks further apart than this are worth a word. */
+const MAX_SKEW_MS = 60_000;
+
+/** How a connection went. */
+export interface Ended {
+  readonly ending: Ending;
+  /** Milliseconds since the control plane was accepted; null where it never was. */
+  readonly heldMs: number | null;
+}
+
+export interface ConnectionOptions {
+  readonly socket: WebSocket;
+  readonly listener: LinkListener;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly failPoints: FailPoints | undefined;
+  /** False once no more jobs are taken: they are left to be delivered again, to whoever comes next. */
+  readonly takesJobs: () => boolean;
+  /** Makes text of the peer fit for a log line. */
+  readonly shown: (text: string) => string;
+  /** The control plane was accepted. */
+  readonly opened: () => void;
+}
+
+/**
+ * One connection, from the first packet to the last.
+ *
+ * `dialing` until the upgrade is answered, then `greeting` while our hello is asked for, `waiting` for the welcome, `welcoming`
+ * while the owner thinks about it, and `open`. The upgrade has 10 s, the welcome has 10 s; the owner takes as long as its disk; then the
+ * heartbeat watches.
+ * Whatever ends it goes through `#leave` or the socket's `close`, whichever is first, and only the first counts. From that moment
+ * nothing is sent, frames are ignored, the owner has heard `lost` (once, if it heard `welcomed`), and the socket is gone
+ * within 3 s. `ended` resolves when it is.
+ *
+ * Frames that come while the owner thinks about the welcome are held back; the socket is not read meanwhile, so they are few.
+ */
+export class Connection {
+  readonly ended: Promise<Ended>;
+  readonly #options: ConnectionOptions;
+  readonly #outgoing: Outgoing;
+  readonly #refusals: Refusals;
+  readonly #backlog: Backlog;
+  readonly #lost = new AbortController();
+  #phase: 'dialing' | 'greeting' | 'waiting' | 'welcoming' | 'open' = 'dialing';
+  #ending: Ending | null = null;
+  /** The answer to the upgrade was 101; an error before `open` is then the peer's. */
+  #upgraded = false;
+  #told = false;
+  #openedAtMs: number | null = null;
+  #heldMs: number | null = null;
+  #paused = false;
+  #held: { readonly text: string; readonly isBinary: boolean }[] = [];
+  #liveness: Liveness | null = null;
+  #cancelDeadline: () => void;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, clock } = options;
+    this.#options = options;
+    this.#outgoing = openOutgoing(socket);
+    this.#backlog = openBacklog({ full: () => this.#pause(), drained: () => this.#resume() });
+    this.#refusals = openRefusals({
+      clock,
+      logger: options.logger,
+      shown: options.shown,
+      send: (frame) => void this.#write(frame),
+      abused: (reason) => this.#leave({ kind: 'closed', by: 'us', code: CLOSE.abuse, reason }, CLOSE.abuse),
+    });
+    this.#cancelDeadline = clock.timer(HANDSHAKE_TIMEOUT_MS, () => this.#leave({ kind: 'timed_out', awaited: 'handshake' }));
+    this.ended = new Promise((resolve) => {
+      // All listeners are attached in the turn in which the socket is made, so no frame can slip by.
+      socket.on('upgrade', () => {
+        this.#upgraded = true;
+      });
+      socket.on('unexpected-response', (_request, response) =>
+        this.#leave({ kind: 'refused', status: response.statusCode ?? 0 }),
+      );
+      socket.on('open', () => void this.#greet());
+      socket.on('message', (message, isBinary) => this.#hear(message, isBinary));
+      socket.on('ping', () => this.#liveness?.heard());
+      socket.on('pong', () => this.#liveness?.heard());
+      socket.on('error', (error) => this.#fault(error));
+      socket.on('close', (code, reason) => {
+        this.#lose({ kind: 'closed', by: 'peer', code, reason: options.shown(reason.toString('utf8')) });
+        this.#cancelDeadline();
+        resolve({ ending: this.#ending ?? { kind: 'stopped' }, heldMs: this.#heldMs });
+      });
+    });
+  }
+
+  /** Closes with 1001; a connection that is not yet up is dropped. */
+  stop(): void {
+    this.#leave({ kind: 'stopped' }, CLOSE.shutdown);
+  }
+
+  async #greet(): Promise<void> {
+    const { listener, clock } = this.#options;
+    this.#phase = 'greeting';
+    this.#cancelDeadline();
+    this.#cancelDeadline = clock.timer(WELCOME_TIMEOUT_MS, () => this.#leave({ kind: 'timed_out', awaited: 'welcome' }));
+    try {
+      const hello = await listener.hello();
+      if (this.#ending !== null) return;
+      this.#phase = 'waiting';
+      this.#write(hello);
+    } catch (error) {
+      this.#fail('hello', error);
+    }
+  }
+
+  async #welcome(welcome: WelcomeFrame): Promise<void> {
+    const { listener, clock, logger, opened } = this.#options;
+    this.#phase = 'welcoming';
+    this.#cancelDeadline();
+    this.#pause();
+    const skewMs = welcome.time - clock.wall();
+    if (Math.abs(skewMs) > MAX_SKEW_MS) {
+      const text = 'the clocks of control plane and connector are more than a minute apart; correct the wrong one (NTP)';
+      logger.warn({ event: 'link.clock_skew', skewMs }, text);
+    }
+    this.#told = true;
+    const connection: LinkConnection = {
+      send: (frame) => this.#write(frame),
+      flushed: () => this.#outgoing.flushed(),
+      signal: this.#lost.signal,
+    };
+    try {
+      const answer = await listener.welcomed(welcome, connection);
+      if (this.#ending !== null) return;
+      if (answer === 'replaced') return this.#leave({ kind: 'replaced' }, CLOSE.shutdown);
+    } catch (error) {
+      return this.#fail('welcome', error);
+    }
+    this.#phase = 'open';
+    this.#openedAtMs = clock.monotonicMs();
+    this.#watch(welcome.heartbeatSeconds * 1000);
+    opened();
+    const held = this.#held;
+    this.#held = [];
+    this.#resume();
+    for (const { text, isBinary } of held) this.#take(text, isBinary);
+  }
+
+  #watch(heartbeatMs: number): void {
+    const { socket, clock } = this.#options;
+    this.#liveness = watchLiveness({
+      clock,
+      heartbeatMs,
+      ping: () => {
+        if (socket.readyState === socket.OPEN) socket.ping();
+      },
+      bufferedBytes: () => socket.bufferedAmount,
+      gone: (how) => this.#leave({ kind: how }),
+    });
+  }
+
+  #hear(message: RawData, isBinary: boolean): void {
+    if (this.#ending !== null) return;
+    this.#liveness?.heard();
+    const bytes = Buffer.isBuffer(message) ? message : Buffer.concat(Array.isArray(message) ? message : [Buffer.from(message)]);
+    const text = bytes.toString(isBinary ? 'latin1' : 'utf8');
+    if (this.#phase === 'welcoming') this.#held.push({ text, isBinary });
+    else this.#take(text, isBinary);
+  }
+
+  #take(text: string, isBinary: boolean): void {
+    if (this.#ending !== null) return;
+    if (isBinary) return this.#refusals.refuse('a binary frame; expected text', sha256(Buffer.from(text, 'latin1')));
+    const read = readFrameFromControlPlane(text);
+    if (!read.ok) return this.#refusals.refuse(read.refused.message, read.refused.ref, read.refused.code);
+    const { frame } = read;
+    if (frame.type === 'error') return this.#refusals.complaint(frame);
+    if (this.#phase !== 'open') {
+      if (frame.type === 'welcome' && this.#phase === 'waiting') void this.#welcome(frame);
+      else this.#refusals.refuse(`${frame.type} before ${this.#phase === 'greeting' ? 'hello' : 'welcome'}`, refOf(frame, text));
+      return;
+    }
+    switch (frame.type) {
+      case 'welcome':
+        return this.#refusals.refuse('a second welcome', refOf(frame, text));
+      case 'job':
+        return void this.#store(frame.received);
+      case 'ack':
+        return void this.#acknowledge(frame.seq, refOf(frame, text));
+      default:
+        return frame satisfies never;
+    }
+  }
+
+  async #store(received: ReceivedJob): Promise<void> {
+    const { listener, logger, failPoints, takesJobs } = this.#options;
+    failPoints?.('job.received');
+    const { jobId } = received;
+    if (!takesJobs()) return;
+    this.#backlog.begin();
+    try {
+      await listener.job(received);
+      this.#outgoing.send(JSON.stringify({ type: 'job.received', jobId }), () => failPoints?.('job.received.sent'));
+    } catch (error) {
+      const text = 'a job could not be stored; the control plane will send it again';
+      logger.error({ event: 'link.job_not_stored', jobId, problem: problemOf(error) }, text);
+    } finally {
+      this.#backlog.finish();
+    }
+  }
+
+  async #acknowledge(seq: number, ref: string): Promise<void> {
+    this.#backlog.begin();
+    try {
+      const known = await this.#options.listener.acknowledged(seq);
+      if (!known) this.#refusals.refuse(`ack of seq ${seq}, which was never sent`, ref);
+    } catch (error) {
+      const text = 'an acknowledgement could not be stored; its events will be sent again';
+      this.#options.logger.error({ event: 'link.ack_not_stored', seq, problem: problemOf(error) }, text);
+    } finally {
+      this.#backlog.finish();
+    }
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#ending !== null) return;
+    this.#paused = true;
+    this.#liveness?.listening(false);
+    this.#options.socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#liveness?.listening(true);
+    this.#options.socket.resume();
+  }
+
+  #write(frame: WireFrameFromConnector): boolean {
+    if (this.#ending !== null) return false;
+    const text = JSON.stringify(frame);
+    if (Buffer.byteLength(text) <= MAX_FRAME_BYTES) return this.#outgoing.send(text);
+    // Sent, it would cost the connection (1009) each time.
+    this.#options.logger.error(
+      { event: 'link.frame_too_large', type: frame.type },
+      'a frame of ours is over 1 MiB and was not sent',
+    );
+    return true;
+  }
+
+  #fault(error: Error): void {
+    const code = faultCode(error);
+    if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
+      this.#lose({ kind: 'closed', by: 'us', code: CLOSE.tooLarge, reason: 'a frame over 1 MiB' });
+    } else {
+      const isPeer = code.startsWith('WS_ERR_') || code.startsWith('HPE_') || (this.#upgraded && this.#phase === 'dialing');
+      this.#lose(isPeer ? { kind: 'bad_peer', code } : { kind: 'network', code });
+    }
+    // ws closes the socket itself, but waits for a peer that may never answer.
+    this.#closeWithin(CLOSE_TIMEOUT_MS);
+  }
+
+  #fail(step: string, error: unknown): void {
+    this.#options.logger.error({ event: 'link.owner_failed', step, problem: problemOf(error) }, 'the connection cannot go on');
+    this.#leave({ kind: 'failed', problem: `${step} (${faultCode(error)})` }, 1011);
+  }
+
+  /** Ends the connection: with a close frame where a code is given and the socket is up, else at once. */
+  #leave(ending: Ending, code?: number): void {
+    const { socket } = this.#options;
+    const first = this.#ending === null;
+    this.#lose(ending);
+    if (!first) return;
+    if (code === undefined || socket.readyState !== socket.OPEN) return socket.terminate();
+    // The peer's answer must be read, whatever is before it.
+    this.#resume();
+    socket.close(code);
+    this.#closeWithin(CLOSE_TIMEOUT_MS);
+  }
+
+  #closeWithin(delayMs: number): void {
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#options.clock.timer(delayMs, () => this.#options.socket.terminate());
+  }
+
+  /** The connection is of no use from here on; only the first ending counts. */
+  #lose(ending: Ending): void {
+    if (this.#ending !== null) return;
+    this.#ending = ending;
+    const { clock, listener } = this.#options;
+    this.#heldMs = this.#openedAtMs === null ? null : clock.monotonicMs() - this.#openedAtMs;
+    this.#cancelDeadline();
+    this.#liveness?.stop();
+    this.#held = [];
+    this.#outgoing.lose();
+    this.#lost.abort();
+    if (this.#told) listener.lost();
+  }
+}
+
+/** The job id where the frame has one, else the SHA-256 of the frame. */
+function refOf(frame: FrameFromControlPlane, text: string): string {
+  return frame.type === 'job' ? frame.received.jobId : sha256(text);
+}
+
+function sha256(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
