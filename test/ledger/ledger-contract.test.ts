@@ -1,0 +1,5 @@
+import { ledgerContract } from '../support/ledger-contract.ts';
+import { memoryUnderTest, sqliteUnderTest } from '../support/ledgers-under-test.ts';
+
+ledgerContract('memory', memoryUnderTest);
+ledgerContract('sqlite', sqliteUnderTest);

@@ -1,0 +1,636 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { AuditRecord } from '../../src/access/audit.ts';
+import type { Event } from '../../src/access/event.ts';
+import { instant } from '../../src/access/instant.ts';
+import { type Ledger, LedgerError, type LedgerFault } from '../../src/ledger/ledger.ts';
+import {
+  activeGrant,
+  DAWN,
+  endedGrant,
+  endingGrant,
+  everyEvent,
+  failedGrant,
+  grantIdOf,
+  jobIdOf,
+  pendingGrant,
+  quietly,
+  sampleAudit,
+  sampleIntent,
+  sampleJob,
+  samplePair,
+  samplePeriod,
+  seconds,
+  succeeded,
+} from './ledger-samples.ts';
+
+/** A ledger that a contract test has opened; the harness closes whatever is open when the test ends. */
+export interface LedgerUnderTest {
+  readonly ledger: Ledger;
+  /** Closes the ledger and opens it again. */
+  reopen(): Promise<LedgerUnderTest>;
+  auditRecords(): Promise<readonly AuditRecord[]>;
+}
+
+export type OpenLedger = (t: TestContext) => Promise<LedgerUnderTest>;
+
+/** True for a ledger error of that fault; for `assert.rejects`. */
+export function faulty(fault: LedgerFault): (error: unknown) => boolean {
+  return (error) => error instanceof LedgerError && error.fault === fault;
+}
+
+const ALL = { after: 0, limit: 1000 };
+const EVERY_GRANT = { endedSince: null, after: null, limit: 1000 };
+
+async function told(ledger: Ledger): Promise<readonly Event[]> {
+  return (await ledger.events(ALL)).map(({ event }) => event);
+}
+
+/** The rules of the port, one test each, for any adapter. */
+export function ledgerContract(adapter: string, open: OpenLedger): void {
+  describe(`${adapter}: identity and order`, () => identityRules(open));
+  describe(`${adapter}: jobs and results`, () => jobRules(open));
+  describe(`${adapter}: events`, () => eventRules(open));
+  describe(`${adapter}: grants`, () => grantRules(open));
+  describe(`${adapter}: periods and intents`, () => membershipRules(open));
+  describe(`${adapter}: retention and time`, () => retentionRules(open));
+}
+
+function identityRules(open: OpenLedger): void {
+  test('a ledger keeps its id and its connector across openings', async (t) => {
+    const first = await open(t);
+    const identity = await first.ledger.identity();
+    assert.match(identity.ledgerId, /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
+    assert.equal(identity.nextSeq, 1);
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.identity(), identity);
+  });
+
+  test('calls take effect in the order in which they were made', async (t) => {
+    const { ledger } = await open(t);
+    const [, found, , attempts] = await Promise.all([
+      ledger.storeJob(sampleJob('a'), quietly()),
+      ledger.job(jobIdOf('a')),
+      ledger.countAttempts([jobIdOf('a'), jobIdOf('unknown')]),
+      ledger.job(jobIdOf('a')),
+    ]);
+    assert.equal(found?.attempts, 0);
+    assert.equal(attempts?.attempts, 1);
+  });
+
+  test('a call that fails leaves nothing behind and does not spoil its neighbours', async (t) => {
+    const { ledger, auditRecords } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly());
+    const before = await auditRecords();
+    const consequence = quietly({
+      at: seconds(99),
+      events: everyEvent(),
+      results: [succeeded('a')],
+      audit: [sampleAudit('job.accepted')],
+    });
+    const calls = await Promise.allSettled([
+      ledger.storeJob(sampleJob('b'), quietly()),
+      ledger.storeJob(sampleJob('a'), consequence),
+      ledger.storeJob(sampleJob('c'), quietly()),
+    ]);
+    assert.deepEqual(
+      calls.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.deepEqual(await told(ledger), []);
+    assert.deepEqual(await auditRecords(), before);
+    assert.equal(await ledger.clockMark(), seconds(1));
+    assert.equal((await ledger.identity()).nextSeq, 1);
+  });
+
+  test('nothing can be asked of a closed ledger, and what was asked before is done', async (t) => {
+    const opened = await open(t);
+    const { ledger } = opened;
+    const asked = ledger.storeJob(sampleJob('a'), quietly());
+    const closing = ledger.close();
+    await assert.rejects(ledger.identity(), faulty('closed'));
+    await Promise.all([asked, closing, ledger.close()]);
+    const again = await opened.reopen();
+    assert.notEqual(await again.ledger.job(jobIdOf('a')), null);
+  });
+
+  test('audit records are kept in order, the creation of the ledger first', async (t) => {
+    const first = await open(t);
+    const records = [
+      sampleAudit('job.accepted'),
+      { ...sampleAudit('intent.opened'), jobId: jobIdOf('a'), grantId: grantIdOf('a'), pair: samplePair(1, 1) },
+    ];
+    await first.ledger.tell(quietly({ audit: records }));
+    await first.ledger.tell(quietly({ audit: [{ ...sampleAudit('grant.failed'), pair: null }] }));
+    const { ledgerId, connectorId } = await first.ledger.identity();
+    const { auditRecords } = await first.reopen();
+    const [created, ...others] = await auditRecords();
+    assert.equal(created?.kind, 'ledger.created');
+    assert.deepEqual(created?.facts, { ledgerId, connectorId });
+    assert.deepEqual(others, [...records, { ...sampleAudit('grant.failed'), pair: null }]);
+  });
+}
+
+function jobRules(open: OpenLedger): void {
+  test('a job is read as it was stored', async (t) => {
+    const first = await open(t);
+    const jobs = [
+      sampleJob('a', {
+        job: {
+          kind: 'grant',
+          jobId: jobIdOf('a'),
+          issuedAt: DAWN,
+          grantId: grantIdOf('a'),
+          user: { by: 'email', email: 'a@example.org' },
+          group: { by: 'dn', dn: samplePair(1, 1).group.dn },
+          end: { kind: 'at', expiresAt: seconds(60) },
+          notAfter: seconds(30),
+          justification: 'on call',
+          requestedBy: 'someone',
+        },
+        traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+      }),
+      sampleJob('b', { job: null }),
+      sampleJob('c', { job: { kind: 'list', jobId: jobIdOf('c'), issuedAt: DAWN, endedSince: DAWN } }),
+      sampleJob('d', { job: { kind: 'check', jobId: jobIdOf('d'), issuedAt: DAWN } }),
+      sampleJob('e'),
+    ];
+    for (const job of jobs) await first.ledger.storeJob(job, quietly());
+    const { ledger } = await first.reopen();
+    for (const job of jobs) assert.deepEqual(await ledger.job(job.jobId), { ...job, attempts: 0, result: null });
+    assert.equal(await ledger.job(jobIdOf('unknown')), null);
+  });
+
+  test('a job id is stored once', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly());
+    await assert.rejects(ledger.storeJob(sampleJob('a'), quietly()), faulty('conflict'));
+  });
+
+  test('a job settles once, in the transaction of its result', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly({ results: [succeeded('a')] }));
+    const settled = await ledger.job(jobIdOf('a'));
+    assert.deepEqual(settled?.result, succeeded('a'));
+    const other = quietly({ results: [{ kind: 'job.succeeded', jobId: jobIdOf('a'), outcome: 'revoked' }] });
+    await assert.rejects(ledger.tell(other), faulty('conflict'));
+    assert.deepEqual(await ledger.job(jobIdOf('a')), settled);
+    assert.deepEqual(await told(ledger), [succeeded('a')]);
+  });
+
+  test('a result of an unknown job is a conflict', async (t) => {
+    const { ledger } = await open(t);
+    await assert.rejects(ledger.tell(quietly({ results: [succeeded('a')] })), faulty('conflict'));
+  });
+
+  test('open jobs of a grant are found in order of receipt, settled ones are not', async (t) => {
+    const { ledger } = await open(t);
+    for (const name of ['z', 'a', 'm', 'k']) await ledger.storeJob(sampleJob(name), quietly());
+    await ledger.savePending(pendingGrant('g'), [jobIdOf('a'), jobIdOf('z')], quietly());
+    await ledger.attach(jobIdOf('m'), grantIdOf('g'), quietly());
+    await ledger.tell(quietly({ results: [succeeded('a')] }));
+    const attached = await ledger.attachedJobs(grantIdOf('g'));
+    assert.deepEqual(
+      attached.map(({ jobId }) => jobId),
+      [jobIdOf('z'), jobIdOf('m')],
+    );
+    assert.equal(attached[0]?.grantId, grantIdOf('g'));
+    assert.deepEqual(
+      (await ledger.unfinished()).jobs.map(({ jobId }) => jobId),
+      [jobIdOf('k')],
+    );
+  });
+
+  test('a job that is unknown or settled cannot be attached', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly({ results: [succeeded('a')] }));
+    for (const name of ['a', 'unknown']) {
+      await assert.rejects(ledger.attach(jobIdOf(name), grantIdOf('g'), quietly()), faulty('conflict'));
+      await assert.rejects(ledger.savePending(pendingGrant('g'), [jobIdOf(name)], quietly()), faulty('conflict'));
+    }
+    assert.equal((await ledger.known(grantIdOf('g'))).grant, null);
+  });
+}
+
+function eventRules(open: OpenLedger): void {
+  test('every event is read as it was told, in order', async (t) => {
+    const first = await open(t);
+    const events = everyEvent();
+    await first.ledger.tell(quietly({ at: seconds(5), events }));
+    const { ledger } = await first.reopen();
+    assert.deepEqual(
+      await ledger.events(ALL),
+      events.map((event, index) => ({ seq: index + 1, at: seconds(5), event })),
+    );
+    assert.deepEqual(
+      (await ledger.events({ after: 2, limit: 3 })).map(({ seq }) => seq),
+      [3, 4, 5],
+    );
+  });
+
+  test('the end of a grant is told before the result of its revoke', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly());
+    const ended = everyEvent().filter(({ kind }) => kind === 'grant.ended');
+    const consequence = quietly({ results: [succeeded('a')], events: ended });
+    await ledger.end({ grant: endedGrant('g'), period: null, placeholder: null }, consequence);
+    assert.deepEqual(
+      (await told(ledger)).map(({ kind }) => kind),
+      ['grant.ended', 'job.succeeded'],
+    );
+  });
+
+  test('of the events that supersede each other, only the newest of a subject is kept', async (t) => {
+    const { ledger } = await open(t);
+    const delayed = (name: string, attempts: number): Event => ({
+      kind: 'job.delayed',
+      jobId: jobIdOf(name),
+      attempts,
+      nextAttemptAt: seconds(9),
+      error: { code: 'directory_unavailable', message: 'it is away', retryable: true },
+    });
+    const ended = everyEvent().filter(({ kind }) => kind === 'grant.ended');
+    await ledger.tell(quietly({ events: [delayed('a', 1), delayed('b', 1), ...ended] }));
+    await ledger.tell(quietly({ events: [delayed('a', 2), ...ended] }));
+    assert.deepEqual(await told(ledger), [delayed('b', 1), ...ended, delayed('a', 2), ...ended]);
+    assert.deepEqual(
+      (await ledger.events(ALL)).map(({ seq }) => seq),
+      [2, 3, 4, 5],
+    );
+  });
+
+  test('what is acknowledged is deleted, up to and with that number', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.tell(quietly({ events: everyEvent() }));
+    await ledger.acknowledge(7);
+    assert.deepEqual(
+      (await ledger.events(ALL)).map(({ seq }) => seq),
+      [8, 9],
+    );
+    await ledger.acknowledge(3);
+    assert.deepEqual(
+      (await ledger.events(ALL)).map(({ seq }) => seq),
+      [8, 9],
+    );
+  });
+
+  test('an acknowledgement of what was never numbered deletes nothing', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.tell(quietly({ events: everyEvent() }));
+    await assert.rejects(ledger.acknowledge(10), faulty('conflict'));
+    assert.equal((await told(ledger)).length, 9);
+  });
+
+  test('a number is never given twice, not even after all events were acknowledged and the ledger reopened', async (t) => {
+    const first = await open(t);
+    await first.ledger.tell(quietly({ events: everyEvent() }));
+    await first.ledger.acknowledge(9);
+    const { ledger } = await first.reopen();
+    assert.equal((await ledger.identity()).nextSeq, 10);
+    await ledger.tell(quietly({ events: everyEvent().slice(0, 1) }));
+    assert.deepEqual(
+      (await ledger.events(ALL)).map(({ seq }) => seq),
+      [10],
+    );
+  });
+
+  test('a renewed ledger tells its replacement before everything unsent, under numbers never used', async (t) => {
+    const first = await open(t);
+    const before = await first.ledger.identity();
+    await first.ledger.tell(quietly({ events: everyEvent() }));
+    await first.ledger.acknowledge(7);
+    const last = everyEvent().slice(0, 1);
+    const renewed = await first.ledger.renew(quietly({ events: last }));
+    assert.notEqual(renewed.ledgerId, before.ledgerId);
+    assert.equal(renewed.connectorId, before.connectorId);
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.identity(), renewed);
+    assert.deepEqual(await told(ledger), [
+      { kind: 'ledger.replaced', previousLedgerId: before.ledgerId },
+      ...everyEvent().slice(7),
+      ...last,
+    ]);
+    const seqs = (await ledger.events(ALL)).map(({ seq }) => seq);
+    assert.deepEqual(seqs, [10, 11, 12, 13]);
+    assert.equal(renewed.nextSeq, 14);
+  });
+}
+
+function grantRules(open: OpenLedger): void {
+  test('a grant is read as it was saved, in each of its states', async (t) => {
+    const first = await open(t);
+    const grants = {
+      pending: { ...pendingGrant('pending', null), end: { kind: 'at', expiresAt: seconds(60) } },
+      resolved: pendingGrant('resolved'),
+      active: activeGrant('active', { standing: 'unknown' }),
+      ending: endingGrant('ending', samplePair(2, 1)),
+      ended: endedGrant('ended', { pair: samplePair(3, 1) }),
+      failed: failedGrant('failed'),
+      refused: failedGrant('refused', { pair: samplePair(4, 1) }),
+    } as const;
+    const { ledger } = first;
+    await ledger.savePending(grants.pending, [], quietly());
+    await ledger.savePending(grants.resolved, [], quietly());
+    const period = samplePeriod({ standing: 'unknown' });
+    await ledger.activate({ grant: grants.active, period, intentId: null, placeholder: null }, quietly());
+    await ledger.beginEnding(grants.ending, [], quietly());
+    await ledger.end({ grant: grants.ended, period: null, placeholder: null }, quietly());
+    await ledger.failGrant(grants.failed, quietly());
+    await ledger.failGrant(grants.refused, quietly());
+    const again = await first.reopen();
+    for (const grant of Object.values(grants)) {
+      assert.deepEqual(await again.ledger.known(grant.grantId), { grant, revokedBefore: false });
+    }
+  });
+
+  test('a grant never goes back, and what is over stays as it is', async (t) => {
+    const { ledger } = await open(t);
+    const activate = (name: string) =>
+      ledger.activate({ grant: activeGrant(name), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
+    const end = (name: string) => ledger.end({ grant: endedGrant(name), period: null, placeholder: null }, quietly());
+    await ledger.failGrant(failedGrant('failed'), quietly());
+    await activate('active');
+    await ledger.beginEnding(endingGrant('ending'), [], quietly());
+    await end('ended');
+    for (const refused of [
+      () => ledger.savePending(pendingGrant('active'), [], quietly()),
+      () => ledger.failGrant(failedGrant('active'), quietly()),
+      () => activate('ending'),
+      () => ledger.failGrant(failedGrant('ending'), quietly()),
+      () => end('ended'),
+      () => ledger.beginEnding(endingGrant('ended'), [], quietly()),
+      () => ledger.savePending(pendingGrant('failed'), [], quietly()),
+      () => end('failed'),
+    ]) {
+      await assert.rejects(refused(), faulty('conflict'));
+    }
+  });
+
+  test('a revoke that came before its grant is remembered', async (t) => {
+    const first = await open(t);
+    await first.ledger.rememberRevoke(grantIdOf('a'), quietly());
+    await first.ledger.rememberRevoke(grantIdOf('a'), quietly());
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.known(grantIdOf('a')), { grant: null, revokedBefore: true });
+    assert.deepEqual(await ledger.known(grantIdOf('b')), { grant: null, revokedBefore: false });
+  });
+
+  test('due grants come earliest first, and only active ones whose end has come', async (t) => {
+    const { ledger } = await open(t);
+    assert.equal(await ledger.nextExpiry(), null);
+    const ends = { late: 30, early: 10, middle: 20, far: 40 };
+    for (const [name, end] of Object.entries(ends)) {
+      const grant = activeGrant(name, { expiresAt: seconds(end) });
+      await ledger.activate({ grant, period: samplePeriod(), intentId: null, placeholder: null }, quietly());
+    }
+    await ledger.savePending(pendingGrant('pending'), [], quietly());
+    assert.equal(await ledger.nextExpiry(), seconds(10));
+    const due = async (limit: number) => (await ledger.dueGrants(seconds(30), limit)).map(({ grantId }) => grantId);
+    assert.deepEqual(await due(10), [grantIdOf('early'), grantIdOf('middle'), grantIdOf('late')]);
+    assert.deepEqual(await due(1), [grantIdOf('early')]);
+    await ledger.beginEnding(endingGrant('early'), [], quietly());
+    assert.deepEqual(await due(1), [grantIdOf('middle')]);
+    assert.equal(await ledger.nextExpiry(), seconds(20));
+  });
+
+  test('grants are listed by id and in pages, ended ones since an instant, failed ones never', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('d'), [], quietly());
+    await ledger.beginEnding(endingGrant('b'), [], quietly());
+    const active = { grant: activeGrant('c'), period: samplePeriod(), intentId: null, placeholder: null };
+    await ledger.activate(active, quietly());
+    await ledger.end({ grant: endedGrant('a', { endedAt: seconds(70) }), period: null, placeholder: null }, quietly());
+    await ledger.end({ grant: endedGrant('e', { endedAt: seconds(80) }), period: null, placeholder: null }, quietly());
+    await ledger.failGrant(failedGrant('f'), quietly());
+    const list = async (query: Parameters<Ledger['listGrants']>[0]) =>
+      (await ledger.listGrants(query)).map(({ grantId }) => grantId.slice('grant-'.length)).join('');
+    assert.equal(await list(EVERY_GRANT), 'bcd');
+    assert.equal(await list({ ...EVERY_GRANT, endedSince: seconds(70) }), 'abcde');
+    assert.equal(await list({ ...EVERY_GRANT, endedSince: seconds(71) }), 'bcde');
+    assert.equal(await list({ endedSince: DAWN, after: grantIdOf('b'), limit: 2 }), 'cd');
+    assert.equal(await list({ endedSince: null, after: grantIdOf('b'), limit: 1 }), 'c');
+  });
+
+  test('a start finds everything that is unfinished', async (t) => {
+    const first = await open(t);
+    const { ledger } = first;
+    for (const name of ['b', 'a', 'attached', 'settled']) await ledger.storeJob(sampleJob(name), quietly());
+    await ledger.savePending(pendingGrant('pending'), [jobIdOf('attached')], quietly({ results: [succeeded('settled')] }));
+    await ledger.beginEnding(endingGrant('ending', samplePair(2, 2)), [], quietly());
+    const one = await ledger.openIntent(sampleIntent('pending'), null, quietly());
+    const removal = sampleIntent('ending', { kind: 'remove', pair: samplePair(2, 2), preImage: 'member', placeholder: '' });
+    const other = await ledger.openIntent(removal, null, quietly());
+    const { ledger: again } = await first.reopen();
+    const unfinished = await again.unfinished();
+    assert.deepEqual(
+      unfinished.jobs.map(({ jobId }) => jobId),
+      [jobIdOf('b'), jobIdOf('a')],
+    );
+    assert.deepEqual(unfinished.pending, [pendingGrant('pending')]);
+    assert.deepEqual(unfinished.ending, [endingGrant('ending', samplePair(2, 2))]);
+    assert.deepEqual(unfinished.intents, [one, other]);
+  });
+}
+
+function membershipRules(open: OpenLedger): void {
+  test('a pair has one open intent at most', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    await ledger.savePending(pendingGrant('b'), [], quietly());
+    const first = await ledger.openIntent(sampleIntent('a'), null, quietly());
+    assert.deepEqual(first, { ...sampleIntent('a'), intentId: first.intentId, epoch: 1 });
+    const second = ledger.openIntent(sampleIntent('b'), samplePeriod(), quietly());
+    await assert.rejects(second, faulty('conflict'));
+    assert.deepEqual(await ledger.pairState(samplePair(1, 1)), { period: null, grants: [], intent: first, placeholder: null });
+    await ledger.openIntent(sampleIntent('b', { pair: samplePair(1, 2) }), null, quietly());
+    await ledger.closeIntent(first.intentId, quietly());
+    const third = await ledger.openIntent(sampleIntent('b'), null, quietly());
+    assert.ok(third.intentId > first.intentId);
+  });
+
+  test('an intent closes once, and needs a grant', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), null, quietly());
+    await ledger.closeIntent(intentId, quietly());
+    await assert.rejects(ledger.closeIntent(intentId, quietly()), faulty('conflict'));
+    await assert.rejects(ledger.closeIntent(intentId + 1, quietly()), faulty('conflict'));
+    await assert.rejects(ledger.openIntent(sampleIntent('unknown'), null, quietly()), faulty('conflict'));
+  });
+
+  test('activating a grant closes the intent, failing and ending one close its own', async (t) => {
+    const { ledger } = await open(t);
+    const openFor = async (name: string, user: number) => {
+      await ledger.savePending(pendingGrant(name, samplePair(user, 1)), [], quietly());
+      return await ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1) }), null, quietly());
+    };
+    const { intentId } = await openFor('active', 1);
+    await openFor('failed', 2);
+    await openFor('ended', 3);
+    const untouched = await openFor('untouched', 4);
+    await ledger.activate({ grant: activeGrant('active'), period: samplePeriod(), intentId, placeholder: null }, quietly());
+    await ledger.failGrant(failedGrant('failed', { pair: samplePair(2, 1) }), quietly());
+    await ledger.end({ grant: endedGrant('ended', { pair: samplePair(3, 1) }), period: null, placeholder: null }, quietly());
+    assert.deepEqual((await ledger.unfinished()).intents, [untouched]);
+  });
+
+  test('the standing of live grants follows their period', async (t) => {
+    const { ledger } = await open(t);
+    const activate = (name: string) =>
+      ledger.activate(
+        { grant: activeGrant(name), period: samplePeriod({ standing: true }), intentId: null, placeholder: null },
+        quietly(),
+      );
+    const standings = async () => (await ledger.pairState(samplePair(1, 1))).grants.map(({ standing }) => standing);
+    await activate('a');
+    assert.deepEqual(await standings(), [true]);
+    await activate('b');
+    await ledger.savePeriod(samplePeriod({ standing: 'unknown' }), quietly());
+    assert.deepEqual(await standings(), ['unknown', 'unknown']);
+    await ledger.beginEnding({ ...endingGrant('b'), standing: 'unknown' }, [], quietly());
+    await ledger.openIntent(sampleIntent('a'), samplePeriod({ standing: false }), quietly());
+    assert.deepEqual(await standings(), [false, false]);
+    const ended = { ...endedGrant('b'), standing: false };
+    await ledger.end({ grant: ended, period: samplePeriod({ standing: true }), placeholder: null }, quietly());
+    assert.deepEqual(await standings(), [true]);
+    assert.deepEqual((await ledger.known(grantIdOf('b'))).grant, ended);
+  });
+
+  test('a pair is known by its ids: a period outlives a new name, and other pairs are not touched', async (t) => {
+    const first = await open(t);
+    const pair = samplePair(1, 1);
+    const renamed = { ...pair, user: { id: pair.user.id, dn: samplePair(9, 9).user.dn } };
+    const other = samplePeriod({ pair: samplePair(1, 2), standing: true });
+    await first.ledger.savePeriod(other, quietly());
+    await first.ledger.savePeriod(samplePeriod({ seenAbsent: true }), quietly());
+    const period = samplePeriod({
+      pair: renamed,
+      values: [pair.user.dn, renamed.user.dn],
+      deleteSent: true,
+      memberAttribute: 'memberUid',
+    });
+    await first.ledger.savePeriod(period, quietly());
+    const { ledger } = await first.reopen();
+    assert.deepEqual((await ledger.pairState(pair)).period, period);
+    assert.deepEqual((await ledger.pairState(other.pair)).period, other);
+  });
+
+  test('the period ends with the last grant, and stays where another remains', async (t) => {
+    const { ledger } = await open(t);
+    for (const name of ['b', 'a']) {
+      const change = { grant: activeGrant(name), period: samplePeriod(), intentId: null, placeholder: null };
+      await ledger.activate(change, quietly());
+    }
+    const grants = async () => (await ledger.pairState(samplePair(1, 1))).grants.map(({ grantId }) => grantId);
+    assert.deepEqual(await grants(), [grantIdOf('a'), grantIdOf('b')]);
+    await ledger.end({ grant: endedGrant('a'), period: samplePeriod({ seenAbsent: true }), placeholder: null }, quietly());
+    assert.deepEqual((await ledger.pairState(samplePair(1, 1))).period, samplePeriod({ seenAbsent: true }));
+    await ledger.end({ grant: endedGrant('b'), period: null, placeholder: null }, quietly());
+    assert.deepEqual(await ledger.pairState(samplePair(1, 1)), { period: null, grants: [], intent: null, placeholder: null });
+  });
+
+  test('a placeholder is known for its whole group, from when it stands until it has left', async (t) => {
+    const first = await open(t);
+    const groupId = samplePair(1, 1).group.id;
+    const change = { grant: endedGrant('a'), period: null, placeholder: { groupId, value: '' } };
+    await first.ledger.end(change, quietly());
+    const { ledger } = await first.reopen();
+    assert.deepEqual((await ledger.pairState(samplePair(2, 1))).placeholder, { groupId, value: '' });
+    assert.equal((await ledger.pairState(samplePair(1, 2))).placeholder, null);
+    const gone = { groupId, value: null };
+    await ledger.activate({ grant: activeGrant('b'), period: samplePeriod(), intentId: null, placeholder: gone }, quietly());
+    assert.equal((await ledger.pairState(samplePair(2, 1))).placeholder, null);
+  });
+}
+
+function retentionRules(open: OpenLedger): void {
+  const LATER = instant(seconds(1_000_000));
+
+  test('what is over and older than the retention is forgotten', async (t) => {
+    const { ledger, auditRecords } = await open(t);
+    await ledger.storeJob(sampleJob('a'), quietly({ results: [succeeded('a')] }));
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    await ledger.openIntent(sampleIntent('a'), null, quietly());
+    await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
+    await ledger.failGrant(failedGrant('b'), quietly());
+    await ledger.rememberRevoke(grantIdOf('c'), quietly({ audit: [sampleAudit('revoke.remembered')] }));
+    await ledger.acknowledge(1);
+    // A job, an intent, two grants, a revoke, and the audit records of the revoke and of the creation.
+    assert.equal(await ledger.forget(LATER), 7);
+    assert.equal(await ledger.forget(LATER), 0);
+    assert.equal(await ledger.job(jobIdOf('a')), null);
+    for (const name of ['a', 'b', 'c']) {
+      assert.deepEqual(await ledger.known(grantIdOf(name)), { grant: null, revokedBefore: false });
+    }
+    assert.deepEqual(await auditRecords(), []);
+  });
+
+  test('what is not older than the retention is kept', async (t) => {
+    const { ledger, auditRecords } = await open(t);
+    await ledger.storeJob(sampleJob('a', { receivedAt: seconds(50) }), quietly({ results: [succeeded('a')] }));
+    await ledger.acknowledge(1);
+    await ledger.end({ grant: endedGrant('a', { endedAt: seconds(50) }), period: null, placeholder: null }, quietly());
+    await ledger.failGrant(failedGrant('b', { failedAt: seconds(50) }), quietly());
+    await ledger.rememberRevoke(grantIdOf('c'), quietly({ at: seconds(50) }));
+    await ledger.tell(quietly({ audit: [sampleAudit('job.accepted', seconds(50))] }));
+    await ledger.forget(seconds(50));
+    assert.notEqual(await ledger.job(jobIdOf('a')), null);
+    for (const name of ['a', 'b']) assert.notEqual((await ledger.known(grantIdOf(name))).grant, null);
+    assert.equal((await ledger.known(grantIdOf('c'))).revokedBefore, true);
+    assert.deepEqual((await auditRecords()).at(-1), sampleAudit('job.accepted', seconds(50)));
+  });
+
+  test('nothing that is open or not yet acknowledged is forgotten', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.storeJob(sampleJob('open'), quietly());
+    await ledger.storeJob(sampleJob('untold'), quietly({ results: [succeeded('untold')] }));
+    await ledger.storeJob(sampleJob('attached'), quietly());
+    await ledger.savePending(pendingGrant('pending'), [], quietly());
+    const active = { grant: activeGrant('active'), period: samplePeriod(), intentId: null, placeholder: null };
+    await ledger.activate(active, quietly());
+    await ledger.beginEnding(endingGrant('ending'), [], quietly());
+    const intent = await ledger.openIntent(sampleIntent('active'), null, quietly());
+    await ledger.end({ grant: endedGrant('waited-for'), period: samplePeriod(), placeholder: null }, quietly());
+    await ledger.attach(jobIdOf('attached'), grantIdOf('waited-for'), quietly());
+    const view = { ...samplePair(1, 1), grantId: grantIdOf('untold'), state: 'ended', standing: false } as const;
+    const event: Event = {
+      kind: 'grant.ended',
+      grant: { ...view, activatedAt: null, expiresAt: null },
+      cause: 'expired',
+      membership: 'removed',
+    };
+    const untold = { grant: endedGrant('untold'), period: samplePeriod(), placeholder: null };
+    await ledger.end(untold, quietly({ events: [event] }));
+    await ledger.forget(LATER);
+    for (const name of ['open', 'untold', 'attached']) assert.notEqual(await ledger.job(jobIdOf(name)), null, name);
+    for (const name of ['pending', 'active', 'ending', 'waited-for', 'untold']) {
+      assert.notEqual((await ledger.known(grantIdOf(name))).grant, null, name);
+    }
+    assert.deepEqual((await ledger.unfinished()).intents, [intent]);
+    assert.notEqual((await ledger.pairState(samplePair(1, 1))).period, null);
+    assert.deepEqual(await told(ledger), [succeeded('untold'), event]);
+  });
+
+  test('the clock mark never falls, and every consequence raises it', async (t) => {
+    const first = await open(t);
+    assert.equal(await first.ledger.clockMark(), 0);
+    await first.ledger.advanceClock(seconds(5));
+    await first.ledger.advanceClock(seconds(4));
+    await first.ledger.tell(quietly({ at: seconds(3) }));
+    const { ledger } = await first.reopen();
+    assert.equal(await ledger.clockMark(), seconds(5));
+    await ledger.tell(quietly({ at: seconds(6) }));
+    assert.equal(await ledger.clockMark(), seconds(6));
+  });
+
+  test('a refused bind is remembered across a restart, until it is forgiven', async (t) => {
+    const first = await open(t);
+    assert.equal(await first.ledger.bindRefusal(), null);
+    await first.ledger.saveBindRefusal({ at: seconds(1), fingerprint: 'old' });
+    await first.ledger.saveBindRefusal({ at: seconds(2), fingerprint: 'new' });
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.bindRefusal(), { at: seconds(2), fingerprint: 'new' });
+    await ledger.saveBindRefusal(null);
+    assert.equal(await ledger.bindRefusal(), null);
+  });
+}

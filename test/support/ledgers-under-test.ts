@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { AuditRecord } from '../../src/access/audit.ts';
+import { instant } from '../../src/access/instant.ts';
+import { openDatabase } from '../../src/ledger/sqlite/database.ts';
+import { type OpenSqliteLedgerOptions, openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
+import type { LedgerUnderTest } from './ledger-contract.ts';
+import { countedLedgerIds, type MemoryLedger, memoryLedger } from './memory-ledger.ts';
+
+/** A state directory that is removed when the test ends. */
+export async function temporaryStateDir(t: TestContext): Promise<string> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'latchkey-ledger-'));
+  t.after(() => rm(stateDir, { recursive: true, force: true }));
+  return stateDir;
+}
+
+/** What a test opens a SQLite ledger with. */
+export function sqliteOptions(stateDir: string): OpenSqliteLedgerOptions {
+  return {
+    stateDir,
+    connectorId: null,
+    defaultConnectorId: 'connector-1',
+    now: () => instant(0),
+    newLedgerId: countedLedgerIds(),
+  };
+}
+
+/** Opens a new SQLite ledger in a directory of its own. */
+export async function sqliteUnderTest(t: TestContext): Promise<LedgerUnderTest> {
+  const options = sqliteOptions(await temporaryStateDir(t));
+  const opened = async (): Promise<LedgerUnderTest> => {
+    const ledger = await openSqliteLedger(options);
+    t.after(() => ledger.close());
+    return {
+      ledger,
+      reopen: async () => {
+        await ledger.close();
+        return await opened();
+      },
+      auditRecords: async () => auditRecordsOf(options.stateDir),
+    };
+  };
+  return await opened();
+}
+
+/** Reads the audit trail beside the open ledger. */
+function auditRecordsOf(stateDir: string): readonly AuditRecord[] {
+  const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
+  try {
+    const rows = database.rows('SELECT record FROM audit ORDER BY audit_id') as readonly { record: string }[];
+    return rows.map(({ record }) => JSON.parse(record) as AuditRecord);
+  } finally {
+    database.close();
+  }
+}
+
+/** Opens a new ledger in memory. */
+export async function memoryUnderTest(t: TestContext): Promise<LedgerUnderTest> {
+  const under = (ledger: MemoryLedger): LedgerUnderTest => {
+    t.after(() => ledger.close());
+    return {
+      ledger,
+      reopen: async () => {
+        await ledger.close();
+        return under(ledger.reopen());
+      },
+      auditRecords: async () => ledger.auditRecords(),
+    };
+  };
+  return under(memoryLedger());
+}

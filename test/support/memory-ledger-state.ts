@@ -1,0 +1,234 @@
+import type { AuditRecord } from '../../src/access/audit.ts';
+import { canonicalJson } from '../../src/access/canonical-json.ts';
+import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
+import { type ActiveGrant, type Grant, isLive } from '../../src/access/grant.ts';
+import type { GrantId, JobId } from '../../src/access/ids.ts';
+import { type Instant, instant } from '../../src/access/instant.ts';
+import type { Intent, NewIntent } from '../../src/access/intent.ts';
+import type { Period, Placeholder } from '../../src/access/membership.ts';
+import { pairKey, samePair } from '../../src/access/reference.ts';
+import {
+  type BindRefusal,
+  type Consequence,
+  LedgerError,
+  type LedgerIdentity,
+  type PlaceholderChange,
+  type StoredJob,
+} from '../../src/ledger/ledger.ts';
+
+interface KeptIntent {
+  readonly intent: Intent;
+  readonly closedAt: Instant | null;
+}
+
+/** Everything that survives a crash. Replaced as a whole by each call, so that a call that fails leaves no trace. */
+export interface State {
+  ledgerId: string;
+  connectorId: string;
+  nextSeq: number;
+  nextIntentId: number;
+  clockMark: Instant;
+  bindRefusal: BindRefusal | null;
+  /** In order of receipt. */
+  jobs: Map<JobId, StoredJob>;
+  grants: Map<GrantId, Grant>;
+  revokes: Map<GrantId, Instant>;
+  periods: Map<string, Period>;
+  intents: Map<number, KeptIntent>;
+  placeholders: Map<string, Placeholder>;
+  events: readonly SequencedEvent[];
+  audit: readonly AuditRecord[];
+}
+
+/** The state of a ledger that has just been created. */
+export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connectorId: string }): State {
+  return {
+    ledgerId,
+    connectorId,
+    nextSeq: 1,
+    nextIntentId: 1,
+    clockMark: instant(0),
+    bindRefusal: null,
+    jobs: new Map(),
+    grants: new Map(),
+    revokes: new Map(),
+    periods: new Map(),
+    intents: new Map(),
+    placeholders: new Map(),
+    events: [],
+    audit: [],
+  };
+}
+
+export function copyOf(state: State): State {
+  return {
+    ...state,
+    jobs: new Map(state.jobs),
+    grants: new Map(state.grants),
+    revokes: new Map(state.revokes),
+    periods: new Map(state.periods),
+    intents: new Map(state.intents),
+    placeholders: new Map(state.placeholders),
+  };
+}
+
+export function identityOf({ ledgerId, connectorId, nextSeq }: State): LedgerIdentity {
+  return { ledgerId, connectorId, nextSeq };
+}
+
+export function raiseClockMark(draft: State, mark: Instant): void {
+  if (mark > draft.clockMark) draft.clockMark = mark;
+}
+
+export function writeConsequence(draft: State, { at, events, results, audit }: Consequence): void {
+  raiseClockMark(draft, at);
+  for (const event of events ?? []) appendEvent(draft, at, event);
+  for (const result of results ?? []) {
+    const job = openJob(draft, result.jobId);
+    draft.jobs.set(job.jobId, { ...job, result: structuredClone(result) });
+    appendEvent(draft, at, result);
+  }
+  for (const record of audit) appendAudit(draft, record);
+}
+
+function appendEvent(draft: State, at: Instant, event: Event): void {
+  const subject = supersededSubject(event);
+  const kept = draft.events.filter((earlier) => subject === null || supersededSubject(earlier.event) !== subject);
+  draft.events = [...kept, { seq: draft.nextSeq, at, event: structuredClone(event) }];
+  draft.nextSeq += 1;
+}
+
+export function appendAudit(draft: State, record: AuditRecord): void {
+  // Throws for what has no JSON form, as an adapter that writes text does.
+  canonicalJson(record);
+  draft.audit = [...draft.audit, structuredClone(record)];
+}
+
+/** The unsent events are numbered again after `ledger.replaced`; the numbers go on from the old ones. */
+export function renewLedger(draft: State, ledgerId: string, at: Instant): void {
+  const first = draft.nextSeq;
+  const replaced: Event = { kind: 'ledger.replaced', previousLedgerId: draft.ledgerId };
+  draft.events = [{ seq: first, at, event: replaced }, ...draft.events].map((event, index) => ({
+    ...event,
+    seq: first + index,
+  }));
+  draft.nextSeq = first + draft.events.length;
+  draft.ledgerId = ledgerId;
+}
+
+function openJob({ jobs }: State, jobId: JobId): StoredJob {
+  const job = jobs.get(jobId);
+  if (job === undefined || job.result !== null) {
+    throw new LedgerError('conflict', `job ${jobId} is unknown or settled already`);
+  }
+  return job;
+}
+
+export function openJobs({ jobs }: State, grantId: GrantId | null): readonly StoredJob[] {
+  return [...jobs.values()].filter((job) => job.result === null && job.grantId === grantId);
+}
+
+export function attachJobs(draft: State, jobIds: readonly JobId[], grantId: GrantId): void {
+  for (const jobId of jobIds) draft.jobs.set(jobId, { ...openJob(draft, jobId), grantId });
+}
+
+const ORDER: Record<Grant['state'], number> = { pending: 0, active: 1, ending: 2, ended: 3, failed: 3 };
+
+/** A grant never goes back, what is over stays as it is, and only a pending one fails. */
+export function saveGrant({ grants }: State, grant: Grant): void {
+  const before = grants.get(grant.grantId);
+  if (before !== undefined) {
+    const over = before.state === 'ended' || before.state === 'failed';
+    const back = ORDER[grant.state] < ORDER[before.state];
+    if (over || back || (grant.state === 'failed' && before.state !== 'pending')) {
+      throw new LedgerError('conflict', `grant ${grant.grantId} is ${before.state}; it cannot become ${grant.state}`);
+    }
+  }
+  grants.set(grant.grantId, structuredClone(grant));
+}
+
+export function grantsById({ grants }: State): readonly Grant[] {
+  return [...grants.values()].toSorted((one, other) => (one.grantId < other.grantId ? -1 : 1));
+}
+
+export function activeByExpiry(draft: State): readonly ActiveGrant[] {
+  return grantsById(draft)
+    .filter((grant) => grant.state === 'active')
+    .toSorted((one, other) => one.expiresAt - other.expiresAt);
+}
+
+export function isListed(grant: Grant, endedSince: Instant | null): boolean {
+  if (grant.state === 'failed') return false;
+  return grant.state !== 'ended' || (endedSince !== null && grant.endedAt >= endedSince);
+}
+
+export function savePeriod(draft: State, period: Period): void {
+  draft.periods.set(pairKey(period.pair), structuredClone(period));
+  for (const grant of draft.grants.values()) {
+    if (isLive(grant) && samePair(grant.pair, period.pair)) {
+      draft.grants.set(grant.grantId, { ...grant, standing: period.standing });
+    }
+  }
+}
+
+export function savePlaceholder(draft: State, { groupId, value }: PlaceholderChange): void {
+  if (value === null) draft.placeholders.delete(groupId);
+  else draft.placeholders.set(groupId, { groupId, value });
+}
+
+export function openIntents({ intents }: State): readonly Intent[] {
+  return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
+}
+
+export function openIntent(draft: State, intent: NewIntent): Intent {
+  const open = openIntents(draft).find(({ pair }) => samePair(pair, intent.pair));
+  if (open !== undefined) throw new LedgerError('conflict', `intent ${open.intentId} is still open`);
+  if (!draft.grants.has(intent.grantId)) throw new LedgerError('conflict', `grant ${intent.grantId} is unknown`);
+  const numbered = { ...structuredClone(intent), intentId: draft.nextIntentId, epoch: 1 };
+  draft.nextIntentId += 1;
+  draft.intents.set(numbered.intentId, { intent: numbered, closedAt: null });
+  return numbered;
+}
+
+export function closeOpenIntent({ intents }: State, intentId: number, at: Instant): void {
+  const kept = intents.get(intentId);
+  if (kept === undefined || kept.closedAt !== null) {
+    throw new LedgerError('conflict', `intent ${intentId} is unknown or closed already`);
+  }
+  intents.set(intentId, { ...kept, closedAt: at });
+}
+
+export function closeIntentsOf(draft: State, grantId: GrantId, at: Instant): void {
+  for (const intent of openIntents(draft)) {
+    if (intent.grantId === grantId) closeOpenIntent(draft, intent.intentId, at);
+  }
+}
+
+export function forget(draft: State, before: Instant): number {
+  const toldJobs = new Set(draft.events.map(({ event }) => ('jobId' in event ? event.jobId : null)));
+  const jobs = deleteWhere(draft.jobs, (job) => job.result !== null && job.receivedAt < before && !toldJobs.has(job.jobId));
+  const intents = deleteWhere(draft.intents, ({ closedAt }) => closedAt !== null && closedAt < before);
+  const busyGrants = new Set<GrantId | null>([
+    ...draft.events.map(({ event }) => ('grant' in event && event.grant !== undefined ? event.grant.grantId : null)),
+    ...[...draft.jobs.values()].filter(({ result }) => result === null).map(({ grantId }) => grantId),
+    ...[...draft.intents.values()].map(({ intent }) => intent.grantId),
+  ]);
+  const grants = deleteWhere(draft.grants, (grant) => {
+    if (busyGrants.has(grant.grantId)) return false;
+    if (grant.state === 'ended') return grant.endedAt < before;
+    return grant.state === 'failed' && grant.failedAt < before;
+  });
+  const revokes = deleteWhere(draft.revokes, (at) => at < before);
+  const kept = draft.audit.filter(({ at }) => at >= before);
+  const audit = draft.audit.length - kept.length;
+  draft.audit = kept;
+  return jobs + intents + grants + revokes + audit;
+}
+
+function deleteWhere<K, V>(map: Map<K, V>, isOld: (value: V) => boolean): number {
+  let deleted = 0;
+  for (const [key, value] of map) {
+    if (isOld(value) && map.delete(key)) deleted += 1;
+  }
+  return deleted;
+}

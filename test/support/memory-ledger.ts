@@ -1,0 +1,253 @@
+import type { AuditRecord } from '../../src/access/audit.ts';
+import { isLive } from '../../src/access/grant.ts';
+import { type Instant, instant } from '../../src/access/instant.ts';
+import { pairKey, samePair } from '../../src/access/reference.ts';
+import { type Consequence, type Ledger, LedgerError } from '../../src/ledger/ledger.ts';
+import {
+  activeByExpiry,
+  appendAudit,
+  attachJobs,
+  closeIntentsOf,
+  closeOpenIntent,
+  copyOf,
+  emptyState,
+  forget,
+  grantsById,
+  identityOf,
+  isListed,
+  openIntent,
+  openIntents,
+  openJobs,
+  raiseClockMark,
+  renewLedger,
+  type State,
+  saveGrant,
+  savePeriod,
+  savePlaceholder,
+  writeConsequence,
+} from './memory-ledger-state.ts';
+
+/** A ledger without a disk: the port's rules in memory, and what tests need to make it fail or crash. */
+export interface MemoryLedger extends Ledger {
+  /** The next call of the method rejects with the error and changes nothing; calls add up. */
+  failNext(method: keyof Ledger, error: LedgerError): void;
+  /**
+   * What a crash does: calls that have not resolved reject as `closed` and are lost, this ledger is of no more use,
+   * and the one returned is what the next start finds.
+   */
+  crashAndReopen(): MemoryLedger;
+  /** The same ledger opened again after `close`. */
+  reopen(): MemoryLedger;
+  auditRecords(): readonly AuditRecord[];
+}
+
+/** Opens a new ledger in memory. Ledger ids are counted, so that runs are alike. */
+export function memoryLedger({
+  connectorId = 'connector-1',
+  newLedgerId = countedLedgerIds(),
+  now = () => instant(0),
+}: {
+  connectorId?: string;
+  newLedgerId?: () => string;
+  now?: () => Instant;
+} = {}): MemoryLedger {
+  const ledgerId = newLedgerId();
+  const state = emptyState({ ledgerId, connectorId });
+  appendAudit(state, { kind: 'ledger.created', at: now(), facts: { ledgerId, connectorId } });
+  return openState(state, newLedgerId);
+}
+
+/** UUIDs that count from 1. */
+export function countedLedgerIds(): () => string {
+  let made = 0;
+  return () => {
+    made += 1;
+    return `00000000-0000-4000-8000-${String(made).padStart(12, '0')}`;
+  };
+}
+
+function openState(initial: State, newLedgerId: () => string): MemoryLedger {
+  let state = initial;
+  let closed = false;
+  let crashed = false;
+  let queue: Promise<unknown> = Promise.resolve();
+  const failures: { method: keyof Ledger; error: LedgerError }[] = [];
+
+  /** One call, after all before it. */
+  const read = <T>(method: keyof Ledger, work: (current: State) => T): Promise<T> => {
+    if (closed) return Promise.reject(closedError());
+    const planned = failures.findIndex((failure) => failure.method === method);
+    const [failure] = planned === -1 ? [] : failures.splice(planned, 1);
+    const turn = queue.then(() => {
+      if (crashed) throw closedError();
+      if (failure !== undefined) throw failure.error;
+      return structuredClone(attempt(() => work(state)));
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+  /** A call on a copy, which becomes the state if nothing was thrown. */
+  const write = <T>(method: keyof Ledger, work: (draft: State) => T): Promise<T> =>
+    read(method, (current) => {
+      const draft = copyOf(current);
+      const value = work(draft);
+      state = draft;
+      return value;
+    });
+  const change = <T>(method: keyof Ledger, consequence: Consequence, work: (draft: State) => T): Promise<T> =>
+    write(method, (draft) => {
+      const value = work(draft);
+      writeConsequence(draft, consequence);
+      return value;
+    });
+  const reopened = (): MemoryLedger => openState(copyOf(state), newLedgerId);
+
+  return {
+    failNext: (method, error) => failures.push({ method, error }),
+    crashAndReopen: () => {
+      closed = true;
+      crashed = true;
+      return reopened();
+    },
+    reopen: reopened,
+    auditRecords: () => state.audit,
+
+    identity: () => read('identity', identityOf),
+    renew: (consequence) =>
+      write('renew', (draft) => {
+        renewLedger(draft, newLedgerId(), consequence.at);
+        writeConsequence(draft, consequence);
+        return identityOf(draft);
+      }),
+
+    job: (jobId) => read('job', ({ jobs }) => jobs.get(jobId) ?? null),
+    storeJob: (job, consequence) =>
+      change('storeJob', consequence, ({ jobs }) => {
+        if (jobs.has(job.jobId)) throw new LedgerError('conflict', `job ${job.jobId} is stored already`);
+        jobs.set(job.jobId, structuredClone({ ...job, attempts: 0, result: null }));
+      }),
+    countAttempts: (jobIds) =>
+      write('countAttempts', ({ jobs }) => {
+        for (const jobId of jobIds) {
+          const job = jobs.get(jobId);
+          if (job !== undefined) jobs.set(jobId, { ...job, attempts: job.attempts + 1 });
+        }
+      }),
+    attachedJobs: (grantId) => read('attachedJobs', (draft) => openJobs(draft, grantId)),
+    attach: (jobId, grantId, consequence) => change('attach', consequence, (draft) => attachJobs(draft, [jobId], grantId)),
+    tell: (consequence) => change('tell', consequence, () => undefined),
+
+    known: (grantId) =>
+      read('known', ({ grants, revokes }) => ({
+        grant: grants.get(grantId) ?? null,
+        revokedBefore: revokes.has(grantId),
+      })),
+    rememberRevoke: (grantId, consequence) =>
+      change('rememberRevoke', consequence, ({ revokes }) => {
+        revokes.set(grantId, consequence.at);
+      }),
+    savePending: (grant, attach, consequence) =>
+      change('savePending', consequence, (draft) => {
+        saveGrant(draft, grant);
+        attachJobs(draft, attach, grant.grantId);
+      }),
+    failGrant: (grant, consequence) =>
+      change('failGrant', consequence, (draft) => {
+        saveGrant(draft, grant);
+        closeIntentsOf(draft, grant.grantId, consequence.at);
+      }),
+
+    pairState: (pair) =>
+      read('pairState', (draft) => ({
+        period: draft.periods.get(pairKey(pair)) ?? null,
+        grants: grantsById(draft)
+          .filter(isLive)
+          .filter((grant) => samePair(grant.pair, pair)),
+        intent: openIntents(draft).find((intent) => samePair(intent.pair, pair)) ?? null,
+        placeholder: draft.placeholders.get(pair.group.id) ?? null,
+      })),
+    openIntent: (intent, period, consequence) =>
+      change('openIntent', consequence, (draft) => {
+        if (period !== null) savePeriod(draft, period);
+        return openIntent(draft, intent);
+      }),
+    closeIntent: (intentId, consequence) =>
+      change('closeIntent', consequence, (draft) => closeOpenIntent(draft, intentId, consequence.at)),
+    savePeriod: (period, consequence) => change('savePeriod', consequence, (draft) => savePeriod(draft, period)),
+    activate: ({ grant, period, intentId, placeholder }, consequence) =>
+      change('activate', consequence, (draft) => {
+        saveGrant(draft, grant);
+        savePeriod(draft, period);
+        if (intentId !== null) closeOpenIntent(draft, intentId, consequence.at);
+        if (placeholder !== null) savePlaceholder(draft, placeholder);
+      }),
+    beginEnding: (grant, attach, consequence) =>
+      change('beginEnding', consequence, (draft) => {
+        saveGrant(draft, grant);
+        attachJobs(draft, attach, grant.grantId);
+      }),
+    end: ({ grant, period, placeholder }, consequence) =>
+      change('end', consequence, (draft) => {
+        saveGrant(draft, grant);
+        closeIntentsOf(draft, grant.grantId, consequence.at);
+        if (period === null) draft.periods.delete(pairKey(grant.pair));
+        else savePeriod(draft, period);
+        if (placeholder !== null) savePlaceholder(draft, placeholder);
+      }),
+
+    dueGrants: (now, limit) =>
+      read('dueGrants', (draft) =>
+        activeByExpiry(draft)
+          .filter(({ expiresAt }) => expiresAt <= now)
+          .slice(0, limit),
+      ),
+    nextExpiry: () => read('nextExpiry', (draft) => activeByExpiry(draft)[0]?.expiresAt ?? null),
+    unfinished: () =>
+      read('unfinished', (draft) => ({
+        jobs: openJobs(draft, null),
+        pending: grantsById(draft).filter((grant) => grant.state === 'pending'),
+        ending: grantsById(draft).filter((grant) => grant.state === 'ending'),
+        intents: openIntents(draft),
+      })),
+    listGrants: ({ endedSince, after, limit }) =>
+      read('listGrants', (draft) =>
+        grantsById(draft)
+          .filter((grant) => isListed(grant, endedSince) && (after === null || grant.grantId > after))
+          .slice(0, limit),
+      ),
+
+    events: ({ after, limit }) => read('events', ({ events }) => events.filter(({ seq }) => seq > after).slice(0, limit)),
+    acknowledge: (seq) =>
+      write('acknowledge', (draft) => {
+        if (seq >= draft.nextSeq) throw new LedgerError('conflict', `event ${seq} was never numbered`);
+        draft.events = draft.events.filter((event) => event.seq > seq);
+      }),
+
+    clockMark: () => read('clockMark', ({ clockMark }) => clockMark),
+    advanceClock: (mark) => write('advanceClock', (draft) => raiseClockMark(draft, mark)),
+    bindRefusal: () => read('bindRefusal', ({ bindRefusal }) => bindRefusal),
+    saveBindRefusal: (refusal) =>
+      write('saveBindRefusal', (draft) => {
+        draft.bindRefusal = refusal;
+      }),
+
+    forget: (before) => write('forget', (draft) => forget(draft, before)),
+    close: async () => {
+      closed = true;
+      await queue;
+    },
+  };
+}
+
+function attempt<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof LedgerError) throw error;
+    throw new LedgerError('failed', `could not write the ledger: ${String(error)}`, { cause: error });
+  }
+}
+
+function closedError(): LedgerError {
+  return new LedgerError('closed', 'the ledger is closed; nothing can be written any more');
+}
