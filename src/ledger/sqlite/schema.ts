@@ -127,6 +127,9 @@ CREATE INDEX old_audit ON audit (at);
 CREATE TABLE retention (before INTEGER NOT NULL) STRICT;
 CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'an audit record is never changed'); END;
+CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE audit_id = NEW.audit_id)
+BEGIN SELECT RAISE(ABORT, 'an audit record is never replaced'); END;
 CREATE TRIGGER audit_lives_as_long_as_its_retention BEFORE DELETE ON audit
 WHEN NOT EXISTS (SELECT 1 FROM retention WHERE OLD.at < before)
 BEGIN SELECT RAISE(ABORT, 'an audit record is kept for its retention'); END;
