@@ -1,4 +1,4 @@
-import { type JobError, jobError, type JobErrorCode } from '../access/outcome.ts';
+import { type JobError, type JobErrorCode, jobError } from '../access/outcome.ts';
 import { DirectoryError, type DirectoryFault } from '../directory/directory.ts';
 
 /** How each trouble with the directory is told to the control plane. */

@@ -9,7 +9,7 @@ import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { attemptEnding } from './end-membership.ts';
-import { type EnginePolicy, type EngineParts, type EngineTimings, lateWrites } from './engine-parts.ts';
+import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
 import { attemptGrant } from './grant-membership.ts';
@@ -161,13 +161,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const arm = (): void => {
       timers.delete(cancel);
       cancel = clock.timer(periodMs, () => {
-        void safely('periodic', work()).then(() => {
-          if (!stopping.signal.aborted) arm();
-        });
+        void rounds(work, arm);
       });
       timers.add(cancel);
     };
     arm();
+  }
+
+  async function rounds(work: () => Promise<unknown>, arm: () => void): Promise<void> {
+    await safely('periodic', work());
+    if (!stopping.signal.aborted) arm();
   }
 
   async function safely(what: string, work: Promise<unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { GrantId } from '../access/ids.ts';
 import type { ListJob } from '../access/job.ts';
-import type { LinkConnection } from '../link/link.ts';
 import type { JobResult, StoredJob } from '../ledger/ledger.ts';
+import type { LinkConnection } from '../link/link.ts';
 import { grantToWire } from '../protocol/event-frame.ts';
 import { MAX_GRANTS_PER_PAGE } from '../protocol/limits.ts';
 import { trace } from './claim-membership.ts';

@@ -1,9 +1,9 @@
 import { type ActiveGrant, expiryOf } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
+import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import type { Period } from '../access/membership.ts';
 import { claim, foundApplied } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
@@ -47,9 +47,9 @@ export async function attemptUpdate(
 async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempted> {
   const { grant, update } = attempt;
   const expiresAt = expiryOf(update.job.end, grant.activatedAt);
-  const extends_ = expiresAt > grant.expiresAt;
+  const isExtension = expiresAt > grant.expiresAt;
   const over = expired(parts, attempt);
-  if (!extends_ && over === null && namesByIds(update, grant.pair)) return shorten(parts, attempt, expiresAt);
+  if (!isExtension && over === null && namesByIds(update, grant.pair)) return shorten(parts, attempt, expiresAt);
   const settled = await settleOwnIntent(parts, attempt);
   if (settled !== null) return settled;
   if (over !== null) return refuse(parts, attempt, over);
@@ -57,7 +57,7 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const resolved = await resolvePair({ directory: parts.directory, job: update.job, own: grant.pair }, parts.signal);
   if (!resolved.ok) return refuse(parts, attempt, resolved.error);
   if (!samePair(resolved.pair, grant.pair)) return refuse(parts, attempt, otherPair(grant.pair));
-  if (!extends_) return shorten(parts, attempt, expiresAt);
+  if (!isExtension) return shorten(parts, attempt, expiresAt);
   if (!parts.time.trusted()) return refuse(parts, attempt, clockUntrusted());
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, resolved);

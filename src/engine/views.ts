@@ -1,6 +1,5 @@
 import type { Event, GrantView } from '../access/event.ts';
-import type { Grant } from '../access/grant.ts';
-import type { EndedMembership } from '../access/grant.ts';
+import type { EndedMembership, Grant } from '../access/grant.ts';
 import type { JobError, Outcome } from '../access/outcome.ts';
 import type { JobResult, StoredJob } from '../ledger/ledger.ts';
 

@@ -1,0 +1,29 @@
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { formatProblems } from '../config/problem.ts';
+import { readEnvironment } from '../config/read-environment.ts';
+import type { Logger } from '../observability/logger.ts';
+import { createLogger } from '../observability/pino-logger.ts';
+import { createScrubber, type Scrubber } from '../observability/scrubber.ts';
+import { VERSION } from './version.ts';
+
+/** What every command of the connector begins with. */
+export interface Configured {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly scrubber: Scrubber;
+}
+
+/** Reads the configuration; null where it is bad, after every problem was printed. */
+export function configured(): Configured | null {
+  const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY });
+  if (!loaded.ok) {
+    process.stderr.write(`${formatProblems(loaded.problems)}\n`);
+    return null;
+  }
+  const { config, warnings } = loaded;
+  const scrubber = createScrubber();
+  const log = createLogger({ level: config.process.logLevel, base: { version: VERSION }, scrub: scrubber });
+  for (const { variable, message } of warnings) log.warn({ event: 'config.warning', variable }, message);
+  return { config, log, scrubber };
+}

@@ -1,0 +1,70 @@
+import { check } from './check.ts';
+import { EXIT } from './exit-code.ts';
+import { run } from './run.ts';
+import { VERSION } from './version.ts';
+
+const USAGE = `latchkey — just-in-time access through LDAP groups
+
+  latchkey [run]             run the connector
+  latchkey check [--json]    test the connection to the directory, step by step
+  latchkey control-plane     a control-plane stub for development (--help tells its flags)
+  latchkey --version
+  latchkey --help
+
+Configuration is environment variables, or a .env file in the working directory; README.md lists them.
+From a checkout, "npm start" runs the connector and "npm start -- check" any other command.
+`;
+
+/** Commands of CONFIGURATION.md that a later version brings. */
+const LATER = new Set([
+  'health',
+  'sync',
+  'grants',
+  'revoke',
+  'adopt',
+  'pause',
+  'resume',
+  'clock',
+  'acl',
+  'policy',
+  'audit',
+  'completion',
+]);
+
+/** Runs one command; returns the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [command = 'run', ...others] = argv;
+  switch (command) {
+    case 'run':
+      return others.length === 0 ? run() : misused(`"run" takes no arguments, found "${others.join(' ')}"`);
+    case 'check':
+      return others.every((flag) => flag === '--json')
+        ? check({ json: others.length > 0 })
+        : misused(`"check" takes only --json so far, found "${others.join(' ')}"`);
+    case 'control-plane':
+      return controlPlane(others);
+    case '--version':
+      process.stdout.write(`latchkey ${VERSION}\n`);
+      return EXIT.ok;
+    case '--help':
+    case '-h':
+      process.stdout.write(USAGE);
+      return EXIT.ok;
+    default:
+      return misused(
+        LATER.has(command) ? `"${command}" is not yet supported by this version` : `there is no command "${command}"`,
+      );
+  }
+}
+
+async function controlPlane(argv: readonly string[]): Promise<number> {
+  const { runControlPlane } = await import('../control-plane/control-plane.ts');
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return runControlPlane(argv, { stdout: process.stdout, stderr: process.stderr, signal: stop.signal });
+}
+
+function misused(problem: string): number {
+  process.stderr.write(`latchkey: ${problem}\n\n${USAGE}`);
+  return EXIT.usage;
+}

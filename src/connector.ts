@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock, Random } from './access/clock.ts';
+import type { CheckStep } from './access/event.ts';
+import type { FailPoints } from './access/fail-point.ts';
+import { formatInstant } from './access/instant.ts';
+import type { GroupRef } from './access/reference.ts';
+import type { Config } from './config/config.ts';
+import type { Directory } from './directory/directory.ts';
+import { openLdapDirectory } from './directory/ldap/ldap-directory.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
+import { systemClock } from './engine/system-clock.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
+import type { Link } from './link/link.ts';
+import { openWebSocketLink } from './link/websocket-link.ts';
+import type { HealthParts } from './observability/health.ts';
+import { serveHealth } from './observability/http.ts';
+import type { Logger } from './observability/logger.ts';
+import type { SecretSource } from './secrets/secret-source.ts';
+
+export interface ConnectorOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly log: Logger;
+  /** Told each secret as it is read, so that no line ever shows it. */
+  readonly learnSecret: (secret: { reveal(): string }) => void;
+  /** The rest are parameters for tests; a product run leaves them out. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly failPoints?: FailPoints;
+  readonly timings?: Partial<EngineTimings>;
+}
+
+export interface Connector {
+  /** Where health is served; null where that is off. */
+  readonly healthUrl: string | null;
+  /** Takes no more jobs, finishes those begun, tells what can be told, closes. True where all of that was done in time. */
+  stop(graceMs: number): Promise<boolean>;
+}
+
+const NO_FAIL_POINTS: FailPoints = () => undefined;
+
+/**
+ * Opens every part in order and closes them in reverse. Rejects with a `LedgerError` or a `ListenError` where it cannot
+ * start; a directory or a control plane that is away is no reason.
+ */
+export async function openConnector(options: ConnectorOptions): Promise<Connector> {
+  const { config, version, clock = systemClock, random = Math.random, failPoints = NO_FAIL_POINTS } = options;
+  const startedAt = clock.wall();
+  const instanceId = randomUUID();
+  const ledger = await openSqliteLedger({
+    stateDir: config.process.stateDir,
+    connectorId: config.controlPlane.connectorId,
+    defaultConnectorId: defaultConnectorId(),
+    now: () => clock.wall(),
+  });
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => ledger.close());
+  const { connectorId, ledgerId } = await ledger.identity();
+  const log = options.log.child({ connectorId, instanceId });
+
+  const directory = openDirectory({ options, clock, random, failPoints, log, ledger });
+  opened.defer(() => directory.close());
+  const engine = await createEngine({
+    ledger,
+    directory,
+    clock,
+    random,
+    log,
+    failPoints,
+    policy: {
+      ...config.policy,
+      retentionMs: config.process.retentionMs,
+      protectedGroups: config.policy.protectedGroups.map(shownReference),
+    },
+    timings: { ...DEFAULT_TIMINGS, ...options.timings },
+    placeholder: config.directory.placeholderMember,
+    identity: { name: config.controlPlane.name ?? connectorId, instanceId, version, startedAt },
+  });
+  const link = openWebSocketLink({
+    url: config.controlPlane.url,
+    token: learning(config.controlPlane.token, options.learnSecret),
+    ca: config.controlPlane.ca?.pem ?? null,
+    clock,
+    random,
+    logger: log,
+    failPoints,
+  });
+  opened.defer(() => link.stop());
+  const { http } = config.process;
+  const endpoint =
+    http === null ? null : await serveHealth({ ...http, health: () => health({ ledger, directory, link, engine }), logger: log });
+  if (endpoint !== null) opened.defer(() => endpoint.close());
+
+  log.info(
+    {
+      event: 'connector.started',
+      version,
+      ledgerId,
+      stateDir: config.process.stateDir,
+      healthUrl: endpoint?.url ?? null,
+      startedAt: formatInstant(startedAt),
+    },
+    'the connector has started',
+  );
+  directory.start();
+  await engine.start();
+  link.start(engine.listener);
+
+  const closing = opened.move();
+  return {
+    healthUrl: endpoint?.url ?? null,
+    async stop(graceMs) {
+      log.info({ event: 'connector.stopping', graceMs }, 'the connector stops: it takes no more jobs and finishes those begun');
+      const deadline = AbortSignal.timeout(graceMs);
+      link.stopReading();
+      const drained = await engine.stop(deadline);
+      await closing.disposeAsync();
+      log.info(
+        { event: 'connector.stopped', drained },
+        drained ? 'everything that was begun is done' : 'not everything that was begun was done in time; the ledger has it',
+      );
+      return drained;
+    },
+  };
+}
+
+/** Runs the preflight checks of the directory for a person, without a ledger or a control plane. */
+export async function checkDirectory({
+  config,
+  log,
+  learnSecret,
+}: Pick<ConnectorOptions, 'config' | 'log' | 'learnSecret'>): Promise<readonly CheckStep[]> {
+  const directory = openDirectory({
+    options: { config, learnSecret },
+    clock: systemClock,
+    random: Math.random,
+    failPoints: NO_FAIL_POINTS,
+    log,
+    ledger: null,
+  });
+  try {
+    return await directory.check(AbortSignal.timeout(120_000));
+  } finally {
+    await directory.close();
+  }
+}
+
+interface DirectoryParts {
+  readonly options: Pick<ConnectorOptions, 'config' | 'learnSecret'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly failPoints: FailPoints;
+  readonly log: Logger;
+  /** Null where no refusal of a bind can be remembered. */
+  readonly ledger: Ledger | null;
+}
+
+function openDirectory({ options, clock, random, failPoints, log, ledger }: DirectoryParts): Directory {
+  const { directory } = options.config;
+  const { host, port, security } = directory;
+  return openLdapDirectory({
+    url: `${security === 'tls' ? 'ldaps' : 'ldap'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    startTls: security === 'start_tls',
+    ca: directory.ca?.pem ?? null,
+    bindDn: directory.bindDn,
+    bindPassword: learning(directory.bindPassword, options.learnSecret),
+    // Whether this may be in clear was decided where the configuration was read.
+    allowCleartext: security === 'none',
+    baseDn: directory.baseDn,
+    usersScope: directory.usersScope ?? [],
+    groupsScope: directory.groupsScope ?? [],
+    userFilter: directory.userFilter,
+    groupFilter: directory.groupFilter,
+    emailAttribute: directory.userEmailAttribute,
+    connectTimeoutMs: directory.connectTimeoutMs,
+    readTimeoutMs: directory.readTimeoutMs,
+    clock,
+    random,
+    logger: log,
+    failPoints,
+    bindRefusals: {
+      load: async () => (ledger === null ? null : ledger.bindRefusal()),
+      save: async (refusal) => ledger?.saveBindRefusal(refusal),
+    },
+  });
+}
+
+/** A source whose secrets no log line can show from the moment they are read. */
+function learning(source: SecretSource, learn: ConnectorOptions['learnSecret']): SecretSource {
+  return async () => {
+    const secret = await source();
+    learn(secret);
+    return secret;
+  };
+}
+
+/** The host name, made fit for a connector id. */
+function defaultConnectorId(): string {
+  const name = hostname()
+    .replace(/[^A-Za-z0-9._:-]/g, '-')
+    .slice(0, 128);
+  return name === '' ? 'connector' : name;
+}
+
+function shownReference(ref: GroupRef): string {
+  switch (ref.by) {
+    case 'dn':
+      return ref.dn;
+    case 'id':
+      return ref.id;
+    case 'name':
+      return ref.name;
+    default:
+      return ref satisfies never;
+  }
+}
+
+async function health({
+  ledger,
+  directory,
+  link,
+  engine,
+}: {
+  ledger: Ledger;
+  directory: Directory;
+  link: Link;
+  engine: Engine;
+}): Promise<HealthParts> {
+  const directoryStatus = directory.status();
+  const linkStatus = link.status();
+  const { clock, protectedGroupsMissing, pursued } = engine.status();
+  return {
+    directory:
+      directoryStatus.state === 'up'
+        ? { ready: true, ...directoryStatus.view }
+        : {
+            ready: false,
+            fault: directoryStatus.error.fault,
+            message: directoryStatus.error.message,
+            nextAttemptAt: formatInstant(directoryStatus.nextAttemptAt),
+          },
+    controlPlane: {
+      ready: linkStatus.state === 'connected',
+      state: linkStatus.state,
+      since: formatInstant(linkStatus.since),
+      ...(linkStatus.state === 'waiting'
+        ? { reason: linkStatus.reason, nextAttemptAt: formatInstant(linkStatus.nextAttemptAt) }
+        : {}),
+    },
+    ledger: { ...(await ledgerHealth(ledger)), pursued },
+    clock: { ready: clock.trusted, aheadMs: clock.aheadMs },
+    policy: {
+      ready: protectedGroupsMissing === null || protectedGroupsMissing.length === 0,
+      protectedGroupsMissing: protectedGroupsMissing ?? [],
+    },
+  };
+}
+
+/** A ledger is ready if it can write: raising the mark by nothing is a transaction like any other. */
+async function ledgerHealth(ledger: Ledger): Promise<{ ready: boolean; message?: string }> {
+  try {
+    await ledger.advanceClock(await ledger.clockMark());
+    return { ready: true };
+  } catch (error) {
+    return { ready: false, message: error instanceof Error ? error.message : 'unknown' };
+  }
+}
