@@ -6,7 +6,7 @@ import { type ControlPlaneAddress, controlPlaneAddress, directoryAddress } from 
 import type { Config, ControlPlaneConfig, DirectoryConfig, DirectorySecurity, PolicyConfig, ProcessConfig } from './config.ts';
 import { exemptFromProxy, isLoopback } from './host.ts';
 import { type ConfigWarning, type Problem, shown } from './problem.ts';
-import type { Environment } from './read-environment.ts';
+import type { ConfigInput, Environment } from './read-environment.ts';
 import * as values from './values.ts';
 import { type VariableReader, variableReader } from './variable-reader.ts';
 import { judgeName, type Variable } from './variables.ts';
@@ -27,14 +27,17 @@ const RETENTION_MARGIN_MS = 30 * 86_400_000;
 export function loadConfig({
   environment,
   dotenvText = null,
-}: {
-  environment: Environment;
-  dotenvText?: string | null;
-  terminal: boolean;
-}): LoadedConfig {
+  dotenvFault = null,
+}: Pick<ConfigInput, 'environment'> & Partial<ConfigInput> & { readonly terminal: boolean }): LoadedConfig {
   const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
   const reader = variableReader(merged, ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
   const warnings: ConfigWarning[] = [];
+  if (dotenvFault !== null)
+    reader.problem({
+      variable: '.env',
+      found: `a file that cannot be read (${dotenvFault})`,
+      expected: 'a readable file, or none',
+    });
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader, warnings);
   const controlPlane = readControlPlane(merged, reader);

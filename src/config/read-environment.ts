@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs';
 /** The variables of a process; an undefined one is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * The only place that reads the environment of this process, and the `.env` file beside it. `dotenvText` is null where there
- * is no such file; one that is there and cannot be read throws the error of the file system.
- */
-export function readEnvironment(dotenvPath: string): { environment: Environment; dotenvText: string | null } {
-  return { environment: { ...process.env }, dotenvText: readIfThere(dotenvPath) };
+/** What a configuration is made of. `dotenvText` is null where there is no `.env` file, `dotenvFault` where it could be read. */
+export interface ConfigInput {
+  readonly environment: Environment;
+  readonly dotenvText: string | null;
+  readonly dotenvFault: string | null;
 }
 
-function readIfThere(path: string): string | null {
+/** The only place that reads the environment of this process, and the `.env` file beside it. Never throws. */
+export function readEnvironment(dotenvPath: string): ConfigInput {
+  const environment = { ...process.env };
   try {
-    return readFileSync(path, 'utf8');
+    return { environment, dotenvText: readFileSync(dotenvPath, 'utf8'), dotenvFault: null };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return { environment, dotenvText: null, dotenvFault: code === 'ENOENT' ? null : code };
   }
 }

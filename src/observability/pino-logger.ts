@@ -10,7 +10,7 @@ export interface LogDestination {
   write(line: string): void;
 }
 
-/** Fields that every line carries. */
+/** Fields that every line carries, unless it or its child logger has one of that name. */
 export interface LogBase {
   readonly version?: string;
   readonly connectorId?: string;
@@ -18,7 +18,7 @@ export interface LogBase {
 }
 
 /** Fields that the logger itself writes; one of that name in a call gets a `_` behind it, so that no line has two. */
-const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'version', 'connectorId', 'instanceId', 'msg']);
+const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'msg']);
 
 /**
  * One JSON object a line: `level`, `time` (RFC 3339), `service`, the base, `event`, its fields, `msg`. Written synchronously
@@ -40,7 +40,7 @@ export function createLogger({
   const sink = pino(
     {
       level,
-      base: { service: 'latchkey', ...loggableFields(base, scrubber.text) },
+      base: { service: 'latchkey' },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       // pino's own would read a plain `err` as an error and rewrite it.
@@ -65,7 +65,7 @@ export function createLogger({
       child: (fields) => loggerWith({ ...bindings, ...ownNames(loggableFields(fields, scrubber.text)) }),
     };
   };
-  return loggerWith({});
+  return loggerWith(ownNames(loggableFields(base, scrubber.text)));
 }
 
 function ownNames(fields: Record<string, Loggable>): Record<string, Loggable> {

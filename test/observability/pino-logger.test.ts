@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import { createLogger } from '../../src/observability/pino-logger.ts';
 import { createScrubber } from '../../src/observability/scrubber.ts';
 import { Secret } from '../../src/secrets/secret.ts';
+
+const ALPHABET = Array.from('abcdefghjkmnpqrstuvwxyz23456789');
 
 function recorded(options: Omit<Parameters<typeof createLogger>[0], 'destination' | 'level'> = {}) {
   const lines: string[] = [];
@@ -48,6 +50,13 @@ test('a child adds its fields, a line wins over them, and no field is written tw
   logger.child({ jobId: 'j1', grantId: 'g1' }).child({ grantId: 'g2' }).info({ event: 'x', jobId: 'j2' }, 'x');
   assert.deepEqual([last()['jobId'], last()['grantId']], ['j2', 'g2']);
   assert.equal(lines[0]?.match(/"jobId"/g)?.length, 1);
+});
+
+test('the base is overruled by a child, without a field that stands twice', () => {
+  const { logger, lines, last } = recorded({ base: { version: '1', connectorId: 'old' } });
+  logger.child({ connectorId: 'new' }).info({ event: 'x', version: '2' }, 'x');
+  assert.deepEqual([last()['connectorId'], last()['version']], ['new', '2']);
+  assert.equal(lines[0]?.match(/"connectorId"/g)?.length, 1);
 });
 
 test("a field cannot pass itself off as one of the logger's own", () => {
@@ -132,7 +141,7 @@ test('no known secret survives in any field, name, message, nesting or encoding'
     (secret) => new Secret(secret),
   );
   // A marker of 12 random characters inside each secret cannot be in a line by chance.
-  const marker = fc.string({ minLength: 12, maxLength: 12, unit: fc.constantFrom(...'abcdefghjkmnpqrstuvwxyz23456789') });
+  const marker = fc.string({ minLength: 12, maxLength: 12, unit: fc.constantFrom(...ALPHABET) });
   const secretText = fc
     .tuple(fc.string({ maxLength: 8, unit: 'grapheme' }), marker, fc.string({ maxLength: 8, unit: 'grapheme' }))
     .map(([before, middle, after]) => ({ text: `${before}"${middle}\\/+ ${after}`, middle }));
