@@ -1,0 +1,51 @@
+#!/bin/sh
+# Everything that needs no server: lint, format, types, dead code, unit tests. All at once, since most of them wait for each
+# other's core only part of the time; a part's own words are shown only where it fails.
+
+cd "$(dirname "$0")/.." || exit 1
+said=$(mktemp -d) || exit 1
+trap 'rm -rf "$said"' EXIT
+trap 'for pid in $pids; do kill "$pid" 2>/dev/null; done; exit 130' INT TERM HUP
+pids=
+
+# The tools are run by the pinned Node.js, which the "env node" in their first line may miss.
+tool() {
+  program=$1
+  shift
+  sh scripts/node.sh "node_modules/.bin/$program" "$@"
+}
+
+lint() { tool oxlint --type-aware --deny-warnings src test scripts; }
+format() { tool biome ci --colors=off .; }
+types() { tool tsc --noEmit; }
+dead_code() { tool knip --no-progress; }
+unit_tests() { sh scripts/node.sh --test --test-timeout=60000 'test/**/*.test.ts'; }
+
+begin() {
+  (
+    began=$(date +%s)
+    "$1" >"$said/$1" 2>&1
+    code=$?
+    echo "$code $(($(date +%s) - began))" >"$said/$1.result"
+  ) &
+  pids="$pids $!"
+}
+
+failed=0
+end() {
+  read -r code seconds <"$said/$1.result" || code=1
+  if [ "$code" = 0 ]; then
+    printf 'ok    %-12s %3s s  %s\n' "$1" "${seconds:-?}" "$(sed -n 's/^ℹ \(tests\|pass\|fail\) /\1 /p' "$said/$1" | tr '\n' ' ')"
+  else
+    failed=1
+    printf 'FAIL  %-12s %3s s\n' "$1" "${seconds:-?}"
+    # Of a test run its last word is enough, if it came to one.
+    if grep -q '^✖ failing tests:' "$said/$1"; then sed -n '/^ℹ tests/,$p' "$said/$1"; else cat "$said/$1"; fi
+  fi
+}
+
+parts='lint format types dead_code unit_tests'
+for part in $parts; do begin "$part"; done
+for pid in $pids; do wait "$pid"; done
+for part in $parts; do end "$part"; done
+exit "$failed"
