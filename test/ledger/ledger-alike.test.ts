@@ -87,10 +87,10 @@ const steps: readonly fc.Arbitrary<Step>[] = [
       (ledger) =>
         ledger.rememberRevoke(grantIdOf(grant), then),
   ),
-  fc.tuple(name, period, fc.boolean(), consequence).map(
-    ([grant, of, saved, then]): Step =>
+  fc.tuple(name, period, fc.boolean(), fc.option(fc.integer({ min: 1, max: 4 })), consequence).map(
+    ([grant, of, saved, replaces, then]): Step =>
       (ledger) =>
-        ledger.openIntent(sampleIntent(grant, { pair: of.pair }), saved ? of : null, then),
+        ledger.openIntent(sampleIntent(grant, { pair: of.pair }), { period: saved ? of : null, replaces }, then),
   ),
   fc.tuple(fc.integer({ min: 1, max: 4 }), consequence).map(
     ([intentId, then]): Step =>

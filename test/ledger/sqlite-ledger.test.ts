@@ -183,7 +183,7 @@ test('with a hundred thousand active grants a start takes no time, and neither d
   const ledger = await openSqliteLedger(sqliteOptions(stateDir));
   await ledger.activate({ grant: activeGrant('due'), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
   await ledger.savePending(pendingGrant('open'), [], quietly());
-  await ledger.openIntent(sampleIntent('open'), null, quietly());
+  await ledger.openIntent(sampleIntent('open'), { period: null, replaces: null }, quietly());
   await ledger.close();
   const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
   // Each active grant with its period and a closed intent, as real ones have.

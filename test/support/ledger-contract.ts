@@ -39,6 +39,8 @@ export function faulty(fault: LedgerFault): (error: unknown) => boolean {
   return (error) => error instanceof LedgerError && error.fault === fault;
 }
 
+/** Opens an intent over nothing, and saves no period with it. */
+const NO_CHANGE = { period: null, replaces: null };
 const ALL = { after: 0, limit: 1000 };
 const EVERY_GRANT = { endedSince: null, after: null, limit: 1000 };
 
@@ -129,6 +131,13 @@ function identityRules(open: OpenLedger): void {
     assert.deepEqual(created?.facts, { ledgerId, connectorId });
     assert.deepEqual(others, [...records, { ...sampleAudit('grant.failed'), pair: null }]);
   });
+
+  test('a fact of an audit record that is undefined is left out, and keeps nothing from being written', async (t) => {
+    const { ledger, auditRecords } = await open(t);
+    const record = { ...sampleAudit('job.accepted'), facts: { known: null, unknown: undefined } };
+    await ledger.tell(quietly({ audit: [record] }));
+    assert.deepEqual((await auditRecords()).at(-1), { ...record, facts: { known: null } });
+  });
 }
 
 function jobRules(open: OpenLedger): void {
@@ -195,10 +204,6 @@ function jobRules(open: OpenLedger): void {
       [jobIdOf('z'), jobIdOf('m')],
     );
     assert.equal(attached[0]?.grantId, grantIdOf('g'));
-    assert.deepEqual(
-      (await ledger.unfinished()).jobs.map(({ jobId }) => jobId),
-      [jobIdOf('k')],
-    );
   });
 
   test('a job that is unknown or settled cannot be attached', async (t) => {
@@ -417,14 +422,14 @@ function grantRules(open: OpenLedger): void {
     for (const name of ['b', 'a', 'attached', 'settled']) await ledger.storeJob(sampleJob(name), quietly());
     await ledger.savePending(pendingGrant('pending'), [jobIdOf('attached')], quietly({ results: [succeeded('settled')] }));
     await ledger.beginEnding(endingGrant('ending', samplePair(2, 2)), [], quietly());
-    const one = await ledger.openIntent(sampleIntent('pending'), null, quietly());
+    const one = await ledger.openIntent(sampleIntent('pending'), NO_CHANGE, quietly());
     const removal = sampleIntent('ending', { kind: 'remove', pair: samplePair(2, 2), preImage: 'member', placeholder: '' });
-    const other = await ledger.openIntent(removal, null, quietly());
+    const other = await ledger.openIntent(removal, NO_CHANGE, quietly());
     const { ledger: again } = await first.reopen();
     const unfinished = await again.unfinished();
     assert.deepEqual(
       unfinished.jobs.map(({ jobId }) => jobId),
-      [jobIdOf('b'), jobIdOf('a')],
+      [jobIdOf('b'), jobIdOf('a'), jobIdOf('attached')],
     );
     assert.deepEqual(unfinished.pending, [pendingGrant('pending')]);
     assert.deepEqual(unfinished.ending, [endingGrant('ending', samplePair(2, 2))]);
@@ -437,32 +442,45 @@ function membershipRules(open: OpenLedger): void {
     const { ledger } = await open(t);
     await ledger.savePending(pendingGrant('a'), [], quietly());
     await ledger.savePending(pendingGrant('b'), [], quietly());
-    const first = await ledger.openIntent(sampleIntent('a'), null, quietly());
+    const first = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
     assert.deepEqual(first, { ...sampleIntent('a'), intentId: first.intentId, epoch: 1 });
-    const second = ledger.openIntent(sampleIntent('b'), samplePeriod(), quietly());
+    const second = ledger.openIntent(sampleIntent('b'), { period: samplePeriod(), replaces: null }, quietly());
     await assert.rejects(second, faulty('conflict'));
     assert.deepEqual(await ledger.pairState(samplePair(1, 1)), { period: null, grants: [], intent: first, placeholder: null });
-    await ledger.openIntent(sampleIntent('b', { pair: samplePair(1, 2) }), null, quietly());
+    await ledger.openIntent(sampleIntent('b', { pair: samplePair(1, 2) }), NO_CHANGE, quietly());
     await ledger.closeIntent(first.intentId, quietly());
-    const third = await ledger.openIntent(sampleIntent('b'), null, quietly());
+    const third = await ledger.openIntent(sampleIntent('b'), NO_CHANGE, quietly());
     assert.ok(third.intentId > first.intentId);
+  });
+
+  test('an intent replaces the open one of its pair, and no other', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const first = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    const elsewhere = await ledger.openIntent(sampleIntent('a', { pair: samplePair(1, 2) }), NO_CHANGE, quietly());
+    const replacing = (replaces: number) => ledger.openIntent(sampleIntent('a'), { period: null, replaces }, quietly());
+    await assert.rejects(replacing(elsewhere.intentId), faulty('conflict'));
+    const second = await replacing(first.intentId);
+    assert.deepEqual((await ledger.unfinished()).intents, [elsewhere, second]);
+    await ledger.closeIntent(second.intentId, quietly());
+    await assert.rejects(replacing(second.intentId), faulty('conflict'));
   });
 
   test('an intent closes once, and needs a grant', async (t) => {
     const { ledger } = await open(t);
     await ledger.savePending(pendingGrant('a'), [], quietly());
-    const { intentId } = await ledger.openIntent(sampleIntent('a'), null, quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
     await ledger.closeIntent(intentId, quietly());
     await assert.rejects(ledger.closeIntent(intentId, quietly()), faulty('conflict'));
     await assert.rejects(ledger.closeIntent(intentId + 1, quietly()), faulty('conflict'));
-    await assert.rejects(ledger.openIntent(sampleIntent('unknown'), null, quietly()), faulty('conflict'));
+    await assert.rejects(ledger.openIntent(sampleIntent('unknown'), NO_CHANGE, quietly()), faulty('conflict'));
   });
 
   test('activating a grant closes the intent, failing and ending one close its own', async (t) => {
     const { ledger } = await open(t);
     const openFor = async (name: string, user: number) => {
       await ledger.savePending(pendingGrant(name, samplePair(user, 1)), [], quietly());
-      return await ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1) }), null, quietly());
+      return await ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1) }), NO_CHANGE, quietly());
     };
     const { intentId } = await openFor('active', 1);
     await openFor('failed', 2);
@@ -488,7 +506,7 @@ function membershipRules(open: OpenLedger): void {
     await ledger.savePeriod(samplePeriod({ standing: 'unknown' }), quietly());
     assert.deepEqual(await standings(), ['unknown', 'unknown']);
     await ledger.beginEnding({ ...endingGrant('b'), standing: 'unknown' }, [], quietly());
-    await ledger.openIntent(sampleIntent('a'), samplePeriod({ standing: false }), quietly());
+    await ledger.openIntent(sampleIntent('a'), { period: samplePeriod({ standing: false }), replaces: null }, quietly());
     assert.deepEqual(await standings(), [false, false]);
     const ended = { ...endedGrant('b'), standing: false };
     await ledger.end({ grant: ended, period: samplePeriod({ standing: true }), placeholder: null }, quietly());
@@ -550,7 +568,7 @@ function retentionRules(open: OpenLedger): void {
     const { ledger, auditRecords } = await open(t);
     await ledger.storeJob(sampleJob('a'), quietly({ results: [succeeded('a')] }));
     await ledger.savePending(pendingGrant('a'), [], quietly());
-    await ledger.openIntent(sampleIntent('a'), null, quietly());
+    await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
     await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
     await ledger.failGrant(failedGrant('b'), quietly());
     await ledger.rememberRevoke(grantIdOf('c'), quietly({ audit: [sampleAudit('revoke.remembered')] }));
@@ -589,7 +607,7 @@ function retentionRules(open: OpenLedger): void {
     const active = { grant: activeGrant('active'), period: samplePeriod(), intentId: null, placeholder: null };
     await ledger.activate(active, quietly());
     await ledger.beginEnding(endingGrant('ending'), [], quietly());
-    const intent = await ledger.openIntent(sampleIntent('active'), null, quietly());
+    const intent = await ledger.openIntent(sampleIntent('active'), NO_CHANGE, quietly());
     await ledger.end({ grant: endedGrant('waited-for'), period: samplePeriod(), placeholder: null }, quietly());
     await ledger.attach(jobIdOf('attached'), grantIdOf('waited-for'), quietly());
     const view = { ...samplePair(1, 1), grantId: grantIdOf('untold'), state: 'ended', standing: false } as const;

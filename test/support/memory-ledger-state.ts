@@ -1,5 +1,4 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
-import { canonicalJson } from '../../src/access/canonical-json.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
 import { type ActiveGrant, type Grant, isLive } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
@@ -99,9 +98,8 @@ function appendEvent(draft: State, at: Instant, event: Event): void {
 }
 
 export function appendAudit(draft: State, record: AuditRecord): void {
-  // Throws for what has no JSON form, as an adapter that writes text does.
-  canonicalJson(record);
-  draft.audit = [...draft.audit, structuredClone(record)];
+  // As it is read back from text: what is undefined is left out.
+  draft.audit = [...draft.audit, JSON.parse(JSON.stringify(record)) as AuditRecord];
 }
 
 /** The unsent events are numbered again after `ledger.replaced`; the numbers go on from the old ones. */
@@ -124,8 +122,8 @@ function openJob({ jobs }: State, jobId: JobId): StoredJob {
   return job;
 }
 
-export function openJobs({ jobs }: State, grantId: GrantId | null): readonly StoredJob[] {
-  return [...jobs.values()].filter((job) => job.result === null && job.grantId === grantId);
+export function openJobs({ jobs }: State): readonly StoredJob[] {
+  return [...jobs.values()].filter(({ result }) => result === null);
 }
 
 export function attachJobs(draft: State, jobIds: readonly JobId[], grantId: GrantId): void {
@@ -180,9 +178,10 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
-export function openIntent(draft: State, intent: NewIntent): Intent {
-  const open = openIntents(draft).find(({ pair }) => samePair(pair, intent.pair));
-  if (open !== undefined) throw new LedgerError('conflict', `intent ${open.intentId} is still open`);
+export function openIntent(draft: State, intent: NewIntent, { replaces, at }: { replaces: number | null; at: Instant }): Intent {
+  const open = openIntents(draft).find(({ pair }) => samePair(pair, intent.pair))?.intentId ?? null;
+  if (open !== replaces) throw new LedgerError('conflict', `intent ${open ?? 'none'} is open, not ${replaces ?? 'none'}`);
+  if (replaces !== null) closeOpenIntent(draft, replaces, at);
   if (!draft.grants.has(intent.grantId)) throw new LedgerError('conflict', `grant ${intent.grantId} is unknown`);
   const numbered = { ...structuredClone(intent), intentId: draft.nextIntentId, epoch: 1 };
   draft.nextIntentId += 1;

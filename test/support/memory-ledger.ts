@@ -133,7 +133,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
           if (job !== undefined) jobs.set(jobId, { ...job, attempts: job.attempts + 1 });
         }
       }),
-    attachedJobs: (grantId) => read('attachedJobs', (draft) => openJobs(draft, grantId)),
+    attachedJobs: (grantId) => read('attachedJobs', (draft) => openJobs(draft).filter((job) => job.grantId === grantId)),
     attach: (jobId, grantId, consequence) => change('attach', consequence, (draft) => attachJobs(draft, [jobId], grantId)),
     tell: (consequence) => change('tell', consequence, () => undefined),
 
@@ -166,10 +166,10 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         intent: openIntents(draft).find((intent) => samePair(intent.pair, pair)) ?? null,
         placeholder: draft.placeholders.get(pair.group.id) ?? null,
       })),
-    openIntent: (intent, period, consequence) =>
+    openIntent: (intent, { period, replaces }, consequence) =>
       change('openIntent', consequence, (draft) => {
         if (period !== null) savePeriod(draft, period);
-        return openIntent(draft, intent);
+        return openIntent(draft, intent, { replaces, at: consequence.at });
       }),
     closeIntent: (intentId, consequence) =>
       change('closeIntent', consequence, (draft) => closeOpenIntent(draft, intentId, consequence.at)),
@@ -204,7 +204,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
     nextExpiry: () => read('nextExpiry', (draft) => activeByExpiry(draft)[0]?.expiresAt ?? null),
     unfinished: () =>
       read('unfinished', (draft) => ({
-        jobs: openJobs(draft, null),
+        jobs: openJobs(draft),
         pending: grantsById(draft).filter((grant) => grant.state === 'pending'),
         ending: grantsById(draft).filter((grant) => grant.state === 'ending'),
         intents: openIntents(draft),

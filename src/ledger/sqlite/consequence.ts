@@ -17,13 +17,13 @@ export function writeConsequence(database: Database, { at, events, results, audi
   for (const record of audit) appendAudit(database, record);
 }
 
-/** Appends a record to the audit trail. */
+/** Appends a record to the audit trail; facts that are undefined are left out. */
 export function appendAudit(database: Database, record: AuditRecord): void {
   database.run('INSERT INTO audit (at, kind, job_id, grant_id, record) VALUES (:at, :kind, :jobId, :grantId, :record)', {
     at: record.at,
     kind: record.kind,
     jobId: record.jobId ?? null,
     grantId: record.grantId ?? null,
-    record: canonicalJson(record),
+    record: canonicalJson(JSON.parse(JSON.stringify(record))),
   });
 }

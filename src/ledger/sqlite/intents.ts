@@ -58,12 +58,20 @@ export function readOpenIntents(database: Database): readonly Intent[] {
     .map((row) => readRow(intentRow, row));
 }
 
-/** Opens an intent; a second open one of the pair, or one for an unknown grant, is a `conflict`. */
-export function insertIntent(database: Database, intent: NewIntent): Intent {
-  const open = findOpenIntent(database, intent.pair);
-  if (open !== null) {
-    throw new LedgerError('conflict', `intent ${open.intentId} of the same user and group is still open`);
+/**
+ * Opens an intent and closes the one that it replaces. A `conflict` unless that is exactly the open one of the pair
+ * (none: null), and for an unknown grant.
+ */
+export function insertIntent(
+  database: Database,
+  intent: NewIntent,
+  { replaces, at }: { replaces: number | null; at: Instant },
+): Intent {
+  const open = findOpenIntent(database, intent.pair)?.intentId ?? null;
+  if (open !== replaces) {
+    throw new LedgerError('conflict', `the open intent of this user and group is ${open ?? 'none'}, not ${replaces ?? 'none'}`);
   }
+  if (replaces !== null) closeOpenIntent(database, replaces, at);
   const row = database.row(
     `INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image,
        placeholder, at, epoch)

@@ -76,11 +76,16 @@ export function settleJob(database: Database, result: JobResult): void {
   if (settled === 0) throw notOpen(result.jobId);
 }
 
-/** Open jobs attached to a grant (to none: null), in order of receipt. */
-export function openJobs(database: Database, grantId: GrantId | null): readonly StoredJob[] {
+/** Open jobs attached to a grant, in order of receipt. */
+export function readAttachedJobs(database: Database, grantId: GrantId): readonly StoredJob[] {
   return database
-    .rows(`SELECT ${COLUMNS} FROM jobs WHERE grant_id IS :grantId AND result IS NULL ORDER BY receipt`, { grantId })
+    .rows(`SELECT ${COLUMNS} FROM jobs WHERE grant_id = :grantId AND result IS NULL ORDER BY receipt`, { grantId })
     .map((row) => readRow(jobRow, row));
+}
+
+/** Every open job, in order of receipt. */
+export function readOpenJobs(database: Database): readonly StoredJob[] {
+  return database.rows(`SELECT ${COLUMNS} FROM jobs WHERE result IS NULL ORDER BY receipt`).map((row) => readRow(jobRow, row));
 }
 
 function notOpen(jobId: JobId): LedgerError {

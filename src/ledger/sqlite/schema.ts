@@ -26,7 +26,8 @@ CREATE TABLE jobs (
   attempts INTEGER NOT NULL DEFAULT 0,
   result TEXT
 ) STRICT;
-CREATE INDEX open_jobs ON jobs (grant_id, receipt) WHERE result IS NULL;
+CREATE INDEX open_jobs ON jobs (receipt) WHERE result IS NULL;
+CREATE INDEX attached_jobs ON jobs (grant_id, receipt) WHERE result IS NULL;
 CREATE INDEX settled_jobs ON jobs (received_at) WHERE result IS NOT NULL;
 
 CREATE TABLE grants (

@@ -16,7 +16,7 @@ import {
 } from './grants.ts';
 import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
 import { closeIntentsOf, closeOpenIntent, findOpenIntent, insertIntent, readOpenIntents } from './intents.ts';
-import { attachJobs, countJobAttempts, findJob, insertJob, openJobs } from './jobs.ts';
+import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
 import { deletePeriod, findPeriod, findPlaceholder, savePeriod, savePlaceholder } from './periods.ts';
 import { forgetSome } from './retention.ts';
 
@@ -90,7 +90,7 @@ function jobMethods(
     job: (jobId) => queue.run(() => findJob(database, jobId)),
     storeJob: (job, consequence) => change(consequence, () => insertJob(database, job)),
     countAttempts: (jobIds) => queue.run(() => countJobAttempts(database, jobIds)),
-    attachedJobs: (grantId) => queue.run(() => openJobs(database, grantId)),
+    attachedJobs: (grantId) => queue.run(() => readAttachedJobs(database, grantId)),
     attach: (jobId, grantId, consequence) => change(consequence, () => attachJobs(database, [jobId], grantId)),
     tell: (consequence) => change(consequence, () => undefined),
   };
@@ -134,7 +134,7 @@ function grantMethods(
     nextExpiry: () => queue.run(() => readNextExpiry(database)),
     unfinished: () =>
       queue.run(() => ({
-        jobs: openJobs(database, null),
+        jobs: readOpenJobs(database),
         pending: readPendingGrants(database),
         ending: readEndingGrants(database),
         intents: readOpenIntents(database),
@@ -156,10 +156,10 @@ function membershipMethods(
         intent: findOpenIntent(database, pair),
         placeholder: findPlaceholder(database, pair.group.id),
       })),
-    openIntent: (intent, period, consequence) =>
+    openIntent: (intent, { period, replaces }, consequence) =>
       change(consequence, () => {
         if (period !== null) savePeriod(database, period);
-        return insertIntent(database, intent);
+        return insertIntent(database, intent, { replaces, at: consequence.at });
       }),
     closeIntent: (intentId, consequence) => change(consequence, () => closeOpenIntent(database, intentId, consequence.at)),
     savePeriod: (period, consequence) => change(consequence, () => savePeriod(database, period)),
