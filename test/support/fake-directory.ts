@@ -1,0 +1,332 @@
+import { type Dn, isBeneath, parentDn, parseDn, sameDn } from '../../src/access/dn.ts';
+import type { FailPoints } from '../../src/access/fail-point.ts';
+import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
+import { instant } from '../../src/access/instant.ts';
+import { type MemberAttribute, type Presence, presenceOf } from '../../src/access/membership.ts';
+import type { LdapAnswer } from '../../src/access/outcome.ts';
+import type { EntryRef, GroupRef, UserRef } from '../../src/access/reference.ts';
+import {
+  type ChangeAnswer,
+  type Directory,
+  DirectoryError,
+  type DirectoryFault,
+  type DirectoryStatus,
+  type GroupEntry,
+  type MembershipChange,
+  type Missing,
+  type Resolution,
+  type UserEntry,
+} from '../../src/directory/directory.ts';
+import { type FakeEntry, type FakeGroup, type FakeTree, type FakeUser, fakeTree } from './fake-tree.ts';
+
+type AsyncMethod =
+  | 'findUser'
+  | 'findGroup'
+  | 'locateUser'
+  | 'locateGroup'
+  | 'occupant'
+  | 'groupsNamed'
+  | 'probe'
+  | 'change'
+  | 'sightGone'
+  | 'check';
+
+/** One call of the port, with its arguments but the signal. */
+export interface FakeOperation {
+  readonly method: AsyncMethod;
+  readonly args: readonly unknown[];
+}
+
+/** How the next change fares whose answer is lost. */
+export type LostAnswer = 'applied' | 'not_applied' | 'applied_later';
+
+export interface FakeDirectory {
+  readonly directory: Directory;
+  /** The entries, for out-of-band changes. */
+  readonly tree: FakeTree;
+  readonly operations: readonly FakeOperation[];
+  readonly baseDn: Dn;
+  readonly usersScope: Dn;
+  readonly groupsScope: Dn;
+  goDown(fault?: 'unavailable' | 'bind_refused'): void;
+  goUp(): void;
+  /** The next change rejects with `sent: true`; for `applied_later`, call `applyLate`. */
+  loseNextAnswer(fate: LostAnswer): void;
+  applyLate(): void;
+  /** The next change is answered with this result code, and changes nothing. */
+  refuseNext(fault: Exclude<DirectoryFault, 'unavailable' | 'bind_refused'>): void;
+  /** While true, every probe is `unknown`. */
+  probesAreUnknown(unknown: boolean): void;
+  /** Holds the next call of a method until `go`; `reached` resolves when it is called. */
+  holdNext(method: AsyncMethod): { readonly reached: Promise<void>; go(): void };
+}
+
+const CODES: Readonly<Record<Exclude<DirectoryFault, 'unavailable' | 'bind_refused'>, readonly [number, string]>> = {
+  already_there: [20, 'attributeOrValueExists'],
+  already_absent: [16, 'noSuchAttribute'],
+  last_member: [65, 'objectClassViolation'],
+  gone: [32, 'noSuchObject'],
+  refused: [50, 'insufficientAccessRights'],
+  busy: [51, 'busy'],
+};
+
+/**
+ * A directory in memory, for driving the engine into states that a real server reaches by accident. It passes the
+ * contract suite that real servers pass. It has `ou=people` and `ou=groups` as scopes beneath the base, and
+ * `ou=elsewhere` beside them.
+ */
+export function fakeDirectory(
+  options: { referentialIntegrity?: boolean; demandsMember?: boolean; failPoints?: FailPoints } = {},
+): FakeDirectory {
+  const { referentialIntegrity = false, demandsMember = true, failPoints = () => undefined } = options;
+  const tree = fakeTree({ referentialIntegrity, demandsMember });
+  const baseDn = dn('dc=example,dc=test');
+  const usersScope = dn(`ou=people,${baseDn}`);
+  const groupsScope = dn(`ou=groups,${baseDn}`);
+  for (const one of [baseDn, usersScope, groupsScope, dn(`ou=elsewhere,${baseDn}`)]) tree.add({ kind: 'container', dn: one });
+  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope });
+
+  const operations: FakeOperation[] = [];
+  const listeners: ((status: DirectoryStatus) => void)[] = [];
+  const held = new Map<AsyncMethod, { reached: () => void; go: Promise<void> }>();
+  let downFault: 'unavailable' | 'bind_refused' | null = 'unavailable';
+  let lost: LostAnswer | null = null;
+  let late: MembershipChange[] = [];
+  let refused: Exclude<DirectoryFault, 'unavailable' | 'bind_refused'> | null = null;
+  let isBlind = false;
+
+  const trouble = () => new DirectoryError(downFault ?? 'unavailable', 'The fake directory is down.');
+  const status = (): DirectoryStatus =>
+    downFault === null
+      ? {
+          state: 'up',
+          view: { vendor: 'Fake', flavour: 'openldap', baseDn, usersScope: [usersScope], groupsScope: [groupsScope] },
+        }
+      : { state: 'down', error: trouble(), nextAttemptAt: instant(0) };
+  const become = (fault: typeof downFault): void => {
+    if (downFault === fault) return;
+    downFault = fault;
+    for (const listener of listeners) listener(status());
+  };
+
+  const call = async <T>(operation: FakeOperation, work: () => T): Promise<T> => {
+    operations.push(operation);
+    const hold = held.get(operation.method);
+    held.delete(operation.method);
+    hold?.reached();
+    await hold?.go;
+    if (downFault !== null) throw trouble();
+    return work();
+  };
+
+  const probe = (group: Dn, attribute: MemberAttribute, values: readonly string[]): readonly Presence[] =>
+    values.map((value) => (isBlind ? 'unknown' : presenceOf(tree.presenceCounts(group, { attribute, value }))));
+
+  const change = (wanted: MembershipChange, probed: readonly string[]): ChangeAnswer => {
+    const fate = lost;
+    lost = null;
+    if (fate !== null) {
+      if (fate === 'applied') tree.apply(wanted);
+      if (fate === 'applied_later') late.push(wanted);
+      throw new DirectoryError('unavailable', 'The answer of the fake directory was lost.', { sent: true });
+    }
+    const result = refused ?? resultOf(tree.apply(wanted));
+    refused = null;
+    failPoints(wanted.remove.some((value) => probed.includes(value)) ? 'end.modify-answered' : 'grant.modify-answered');
+    const presences = probe(wanted.group, wanted.attribute, probed);
+    return { result, ldap: result === 'ok' ? null : answerOf(result), presences };
+  };
+
+  const directory: Directory = {
+    start: () => become(null),
+    status,
+    onChange: (listener) => void listeners.push(listener),
+    findUser: (ref, own) => call({ method: 'findUser', args: [ref, own] }, () => look.findUser(ref, own)),
+    findGroup: (ref, own) => call({ method: 'findGroup', args: [ref, own] }, () => look.findGroup(ref, own)),
+    locateUser: (id) => call({ method: 'locateUser', args: [id] }, () => look.locateUser(id)),
+    locateGroup: (id) => call({ method: 'locateGroup', args: [id] }, () => look.locateGroup(id)),
+    occupant: (attribute, value) => call({ method: 'occupant', args: [attribute, value] }, () => look.occupant(attribute, value)),
+    groupsNamed: (nameOrDn) => call({ method: 'groupsNamed', args: [nameOrDn] }, () => look.groupsNamed(nameOrDn)),
+    probe: (values) => call({ method: 'probe', args: [values] }, () => probe(values.group, values.attribute, values.values)),
+    change: (wanted, probed) => call({ method: 'change', args: [wanted, probed] }, () => change(wanted, probed)),
+    sightGone: (missing) => call({ method: 'sightGone', args: [missing] }, () => look.sightGone(missing)),
+    async check() {
+      operations.push({ method: 'check', args: [] });
+      return [{ step: 'bind', status: downFault === null ? 'ok' : 'fail', detail: 'the fake directory' }];
+    },
+    async close() {
+      downFault = 'unavailable';
+    },
+  };
+
+  return {
+    directory,
+    tree,
+    operations,
+    baseDn,
+    usersScope,
+    groupsScope,
+    goDown: (fault = 'unavailable') => become(fault),
+    goUp: () => become(null),
+    loseNextAnswer: (fate) => {
+      lost = fate;
+    },
+    applyLate() {
+      const waiting = late;
+      late = [];
+      for (const one of waiting) tree.apply(one);
+    },
+    refuseNext: (fault) => {
+      refused = fault;
+    },
+    probesAreUnknown: (unknown) => {
+      isBlind = unknown;
+    },
+    holdNext(method) {
+      const reached = Promise.withResolvers<void>();
+      const going = Promise.withResolvers<void>();
+      held.set(method, { reached: reached.resolve, go: going.promise });
+      return { reached: reached.promise, go: going.resolve };
+    },
+  };
+}
+
+function resultOf(code: number): ChangeAnswer['result'] {
+  if (code === 0) return 'ok';
+  for (const [fault, [known]] of Object.entries(CODES)) {
+    if (known === code) return fault as ChangeAnswer['result'];
+  }
+  return 'refused';
+}
+
+function answerOf(result: Exclude<ChangeAnswer['result'], 'ok'>): LdapAnswer {
+  const [resultCode, resultName] = CODES[result];
+  return { resultCode, resultName, diagnosticMessage: '', matchedDn: '' };
+}
+
+/** The look-ups of the port, over the entries that can be seen. */
+function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; groupsScope: Dn }) {
+  const userView = (entry: FakeUser): UserEntry => ({
+    id: entry.id,
+    dn: entry.dn,
+    uids: entry.uids,
+    inScope: isBeneath(entry.dn, scopes.usersScope),
+  });
+  const groupView = (entry: FakeGroup): GroupEntry => ({
+    id: entry.id,
+    dn: entry.dn,
+    name: entry.name,
+    memberAttribute: entry.attribute,
+    inScope: isBeneath(entry.dn, scopes.groupsScope),
+  });
+  const allUsers = () => tree.visible().filter((entry): entry is FakeUser => entry.kind === 'user');
+  const allGroups = () => tree.visible().filter((entry): entry is FakeGroup => entry.kind === 'group');
+  const byId = (id: EntryId): FakeEntry | null => tree.visible().find((entry) => entry.id === id) ?? null;
+
+  const find = <View extends EntryRef & { inScope: boolean }>(
+    views: readonly View[],
+    asked: { isNamed: (view: View) => boolean; dn: Dn | null; own: EntryRef | null; scope: Dn },
+  ): Resolution<View> => {
+    const { isNamed, dn: name, own, scope } = asked;
+    const ownView = own === null ? undefined : views.find((view) => view.id === own.id);
+    if (ownView !== undefined && own !== null) {
+      const isRecordedName = name !== null && sameDn(name, own.dn) && tree.at(name) === null;
+      if (isNamed(ownView) || isRecordedName) return { kind: 'found', entry: ownView };
+    }
+    if (name !== null && !isBeneath(name, scope)) return { kind: 'out_of_scope' };
+    const [only, ...others] = views.filter((view) => view.inScope && isNamed(view));
+    if (only === undefined) return { kind: 'not_found' };
+    return others.length === 0 ? { kind: 'found', entry: only } : { kind: 'ambiguous', count: others.length + 1 };
+  };
+
+  return {
+    findUser(ref: UserRef, own: EntryRef | null): Resolution<UserEntry> {
+      const named = (view: UserEntry): boolean => {
+        const entry = byId(view.id);
+        if (entry?.kind !== 'user') return false;
+        switch (ref.by) {
+          case 'dn':
+            return sameDn(entry.dn, ref.dn);
+          case 'id':
+            return entry.id === ref.id;
+          case 'email':
+            return entry.mails.some((mail) => sameText(mail, ref.email));
+          case 'username':
+            return entry.uids.some((uid) => sameText(uid, ref.username));
+          default:
+            return ref satisfies never;
+        }
+      };
+      const name = ref.by === 'dn' ? ref.dn : null;
+      return find(allUsers().map(userView), { isNamed: named, dn: name, own, scope: scopes.usersScope });
+    },
+    findGroup(ref: GroupRef, own: EntryRef | null): Resolution<GroupEntry> {
+      const named = (view: GroupEntry): boolean => {
+        switch (ref.by) {
+          case 'dn':
+            return sameDn(view.dn, ref.dn);
+          case 'id':
+            return view.id === ref.id;
+          case 'name':
+            return sameText(view.name, ref.name);
+          default:
+            return ref satisfies never;
+        }
+      };
+      const name = ref.by === 'dn' ? ref.dn : null;
+      return find(allGroups().map(groupView), { isNamed: named, dn: name, own, scope: scopes.groupsScope });
+    },
+    locateUser(id: EntryId): UserEntry | null {
+      const entry = byId(id);
+      return entry?.kind === 'user' ? userView(entry) : null;
+    },
+    locateGroup(id: EntryId): GroupEntry | null {
+      const entry = byId(id);
+      return entry?.kind === 'group' ? groupView(entry) : null;
+    },
+    occupant(attribute: MemberAttribute, value: string): EntryId | null {
+      if (attribute === 'memberUid') {
+        const ids = allUsers()
+          .filter((entry) => entry.uids.some((uid) => sameText(uid, value)))
+          .map(({ id }) => id);
+        return ids.toSorted()[0] ?? null;
+      }
+      const name = parseDn(value);
+      return name.ok && value.trim() !== '' ? (tree.at(name.value)?.id ?? null) : null;
+    },
+    groupsNamed(nameOrDn: string): readonly EntryRef[] {
+      const id = parseEntryId(nameOrDn);
+      const name = nameOrDn.includes('=') ? parseDn(nameOrDn) : null;
+      const isMeant = (entry: FakeEntry): boolean => {
+        if (id.ok) return entry.id === id.value;
+        if (name?.ok) return sameDn(entry.dn, name.value);
+        return entry.kind === 'group' && nameOrDn.trim() !== '' && sameText(entry.name, nameOrDn);
+      };
+      return tree
+        .visible()
+        .filter(isMeant)
+        .map((entry) => ({ id: entry.id, dn: entry.dn }));
+    },
+    sightGone({ entry, witness }: Missing): 'found' | 'gone' | 'unproven' {
+      if (byId(entry.id) !== null) return 'found';
+      let ancestor = parentDn(entry.dn);
+      while (ancestor !== undefined && isBeneath(ancestor, scopes.baseDn) && tree.at(ancestor) === null)
+        ancestor = parentDn(ancestor);
+      const isAncestorReadable = ancestor !== undefined && isBeneath(ancestor, scopes.baseDn);
+      const isWitnessed = witness === null ? tree.at(scopes.baseDn) !== null : byId(witness.id) !== null;
+      return isAncestorReadable && isWitnessed ? 'gone' : 'unproven';
+    },
+  };
+}
+
+/** caseIgnoreMatch (RFC 4517 §4.2.11), in short. */
+function sameText(one: string, other: string): boolean {
+  const fold = (text: string) => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ');
+  return fold(one) === fold(other);
+}
+
+function dn(text: string): Dn {
+  const parsed = parseDn(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}

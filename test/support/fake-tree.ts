@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { type Dn, isBeneath, parseDn, sameDn } from '../../src/access/dn.ts';
+import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
+import type { MemberAttribute } from '../../src/access/membership.ts';
+import type { MembershipChange } from '../../src/directory/directory.ts';
+
+export type FakeEntry = {
+  readonly id: EntryId;
+  dn: Dn;
+} & (
+  | { readonly kind: 'container' }
+  | { readonly kind: 'user'; readonly uids: readonly string[]; readonly mails: readonly string[] }
+  | { readonly kind: 'group'; readonly name: string; readonly attribute: MemberAttribute | null; values: string[] }
+);
+
+export type FakeGroup = Extract<FakeEntry, { kind: 'group' }>;
+export type FakeUser = Extract<FakeEntry, { kind: 'user' }>;
+
+/** What a test adds; the id is made. */
+export type NewFakeEntry =
+  | { kind: 'container'; dn: Dn }
+  | { kind: 'user'; dn: Dn; uids: readonly string[]; mails?: readonly string[] }
+  | { kind: 'group'; dn: Dn; name: string; attribute: MemberAttribute | null; values?: readonly string[] };
+
+export interface FakeTree {
+  add(entry: NewFakeEntry): EntryId;
+  /** Null for a name that is taken by no entry, or by one that is hidden. */
+  at(dn: Dn): FakeEntry | null;
+  visible(): readonly FakeEntry[];
+  /** Also moves. With referential integrity, member values follow. */
+  rename(dn: Dn, newDn: Dn): void;
+  delete(dn: Dn): void;
+  /** Entries at and beneath the name cannot be seen. */
+  hide(dn: Dn): void;
+  /** The members of that group can neither be read nor searched. */
+  hideMembers(dn: Dn): void;
+  showAll(): void;
+  group(dn: Dn): FakeGroup | null;
+  presenceCounts(group: Dn, value: { attribute: MemberAttribute; value: string }): { matching: number; notMatching: number };
+  /** Applies all or nothing, and says which result code a directory would. */
+  apply(change: MembershipChange): number;
+}
+
+/**
+ * The entries of a directory in memory, with the rules of OpenLDAP that matter here: names are equal in any spelling, a
+ * `memberUid` only as it is, a modify is atomic, and (as a choice) groups must not lose their last member.
+ */
+export function fakeTree(options: { referentialIntegrity: boolean; demandsMember: boolean }): FakeTree {
+  const entries: FakeEntry[] = [];
+  const hidden = new Set<Dn>();
+  const membersHidden = new Set<Dn>();
+
+  const isVisible = (entry: FakeEntry) => ![...hidden].some((dn) => isBeneath(entry.dn, dn));
+  const at = (dn: Dn) => entries.find((entry) => sameDn(entry.dn, dn) && isVisible(entry)) ?? null;
+  const group = (dn: Dn): FakeGroup | null => {
+    const entry = at(dn);
+    return entry?.kind === 'group' ? entry : null;
+  };
+  const followReferences = (old: Dn, now: Dn | null): void => {
+    if (!options.referentialIntegrity) return;
+    for (const entry of entries) {
+      if (entry.kind !== 'group' || entry.attribute === 'memberUid') continue;
+      const others = entry.values.filter((value) => !sameValue('member', value, old));
+      // A server keeps a dangling value rather than a group that its schema forbids.
+      if (others.length === entry.values.length || (now === null && others.length === 0 && options.demandsMember)) continue;
+      entry.values = now === null ? others : [...others, now];
+    }
+  };
+
+  return {
+    at,
+    group,
+    visible: () => entries.filter(isVisible),
+    add(entry) {
+      const id = parseEntryId(randomUUID());
+      if (!id.ok) throw new Error(id.problem);
+      if (entries.some(({ dn }) => sameDn(dn, entry.dn))) throw new Error(`there is an entry "${entry.dn}" already`);
+      switch (entry.kind) {
+        case 'container':
+          entries.push({ ...entry, id: id.value });
+          break;
+        case 'user':
+          entries.push({ ...entry, id: id.value, mails: entry.mails ?? [] });
+          break;
+        case 'group':
+          entries.push({ ...entry, id: id.value, values: [...(entry.values ?? [])] });
+          break;
+        default:
+          entry satisfies never;
+      }
+      return id.value;
+    },
+    rename(dn, newDn) {
+      const entry = entries.find((one) => sameDn(one.dn, dn));
+      if (entry === undefined) throw new Error(`there is no entry "${dn}"`);
+      followReferences(entry.dn, newDn);
+      entry.dn = newDn;
+    },
+    delete(dn) {
+      const index = entries.findIndex((one) => sameDn(one.dn, dn));
+      if (index < 0) throw new Error(`there is no entry "${dn}"`);
+      entries.splice(index, 1);
+      followReferences(dn, null);
+    },
+    hide: (dn) => void hidden.add(dn),
+    hideMembers: (dn) => void membersHidden.add(dn),
+    showAll() {
+      hidden.clear();
+      membersHidden.clear();
+    },
+    presenceCounts(dn, { attribute, value }) {
+      const entry = group(dn);
+      if (entry === null || membersHidden.has(dn)) return { matching: 0, notMatching: 0 };
+      const isMember = entry.attribute === attribute && entry.values.some((one) => sameValue(attribute, one, value));
+      return isMember ? { matching: 1, notMatching: 0 } : { matching: 0, notMatching: 1 };
+    },
+    apply({ group: dn, attribute, add, remove }) {
+      const entry = group(dn);
+      if (entry === null) return 32;
+      if (entry.attribute !== attribute) return 65;
+      if (attribute !== 'memberUid' && [...add, ...remove].some((value) => !parseDn(value).ok)) return 21;
+      let values = entry.values;
+      for (const value of add) {
+        if (values.some((one) => sameValue(attribute, one, value))) return 20;
+        values = [...values, value];
+      }
+      for (const value of remove) {
+        const kept = values.filter((one) => !sameValue(attribute, one, value));
+        if (kept.length === values.length) return 16;
+        values = kept;
+      }
+      if (values.length === 0 && attribute !== 'memberUid' && options.demandsMember) return 65;
+      entry.values = values;
+      return 0;
+    },
+  };
+}
+
+function sameValue(attribute: MemberAttribute, one: string, other: string): boolean {
+  if (attribute === 'memberUid') return one === other;
+  const [left, right] = [parseDn(one), parseDn(other)];
+  return left.ok && right.ok ? sameDn(left.value, right.value) : one === other;
+}
