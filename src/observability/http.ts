@@ -7,6 +7,8 @@ import type { Logger } from './logger.ts';
 /** A probe's request line and headers are a few hundred bytes, and come at once. */
 const MAX_HEADER_BYTES = 4_096;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Below the time limits of the probes that orchestrators send. */
+const HEALTH_TIMEOUT_MS = 900;
 /** Probes and a person or two; more is somebody else's traffic. */
 const MAX_CONNECTIONS = 64;
 
@@ -25,7 +27,8 @@ interface Answer {
 
 /**
  * Answers GET and HEAD: `/livez` with 200 while the event loop turns, `/readyz` and `/healthz` with one JSON object of all
- * parts, 503 while any is not ready. Port 0 takes a free one. Rejects with a {@link ListenError}.
+ * parts, 503 while any is not ready or
+ * the parts cannot be told. Port 0 takes a free one. Rejects with a {@link ListenError}.
  */
 export async function serveHealth({
   host,
@@ -35,9 +38,12 @@ export async function serveHealth({
 }: {
   host: string;
   port: number;
-  health: () => HealthParts;
+  health: () => HealthParts | Promise<HealthParts>;
   logger: Logger;
 }): Promise<HealthEndpoint> {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    void answerTo(request, health, logger).then((told) => send(request, response, told));
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -45,13 +51,13 @@ export async function serveHealth({
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 1_000,
     },
-    (request, response) => send(request, response, answerTo(request, health, logger)),
+    answer,
   );
   server.maxConnections = MAX_CONNECTIONS;
   // Without a listener Node would invite the body that nobody reads.
-  server.on('checkContinue', (request, response) => send(request, response, answerTo(request, health, logger)));
+  server.on('checkContinue', answer);
   await listening(server, host, port);
-  server.on('error', (error) => logger.error({ event: 'http.failed', err: error }, 'the health endpoint met an error'));
+  server.on('error', (error) => logger.error({ event: 'http.failed', error }, 'the health endpoint met an error'));
   const address = server.address();
   const actual = typeof address === 'object' && address !== null ? address.port : port;
   return {
@@ -64,18 +70,34 @@ export async function serveHealth({
   };
 }
 
-function answerTo(request: IncomingMessage, health: () => HealthParts, logger: Logger): Answer {
+/** Never rejects. */
+async function answerTo(
+  request: IncomingMessage,
+  health: () => HealthParts | Promise<HealthParts>,
+  logger: Logger,
+): Promise<Answer> {
   const path = (request.url ?? '/').replace(/\?.*$/s, '');
   if (path !== '/livez' && path !== '/readyz' && path !== '/healthz') return { status: 404, text: '{"error":"not found"}' };
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return { status: 405, text: '{"error":"only GET and HEAD"}', headers: { allow: 'GET, HEAD' } };
   if (path === '/livez') return { status: 200, text: '{"live":true}' };
   try {
-    const { status, body } = judgeHealth(health());
+    const { status, body } = judgeHealth(await within(HEALTH_TIMEOUT_MS, health));
     return { status, text: JSON.stringify(body) };
   } catch (error) {
-    logger.error({ event: 'http.failed', err: error }, 'the state of health could not be told');
-    return { status: 500, text: '{"error":"internal"}' };
+    logger.error({ event: 'http.failed', error }, 'the state of health could not be told');
+    return { status: 503, text: '{"ready":false,"error":"the state of health could not be told"}' };
+  }
+}
+
+/** A part that never answers must not use up the connections, or `/livez` would fall silent with it. */
+async function within<T>(timeoutMs: number, ask: () => T | Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  try {
+    return await Promise.race([ask(), promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -14,7 +14,7 @@ const READY: HealthParts = {
   policy: { ready: true },
 };
 
-async function served(health: () => HealthParts = () => READY) {
+async function served(health: () => HealthParts | Promise<HealthParts> = () => READY) {
   const lines: string[] = [];
   const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } });
   const endpoint = await serveHealth({ host: '127.0.0.1', port: 0, health, logger });
@@ -82,13 +82,20 @@ test('a body is not waited for, and headers beyond the limit are refused', async
   assert.match((await answerTo(`GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(8_000)}\r\n\r\n`)) ?? '', / 431 /);
 });
 
-test('parts that cannot be told are 500, and the program goes on', async () => {
+test('parts that cannot be told are 503, and the program goes on', async () => {
   await using endpoint = await served(() => {
     throw new Error('broken');
   });
-  assert.equal((await fetch(`${endpoint.url}/readyz`)).status, 500);
+  assert.equal((await fetch(`${endpoint.url}/readyz`)).status, 503);
   assert.equal((await fetch(`${endpoint.url}/livez`)).status, 200);
   assert.match(endpoint.lines.join(''), /http\.failed/);
+});
+
+test('a part that never answers is not ready, and does not silence /livez', async () => {
+  await using endpoint = await served(() => new Promise(() => {}));
+  const asked = Array.from({ length: 8 }, async () => (await fetch(`${endpoint.url}/readyz`)).status);
+  assert.equal((await fetch(`${endpoint.url}/livez`)).status, 200);
+  assert.deepEqual(new Set(await Promise.all(asked)), new Set([503]));
 });
 
 test('an address in use is a fault of its own', async () => {
