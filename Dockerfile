@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+
+# The image brings its own Node.js: the pinned packages of optionalDependencies are for machines that have an older one.
+FROM node:26-trixie-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=optional
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build
+
+FROM node:26-trixie-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+
+FROM node:26-trixie-slim
+ENV NODE_ENV=production \
+    LATCHKEY_STATE_DIR=/var/lib/latchkey
+WORKDIR /app
+# A volume takes its owner from the folder of the image; user 1000 is "node" in the base image.
+RUN install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY --from=build /app/dist ./dist
+USER 1000:1000
+VOLUME /var/lib/latchkey
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node", "/app/dist/main.js"]
