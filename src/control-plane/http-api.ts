@@ -25,7 +25,7 @@ interface Asked {
 type Respond = (asked: Asked) => Answer | Promise<Answer>;
 
 const MAX_BODY_BYTES = 65_536;
-const MAX_EVENTS_PER_ANSWER = 1_000;
+const MAX_EVENTS_PER_ANSWER = 10_000;
 const MAX_WAIT_SECONDS = 30;
 
 const ROOT_TEXT = `This is the control-plane stub of Latchkey: a developer's tool that stands in for a control plane. Do not give it to users.
