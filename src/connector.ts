@@ -7,7 +7,7 @@ import { formatInstant } from './access/instant.ts';
 import type { GroupRef } from './access/reference.ts';
 import type { Config } from './config/config.ts';
 import type { Directory } from './directory/directory.ts';
-import { openLdapDirectory } from './directory/ldap/ldap-directory.ts';
+import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';

@@ -2,9 +2,7 @@ import type { AuditRecord } from '../access/audit.ts';
 import type { Event } from '../access/event.ts';
 import type { ActiveGrant, PendingGrant } from '../access/grant.ts';
 import { expiryOf } from '../access/grant.ts';
-import type { Intent } from '../access/intent.ts';
 import type { RequestedEnd } from '../access/job.ts';
-import type { Period } from '../access/membership.ts';
 import type { Outcome } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
@@ -13,22 +11,6 @@ import type { PutIn } from './put-in.ts';
 import { succeeded, viewOf } from './views.ts';
 
 type Member = Extract<PutIn, { kind: 'member' }>;
-
-/** What a proved write of an open intent amounts to, for the claim. */
-export function foundApplied(intent: Intent, period: Period | null): Member {
-  const { pair, memberAttribute, values, at } = intent;
-  const written: Period = {
-    pair,
-    standing: false,
-    heldSince: period?.heldSince ?? at,
-    memberAttribute,
-    values: [...(period?.values ?? []).filter((value) => !values.includes(value)), ...values],
-    seenAbsent: false,
-    deleteSent: false,
-  };
-  const placeholder = intent.placeholder === null ? null : { groupId: pair.group.id, value: null };
-  return { kind: 'member', finding: 'granted', at, period: written, intentId: intent.intentId, placeholder, drifted: [] };
-}
 
 /** The grant as it is once its membership was proved. */
 export function activated({

@@ -157,7 +157,7 @@ async function conclude(
   if (remove.length > 0) return removeValues(parts, attempt, { state, period, found, remove, recreated });
 
   if (found.user === null) {
-    const waiting = await userMissing(parts, attempt, found.group);
+    const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
   }
   const standingMember = period.standing === true && found.values.some(({ presence }) => presence === 'member');
@@ -176,10 +176,18 @@ async function conclude(
 }
 
 /** A user that cannot be found may be where we cannot look, and still a member by a name that we do not know. */
-async function userMissing(parts: EngineParts, attempt: Attempt, group: GroupEntry): Promise<Attempted | null> {
+async function userMissing(
+  parts: EngineParts,
+  attempt: Attempt,
+  { period, group }: { period: Period; group: GroupEntry },
+): Promise<Attempted | null> {
+  const { ledger, time } = parts;
   const { user } = attempt.grant.pair;
   const verdict = await parts.goneProofs.ask({ entry: user, witness: { id: group.id, dn: group.dn } }, parts.signal);
   if (verdict.kind === 'proven') return null;
+  // Whoever goes by a recorded value from now on is someone else, and was put there by someone else.
+  if (period.standing === false && !period.seenAbsent)
+    await ledger.savePeriod({ ...period, seenAbsent: true }, { at: time.now(), audit: [] });
   const error = jobError(
     'user_not_found',
     `looked for the user "${user.dn}" (${user.id}) under the whole base and did not find it; none of its recorded values is in the group, and that it is gone needs a second look on another session`,
@@ -268,18 +276,22 @@ async function sendRemoval(
     at,
   };
   const deleting: Period = { ...period, deleteSent: true };
-  const opened = await ledger.openIntent(intent, deleting, {
-    at,
-    audit: [
-      {
-        kind: 'intent.opened',
-        at,
-        grantId: grant.grantId,
-        pair,
-        facts: { kind: 'remove', attribute, values: remove, preImage: 'member', placeholder },
-      },
-    ],
-  });
+  const opened = await ledger.openIntent(
+    intent,
+    { period: deleting, replaces: null },
+    {
+      at,
+      audit: [
+        {
+          kind: 'intent.opened',
+          at,
+          grantId: grant.grantId,
+          pair,
+          facts: { kind: 'remove', attribute, values: remove, preImage: 'member', placeholder },
+        },
+      ],
+    },
+  );
   failPoints('end.intent-stored');
   let answer: ChangeAnswer;
   try {
@@ -294,7 +306,7 @@ async function sendRemoval(
   failPoints('end.probed-after');
   if (answer.presences.every((presence) => presence === 'absent')) {
     if (found.user === null) {
-      const waiting = await userMissing(parts, attempt, found.group);
+      const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };
     }
     const placed = placeholder === null ? null : { groupId: pair.group.id, value: placeholder };

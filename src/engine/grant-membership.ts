@@ -10,12 +10,12 @@ import { judgeEnd } from '../access/policy.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
-import { activated, claim, foundApplied, trace } from './claim-membership.ts';
+import { activated, claim, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
-import { notApplied, putIn } from './put-in.ts';
+import { foundApplied, putIn } from './put-in.ts';
 import { resolvePair, writableValue } from './resolve-pair.ts';
 import { failed, succeeded } from './views.ts';
 
@@ -63,8 +63,9 @@ export async function attemptGrant(
 async function tryGrant(parts: EngineParts, attempt: Attempt, onEnding: (grantId: GrantId) => void): Promise<Attempted> {
   const { grant } = attempt;
   const intent = grant.pair === null ? null : (await parts.ledger.pairState(grant.pair)).intent;
-  if (intent !== null && intent.grantId === grant.grantId) {
-    const settled = await settleOwnIntent(parts, { attempt, intent, onEnding });
+  const own = intent?.grantId === grant.grantId ? intent : null;
+  if (own !== null) {
+    const settled = await settleOwnIntent(parts, { attempt, intent: own, onEnding });
     if (settled !== null) return settled;
   }
   const over = reasonToStop(attempt, parts.time.now());
@@ -138,7 +139,7 @@ async function settleOwnIntent(
     const stopping = reasonToStop(attempt, parts.time.now());
     const remainingMs = lateWrites.remainingMs(attempt.grant.grantId);
     if (stopping !== null && remainingMs > 0) return wait(parts, attempt, lateWrite(stopping), remainingMs);
-    await notApplied(parts, intent, 'probe: absent');
+    // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
     return null;
   });
 }
@@ -276,7 +277,9 @@ async function writeGrant(
   const writable = writableValue(user, group);
   if (!writable.ok) return fail(parts, attempt, writable.error);
   const state = await parts.ledger.pairState(pair);
-  if (state.intent !== null) {
+  const { intent } = state;
+  const unsettled = intent?.kind === 'add' && intent.grantId === grant.grantId ? intent : null;
+  if (intent !== null && unsettled === null) {
     return wait(
       parts,
       attempt,
@@ -289,6 +292,7 @@ async function writeGrant(
     attribute: writable.attribute,
     value: writable.value,
     state,
+    unsettled,
     judge: ({ at, heldSince }) =>
       reasonToStop(attempt, at) ?? endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),
   });

@@ -33,13 +33,15 @@ export interface PutInRequest {
   readonly attribute: MemberAttribute;
   readonly value: string;
   readonly state: PairState;
+  /** An earlier write of this grant over an absent membership, whose outcome is still unknown: a member is then its work. */
+  readonly unsettled: Intent | null;
   /** The last word on the end, once the instant of activation is known; null where it is allowed. */
   readonly judge: (times: { at: Instant; heldSince: Instant }) => JobError | null;
 }
 
 /**
  * Makes the user a member, with proof: probe, judge, intent, modify, probe (ARCHITECTURE, steps 3 and 4). Called with
- * the pair locked and no intent of the pair open. Where the outcome is unknown the intent stays open.
+ * the pair locked, and no intent of the pair open but `unsettled`. Where the outcome is unknown the intent stays open.
  */
 export async function putIn(parts: EngineParts, request: PutInRequest): Promise<PutIn> {
   const { directory, time, failPoints, signal } = parts;
@@ -52,6 +54,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   failPoints('grant.probed-before');
   if (presence !== 'member' && presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };
 
+  if (presence === 'member' && request.unsettled !== null) return foundApplied(request.unsettled, state.period);
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
   const denied = request.judge({ at, heldSince });
@@ -68,23 +71,53 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
       seenAbsent: false,
       deleteSent: false,
     };
-    return { kind: 'member', finding, at, period: withValue(period, request), intentId: null, placeholder: null, drifted: [] };
+    return {
+      kind: 'member',
+      finding,
+      at,
+      period: withValue(period, request),
+      intentId: request.unsettled?.intentId ?? null,
+      placeholder: null,
+      drifted: [],
+    };
   }
   const leaving = placedPresence === 'member' ? placed : null;
-  return write(parts, { ...request, at, heldSince, leaving });
+  return write(parts, { ...request, at, heldSince, leaving, forgotten: placedPresence === 'absent' });
 }
 
-/** The period after a write of ours: whatever was there before, this membership is ours. */
-function writtenPeriod({ state, pair, attribute, value }: PutInRequest, heldSince: Instant): Period {
-  const earlier = state.period?.memberAttribute === attribute ? state.period.values : [];
+/** The period after a write of ours: whatever was there before, this membership is ours, and so are only the values of ours. */
+function writtenPeriod(
+  earlier: Period | null,
+  {
+    pair,
+    attribute,
+    values,
+    heldSince,
+  }: { pair: Pair; attribute: MemberAttribute; values: readonly string[]; heldSince: Instant },
+): Period {
+  const ours = earlier?.standing === false && earlier.memberAttribute === attribute ? earlier.values : [];
   return {
     pair,
     standing: false,
     heldSince,
     memberAttribute: attribute,
-    values: [...earlier.filter((one) => one !== value), value],
+    values: [...ours.filter((one) => !values.includes(one)), ...values],
     seenAbsent: false,
     deleteSent: false,
+  };
+}
+
+/** What a proved write of an open intent amounts to, for the claim. */
+export function foundApplied(intent: Intent, period: Period | null): Extract<PutIn, { kind: 'member' }> {
+  const { pair, memberAttribute, values, at } = intent;
+  return {
+    kind: 'member',
+    finding: 'granted',
+    at,
+    period: writtenPeriod(period, { pair, attribute: memberAttribute, values, heldSince: period?.heldSince ?? at }),
+    intentId: intent.intentId,
+    placeholder: intent.placeholder === null ? null : { groupId: pair.group.id, value: null },
+    drifted: [],
   };
 }
 
@@ -95,14 +128,14 @@ function withValue(period: Period, { pair, attribute, value }: PutInRequest): Pe
 
 async function write(
   parts: EngineParts,
-  request: PutInRequest & { at: Instant; heldSince: Instant; leaving: string | null },
+  request: PutInRequest & { at: Instant; heldSince: Instant; leaving: string | null; forgotten: boolean },
 ): Promise<PutIn> {
   const { ledger, directory, failPoints, lateWrites } = parts;
   const { grantId, pair, attribute, value, state, at, leaving } = request;
-  const period = writtenPeriod(request, request.heldSince);
+  const period = writtenPeriod(state.period, { pair, attribute, values: [value], heldSince: request.heldSince });
   const intent = await ledger.openIntent(
     { kind: 'add', grantId, pair, memberAttribute: attribute, values: [value], preImage: 'absent', placeholder: leaving, at },
-    state.period === null ? null : period,
+    { period: state.period === null ? null : period, replaces: request.unsettled?.intentId ?? null },
     {
       at,
       audit: [
@@ -133,7 +166,8 @@ async function write(
   failPoints('grant.probed-after');
   const [presence, leavingPresence] = answer.presences;
   if (presence === 'member') {
-    const placeholder = leaving !== null && leavingPresence === 'absent' ? { groupId: pair.group.id, value: null } : null;
+    const placeholder =
+      request.forgotten || (leaving !== null && leavingPresence === 'absent') ? { groupId: pair.group.id, value: null } : null;
     return { kind: 'member', finding: 'granted', at, period, intentId: intent.intentId, placeholder, drifted: state.grants };
   }
   if (presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };

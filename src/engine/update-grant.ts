@@ -4,13 +4,13 @@ import type { Instant } from '../access/instant.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import { claim, foundApplied } from './claim-membership.ts';
+import { claim } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, endRefusal, otherPair, refusal, splitJobs, type WaitingGrantJob } from './grant-membership.ts';
 import type { Attempted } from './pursuits.ts';
-import { notApplied, putIn } from './put-in.ts';
+import { foundApplied, putIn } from './put-in.ts';
 import { resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
 
@@ -67,7 +67,9 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
 
   return parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
     const state = await parts.ledger.pairState(grant.pair);
-    if (state.intent !== null)
+    const { intent } = state;
+    const unsettled = intent?.kind === 'add' && intent.grantId === grant.grantId ? intent : null;
+    if (intent !== null && unsettled === null)
       return wait(
         parts,
         attempt,
@@ -79,6 +81,7 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
       attribute: writable.attribute,
       value: writable.value,
       state,
+      unsettled,
       judge: ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at }),
     });
     switch (put.kind) {
@@ -135,10 +138,8 @@ async function settleOwnIntent(parts: EngineParts, attempt: Attempt): Promise<At
     );
     failPoints('recovery.probed');
     parts.onProbed(intent.pair);
-    if (presence === 'absent') {
-      await notApplied(parts, intent, 'probe: absent');
-      return null;
-    }
+    // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
+    if (presence === 'absent') return null;
     if (presence !== 'member') return wait(parts, attempt, unknownMembership(group.dn));
     const member = foundApplied(intent, period);
     const at = time.now();

@@ -112,8 +112,15 @@ export interface Ledger {
   attach(jobId: JobId, grantId: GrantId, consequence: Consequence): Promise<void>;
 
   pairState(pair: Pair): Promise<PairState>;
-  /** Opens an intent; a second open one for the same pair is a `conflict` fault. A period, where given, is saved with it. */
-  openIntent(intent: NewIntent, period: Period | null, consequence: Consequence): Promise<Intent>;
+  /**
+   * Opens an intent; a second open one for the same pair is a `conflict` fault, but for the one that it `replaces`,
+   * which is closed. A period, where given, is saved with it.
+   */
+  openIntent(
+    intent: NewIntent,
+    change: { readonly period: Period | null; readonly replaces: number | null },
+    consequence: Consequence,
+  ): Promise<Intent>;
   /** A probe showed that the intent's write did not take effect. */
   closeIntent(intentId: number, consequence: Consequence): Promise<void>;
   /** Saves the period, and with it the standing of its live grants. */

@@ -14,7 +14,7 @@ import { type OpenLdapPrograms, openLdapPrograms } from './openldap-programs.ts'
 import { runProgram } from './run-program.ts';
 import { hashedPassword, slapdConfig } from './slapd-config.ts';
 
-type OpenLdapOptions = {
+export type OpenLdapOptions = {
   /** Kept on stop; one that holds a server's folder already is served as it is. Default: a temporary folder, removed on stop. */
   dir?: string;
   /** How many people uNNNN to generate beside the named ones. Default 0. */
