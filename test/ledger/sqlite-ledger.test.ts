@@ -7,6 +7,7 @@ import { instant } from '../../src/access/instant.ts';
 import { LedgerError } from '../../src/ledger/ledger.ts';
 import { type Database, openDatabase } from '../../src/ledger/sqlite/database.ts';
 import { createIdentity } from '../../src/ledger/sqlite/identity.ts';
+import { openLedgerDatabase } from '../../src/ledger/sqlite/ledger-database.ts';
 import { MIGRATIONS, migrate } from '../../src/ledger/sqlite/migrations.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { sqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
@@ -76,13 +77,14 @@ test('nobody but the owner of the process can read the state directory', async (
   for (const name of names) assert.equal((await stat(join(stateDir, name))).mode & 0o777, 0o600, name);
 });
 
-test('a commit is written through to the disk', async (t) => {
-  const stateDir = await temporaryStateDir(t);
-  const ledger = await openSqliteLedger(sqliteOptions(stateDir));
-  await ledger.close();
-  const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
+test('a commit is on disk before it returns, and references are checked', async (t) => {
+  const database = openLedgerDatabase(await temporaryStateDir(t));
   t.after(() => database.close());
-  assert.deepEqual({ ...(database.row('PRAGMA journal_mode') as object) }, { journal_mode: 'wal' });
+  const set = (name: string) => Object.values(database.row(`PRAGMA ${name}`) as object)[0];
+  assert.equal(set('journal_mode'), 'wal');
+  // 2 is FULL: the log is synced at each commit (https://sqlite.org/pragma.html#pragma_synchronous).
+  assert.equal(set('synchronous'), 2);
+  assert.equal(set('foreign_keys'), 1);
 });
 
 test('what is asked at one time shares one commit, at most 256 works each', async (t) => {
@@ -97,9 +99,7 @@ test('what is asked at one time shares one commit, at most 256 works each', asyn
 });
 
 test('a full disk rejects the works of its commit as no_space, and the ledger goes on once there is room', async (t) => {
-  const database = openDatabase({ path: join(await temporaryStateDir(t), 'ledger.db'), busyMs: 0 });
-  database.script('PRAGMA journal_mode = WAL');
-  migrate(database, MIGRATIONS);
+  const database = openLedgerDatabase(await temporaryStateDir(t));
   createIdentity(database, { ledgerId: 'l', connectorId: 'c' });
   const ledger = sqliteLedger({ database, newLedgerId: () => 'm', release: () => undefined });
   t.after(() => ledger.close());

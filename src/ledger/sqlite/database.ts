@@ -2,15 +2,15 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { ledgerErrorOf } from './faults.ts';
 
 /** The values of a statement by the names it gives them (`:name`). */
-export type Parameters = Readonly<Record<string, SQLInputValue>>;
+export type StatementValues = Readonly<Record<string, SQLInputValue>>;
 
 /** One open SQLite file. The only place that knows `node:sqlite`; every error that it throws is a `LedgerError`. */
 export interface Database {
-  rows(sql: string, parameters?: Parameters): readonly unknown[];
+  rows(sql: string, parameters?: StatementValues): readonly unknown[];
   /** The first row, or undefined where there is none. */
-  row(sql: string, parameters?: Parameters): unknown;
+  row(sql: string, parameters?: StatementValues): unknown;
   /** Returns how many rows were changed. */
-  run(sql: string, parameters?: Parameters): number;
+  run(sql: string, parameters?: StatementValues): number;
   /** Runs any number of statements that take no values. */
   script(sql: string): void;
   /** False where SQLite has given up the transaction by itself, as it does on a full disk. */

@@ -13,7 +13,7 @@ import {
   instantColumn,
   standingColumn,
 } from './columns.ts';
-import type { Parameters } from './database.ts';
+import type { StatementValues } from './database.ts';
 import { requestedEndColumn } from './job-column.ts';
 
 /** The columns of a grant, in the order in which they are selected. */
@@ -71,7 +71,7 @@ function maybePairOf({ user_id, user_dn, group_id, group_dn }: PairColumns): Pai
 }
 
 /** A pair as the values of its columns. */
-export function pairParameters(pair: Pair): Parameters {
+export function pairParameters(pair: Pair): StatementValues {
   return { userId: pair.user.id, userDn: pair.user.dn, groupId: pair.group.id, groupDn: pair.group.dn };
 }
 
@@ -155,7 +155,7 @@ function held(
   };
 }
 
-const NOTHING: Parameters = {
+const NOTHING: StatementValues = {
   userId: null,
   userDn: null,
   groupId: null,
@@ -173,7 +173,7 @@ const NOTHING: Parameters = {
 };
 
 /** A grant as the values of all its columns. */
-export function grantParameters(grant: Grant): Parameters {
+export function grantParameters(grant: Grant): StatementValues {
   const { grantId, state } = grant;
   const common = { ...NOTHING, ...(grant.pair === null ? {} : pairParameters(grant.pair)), grantId, state };
   switch (grant.state) {
@@ -198,6 +198,6 @@ export function grantParameters(grant: Grant): Parameters {
   }
 }
 
-function heldParameters({ standing, activatedAt, expiresAt }: ActiveGrant | EndingGrant | EndedGrant): Parameters {
+function heldParameters({ standing, activatedAt, expiresAt }: ActiveGrant | EndingGrant | EndedGrant): StatementValues {
   return { standing: String(standing), activatedAt, expiresAt };
 }

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
 import { appendAudit } from './consequence.ts';
-import { type Database, openDatabase } from './database.ts';
+import type { Database } from './database.ts';
 import { ledgerErrorOf } from './faults.ts';
 import { createIdentity, findIdentity } from './identity.ts';
-import { checkDatabase, MIGRATIONS, migrate } from './migrations.ts';
+import { openLedgerDatabase } from './ledger-database.ts';
 import { lockStateDirectory } from './owner-lock.ts';
 import { sqliteLedger } from './sqlite-ledger.ts';
-import { preparePrivateFile, prepareStateDirectory, syncDirectory } from './state-directory.ts';
-
-/** How long a commit waits for a reader from outside (a backup, a person with a shell). */
-const BUSY_MS = 5000;
+import { prepareStateDirectory } from './state-directory.ts';
 
 export interface OpenSqliteLedgerOptions {
   readonly stateDir: string;
@@ -49,25 +45,6 @@ export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promis
   } catch (error) {
     lock.release();
     throw ledgerErrorOf(error, `open the ledger in ${stateDir}`);
-  }
-}
-
-function openLedgerDatabase(stateDir: string, logger: Logger | undefined): Database {
-  const path = join(stateDir, 'ledger.db');
-  preparePrivateFile(path);
-  syncDirectory(stateDir);
-  const database = openDatabase({ path, busyMs: BUSY_MS });
-  try {
-    checkDatabase(database);
-    database.script('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
-    const steps = migrate(database, MIGRATIONS);
-    if (steps > 0) {
-      logger?.info({ event: 'ledger.migrated', steps, version: MIGRATIONS.length }, 'the ledger has the newest schema');
-    }
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
   }
 }
 

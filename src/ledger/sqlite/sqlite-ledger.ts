@@ -72,9 +72,12 @@ export function sqliteLedger({ database, newLedgerId, onCommit, release }: Sqlit
     close: async () => {
       if (closed) return;
       closed = true;
-      queue.close();
-      database.close();
-      release();
+      try {
+        queue.close();
+        database.close();
+      } finally {
+        release();
+      }
     },
   };
 }
