@@ -206,6 +206,6 @@ test('both ledgers look the same after anything that is done to them', async (t)
       assert.deepEqual(again, [memory, memory]);
       await Promise.all(both.map(({ ledger }) => ledger.close()));
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });

@@ -12,16 +12,7 @@ import { MIGRATIONS, migrate } from '../../src/ledger/sqlite/migrations.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { sqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import { faulty } from '../support/ledger-contract.ts';
-import {
-  activeGrant,
-  everyEvent,
-  grantIdOf,
-  pendingGrant,
-  quietly,
-  sampleAudit,
-  sampleIntent,
-  samplePeriod,
-} from '../support/ledger-samples.ts';
+import { everyEvent, quietly, sampleAudit } from '../support/ledger-samples.ts';
 import { sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
 
 function memoryDatabase(t: { after(close: () => void): void }): Database {
@@ -176,44 +167,4 @@ test('a damaged file is reported and left as it is', async (t) => {
   await writeFile(path, whole);
   await truncate(path, whole.length - 8192);
   await assert.rejects(openSqliteLedger(sqliteOptions(stateDir)), faulty('damaged'));
-});
-
-test('with a hundred thousand active grants a start takes no time, and neither does finding the due ones', async (t) => {
-  const stateDir = await temporaryStateDir(t);
-  const ledger = await openSqliteLedger(sqliteOptions(stateDir));
-  await ledger.activate({ grant: activeGrant('due'), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
-  await ledger.savePending(pendingGrant('open'), [], quietly());
-  await ledger.openIntent(sampleIntent('open'), { period: null, replaces: null }, quietly());
-  await ledger.close();
-  const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
-  // Each active grant with its period and a closed intent, as real ones have.
-  database.script(`
-    WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 100000)
-    INSERT INTO grants (grant_id, state, user_id, user_dn, group_id, group_dn, standing, activated_at, expires_at)
-    SELECT 'g' || n, 'active', 'u' || n, user_dn, group_id, group_dn, 'false', 1, 4000000000000 + n
-    FROM counted, grants WHERE grant_id = '${grantIdOf('due')}';
-    INSERT INTO periods SELECT user_id, user_dn, group_id, group_dn, 'false', 1, 'member', '[]', 0, 0
-    FROM grants WHERE grant_id LIKE 'g%' AND state = 'active' AND grant_id <> '${grantIdOf('due')}';
-    INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image, at, epoch, closed_at)
-    SELECT 'add', grant_id, user_id, user_dn, group_id, group_dn, 'member', '[]', 'absent', 1, 1, 1
-    FROM grants WHERE state = 'active';`);
-  database.close();
-  const started = performance.now();
-  const reopened = await openSqliteLedger(sqliteOptions(stateDir));
-  t.after(() => reopened.close());
-  const unfinished = await reopened.unfinished();
-  const startMs = performance.now() - started;
-  assert.equal(unfinished.pending.length, 1);
-  assert.equal(unfinished.intents.length, 1);
-  await reopened.dueGrants(instant(3_000_000_000_000), 100);
-  const asked = performance.now();
-  for (let turn = 0; turn < 20; turn += 1) {
-    assert.equal((await reopened.dueGrants(instant(3_000_000_000_000), 100)).length, 1);
-    await reopened.nextExpiry();
-  }
-  const askMs = (performance.now() - asked) / 20;
-  t.diagnostic(`start ${startMs.toFixed(0)} ms, due and next expiry ${askMs.toFixed(2)} ms`);
-  // Far above what is measured, so that only a scan of all grants fails it on a busy machine.
-  assert.ok(startMs < 4000, `start took ${startMs} ms`);
-  assert.ok(askMs < 10, `asking took ${askMs} ms`);
 });
