@@ -1,4 +1,5 @@
 import type { LogFields, Logger } from '../../src/observability/logger.ts';
+import { type Arrivals, arrivals } from './arrivals.ts';
 
 export interface LogLine extends LogFields {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -8,17 +9,19 @@ export interface LogLine extends LogFields {
 /** A logger that keeps its lines, and lets a test wait for one. */
 export function capturedLog() {
   const lines: LogLine[] = [];
-  const waiting = new Set<{ satisfies: (line: LogLine) => boolean; resolve: (line: LogLine) => void }>();
+  const arrived = new Map<string, Arrivals<LogLine>>();
+
+  function of(event: string): Arrivals<LogLine> {
+    const found = arrived.get(event) ?? arrivals();
+    arrived.set(event, found);
+    return found;
+  }
 
   function writer(level: LogLine['level'], common: Readonly<Record<string, unknown>>) {
     return (fields: LogFields, message: string) => {
       const line: LogLine = { ...common, ...fields, level, message };
       lines.push(line);
-      for (const wait of waiting) {
-        if (!wait.satisfies(line)) continue;
-        waiting.delete(wait);
-        wait.resolve(line);
-      }
+      of(line.event).push(line);
     };
   }
 
@@ -37,9 +40,7 @@ export function capturedLog() {
   return {
     logger: logger({}),
     lines,
-    /** The next line of that event written after this call. */
-    next(event: string): Promise<LogLine> {
-      return new Promise((resolve) => waiting.add({ satisfies: (line) => line.event === event, resolve }));
-    },
+    /** The first line of that event that was not yet taken, written already or to come. */
+    next: (event: string): Promise<LogLine> => of(event).next(),
   };
 }
