@@ -89,6 +89,27 @@ export async function startSystem({
     stub = null;
   }
 
+  /** The environment that the connector under test is configured with. */
+  const connectorEnv = (): NodeJS.ProcessEnv => ({
+    LATCHKEY_CONTROL_PLANE_URL: `ws://127.0.0.1:${stubPort}/connect`,
+    LATCHKEY_CONTROL_PLANE_TOKEN_FILE: tokenFile,
+    LATCHKEY_CONNECTOR_ID: 'connector-under-test',
+    LDAP_URL: ldap.ldapsUrl,
+    LDAP_CA_FILE: ldap.caFile,
+    LDAP_BIND_DN: ldap.connectorDn,
+    LDAP_BIND_PASSWORD_FILE: ldap.connectorPasswordFile,
+    LDAP_BASE_DN: ldap.baseDn,
+    LDAP_USERS_SCOPE: ldap.usersScope,
+    LDAP_GROUPS_SCOPE: ldap.groupsScope,
+    LATCHKEY_PROTECTED_GROUPS: 'domain-admins',
+    LATCHKEY_STATE_DIR: stateDir,
+    LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
+    LATCHKEY_LOG_LEVEL: 'trace',
+    TEST_GONE_CONFIRM_MS: '300',
+    TEST_LATE_WRITE_MS: '300',
+    ...env,
+  });
+
   /** Starts the connector; resolves when it has been welcomed, or as soon as it logs, where `welcome` is false. */
   async function startConnector({
     killAt,
@@ -102,27 +123,7 @@ export async function startSystem({
     const child = startChild({
       script: CONNECTOR,
       cwd: folder,
-      env: {
-        LATCHKEY_CONTROL_PLANE_URL: `ws://127.0.0.1:${stubPort}/connect`,
-        LATCHKEY_CONTROL_PLANE_TOKEN_FILE: tokenFile,
-        LATCHKEY_CONNECTOR_ID: 'connector-under-test',
-        LDAP_URL: ldap.ldapsUrl,
-        LDAP_CA_FILE: ldap.caFile,
-        LDAP_BIND_DN: ldap.connectorDn,
-        LDAP_BIND_PASSWORD_FILE: ldap.connectorPasswordFile,
-        LDAP_BASE_DN: ldap.baseDn,
-        LDAP_USERS_SCOPE: ldap.usersScope,
-        LDAP_GROUPS_SCOPE: ldap.groupsScope,
-        LATCHKEY_PROTECTED_GROUPS: 'domain-admins',
-        LATCHKEY_STATE_DIR: stateDir,
-        LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
-        LATCHKEY_LOG_LEVEL: 'trace',
-        TEST_GONE_CONFIRM_MS: '300',
-        TEST_LATE_WRITE_MS: '300',
-        ...(killAt === undefined ? {} : { TEST_KILL_AT: killAt }),
-        ...env,
-        ...extra,
-      },
+      env: { ...connectorEnv(), ...(killAt === undefined ? {} : { TEST_KILL_AT: killAt }), ...extra },
     });
     connector = child;
     const { pid } = child;
@@ -196,6 +197,7 @@ export async function startSystem({
     stopStub,
     startConnector,
     stopConnector,
+    connectorEnv,
     api,
     events,
     connectors,
