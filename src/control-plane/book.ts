@@ -74,11 +74,12 @@ export function openBook(text: string | undefined) {
   const eventsByJob = new Map<string, StoredEvent[]>();
   const eventsByGrant = new Map<string, StoredEvent[]>();
   let nextIndex = kept.nextIndex;
+  let revision = 0;
 
-  for (const job of kept.jobs) addJob(job);
+  for (const job of kept.jobs) indexJob(job);
   for (const event of events) indexEvent(event);
 
-  function addJob(job: StoredJob): void {
+  function indexJob(job: StoredJob): void {
     jobs.push(job);
     append(jobsById, job.job['jobId'], job);
     append(jobsByGrant, job.job['grantId'], job);
@@ -96,6 +97,7 @@ export function openBook(text: string | undefined) {
   }
 
   function settle(job: StoredJob): void {
+    revision += 1;
     unreceived.get(job.connectorId)?.delete(job);
   }
 
@@ -113,11 +115,15 @@ export function openBook(text: string | undefined) {
       const { connectorId, ledgerId, name = null } = hello;
       const known = { connectorId, tokenHash, hello: raw, ledgerId, name, connectedAt: at, lastSeenAt: at };
       connectors.set(connectorId, known);
+      revision += 1;
       return known;
     },
     ackedSeq: (ledgerId: string) => acked.get(ledgerId),
 
-    addJob,
+    addJob(job: StoredJob): void {
+      indexJob(job);
+      revision += 1;
+    },
     jobs: () => jobs,
     jobsById: (jobId: string) => jobsById.get(jobId) ?? [],
     jobsByGrant: (grantId: string) => jobsByGrant.get(grantId) ?? [],
@@ -135,6 +141,7 @@ export function openBook(text: string | undefined) {
     addEvent(event: Omit<StoredEvent, 'index'>): StoredEvent {
       const stored = { index: nextIndex, ...event };
       nextIndex += 1;
+      revision += 1;
       events.push(stored);
       indexEvent(stored);
       acked.set(stored.ledgerId, Math.max(stored.seq, acked.get(stored.ledgerId) ?? 0));
@@ -153,9 +160,12 @@ export function openBook(text: string | undefined) {
     violations: () => violations,
     addViolation(violation: Violation): void {
       violations.push(violation);
+      revision += 1;
       if (violations.length > MAX_VIOLATIONS) violations.shift();
     },
 
+    /** Grows with every change but `lastSeenAt`, which is not worth a write. */
+    revision: () => revision,
     /** The state file's text. */
     text: (): string => {
       const state: Kept = {

@@ -79,7 +79,7 @@ async function prepare(options: ControlPlaneOptions, io: ControlPlaneIo, clock: 
     const apiTokens = secure && apiTokenFile !== tokenFile ? await readTokens(apiTokenFile) : connectorTokens;
     const certificate = secure ? await keepCertificate({ stateFile: path, host, nowMs: clock.wall() }) : null;
     const book = openBook(await readIfThere(path));
-    const stateFile = openStateFile(path, book.text);
+    const stateFile = openStateFile(path, book);
     await stateFile.save();
     const desk: Desk = {
       book,

@@ -1,12 +1,17 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** A file that holds one JSON value, replaced as a whole. */
+/** What the file shall hold. */
+export interface Contents {
+  text(): string;
+  /** Grows with every change worth keeping, so that nothing is written twice. */
+  revision(): number;
+}
+
+/** A file that holds one text, replaced as a whole. */
 export interface StateFile {
   /** Resolves when everything told before this call is on the disk. Calls made during a write share the next one. */
   save(): Promise<void>;
-  /** Resolves when nothing is being written. */
-  idle(): Promise<void>;
 }
 
 /** The text of the file, or undefined where there is none. */
@@ -19,35 +24,32 @@ export async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes the text of `contents` to the file whenever asked; a reader sees the old text or the new one, never a part. */
-export function openStateFile(file: string, contents: () => string): StateFile {
-  let running: Promise<void> | undefined;
+/** Keeps the contents in the file; a reader sees the old text or the new one, never a part. */
+export function openStateFile(file: string, contents: Contents): StateFile {
+  let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
+  let kept = -1;
 
-  function write(): Promise<void> {
-    running = replaceFile(file, contents()).finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
-
-  function save(): Promise<void> {
-    if (running === undefined) return write();
+  async function writeAfter(before: Promise<void>): Promise<void> {
     // A failed write is told to those who asked for it; the next one writes everything again.
-    next ??= running
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined;
-        return write();
-      });
-    return next;
+    await Promise.allSettled([before]);
+    next = undefined;
+    const revision = contents.revision();
+    if (revision === kept) return;
+    await replaceFile(file, contents.text());
+    kept = revision;
   }
 
-  async function idle(): Promise<void> {
-    await Promise.allSettled([running, next]);
-  }
-
-  return { save, idle };
+  return {
+    save() {
+      if (next === undefined) {
+        // One at a time: each waits for the one that was asked for before.
+        next = writeAfter(last);
+        last = next;
+      }
+      return next;
+    },
+  };
 }
 
 /** Replaces a file atomically: temporary file, fsync, rename, fsync of the folder. */

@@ -103,13 +103,11 @@ export function fakeLink(clock: Clock): FakeLink {
         lose: () => end(1006),
         closed: closed.promise,
       });
-      listener.hello().then(
-        (hello) => {
-          write(hello);
-          phase = 'waiting';
-        },
-        () => end(1011),
-      );
+      async function greet(): Promise<void> {
+        write(await listener.hello());
+        phase = 'waiting';
+      }
+      greet().catch(() => end(1011));
     });
   }
 
