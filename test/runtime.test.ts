@@ -34,3 +34,14 @@ test('the lockfile names no host, so that any registry serves it', () => {
   visit(read('package-lock.json'), '');
   assert.deepEqual(found, []);
 });
+
+test('the lockfile holds every platform package with its hash, so that a clean install needs nothing else', () => {
+  const lock = read('package-lock.json') as {
+    packages: Record<string, { integrity?: string; optionalDependencies?: Record<string, string> }>;
+  };
+  const missing = Object.entries(lock.packages).flatMap(([path, entry]) => [
+    ...(path === '' || entry.integrity !== undefined ? [] : [`${path} has no hash`]),
+    ...Object.keys(entry.optionalDependencies ?? {}).filter((name) => lock.packages[`node_modules/${name}`] === undefined),
+  ]);
+  assert.deepEqual(missing, []);
+});
