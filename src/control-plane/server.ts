@@ -66,7 +66,9 @@ export async function listen(options: {
   server.on('error', (error) => desk.note(`the server said: ${error.message}`));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a listening TCP server has a port');
-  const authority = `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  // Every address is no address to call; this machine's own name for itself is in the certificate.
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  const authority = `${name.includes(':') ? `[${name}]` : name}:${address.port}`;
   const s = certificate === null ? '' : 's';
 
   async function close(): Promise<void> {

@@ -63,9 +63,8 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
       return;
     }
     connectorId = hello.connectorId;
-    const holder = desk.sessions.get(connectorId);
-    if (holder !== undefined) {
-      // The same process has one connection only, so its older one is a ghost.
+    for (let holder = desk.sessions.get(connectorId); holder !== undefined; holder = desk.sessions.get(connectorId)) {
+      // The same process has one connection only, so its older one is a ghost. Each turn takes one holder away.
       const alive = holder.instanceId !== hello.instanceId && (await holder.isAlive(DUPLICATE_PING_MS));
       if (alive) {
         violated('duplicate connector', `${connectorId} is connected already`);
@@ -73,6 +72,7 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
         return;
       }
       holder.terminate();
+      if (desk.sessions.get(connectorId) === holder) desk.sessions.delete(connectorId);
     }
     if (closed.signal.aborted) return;
     const { ledgerId } = hello;

@@ -5,15 +5,14 @@ import type { FailPoints } from '../access/fail-point.ts';
 import type { Logger } from '../observability/logger.ts';
 import {
   type FrameFromControlPlane,
-  type ReceivedJob,
   readFrameFromControlPlane,
   type WelcomeFrame,
   type WireFrameFromConnector,
 } from '../protocol/frames.ts';
 import { CLOSE, MAX_FRAME_BYTES, WELCOME_TIMEOUT_MS } from '../protocol/limits.ts';
-import { type Backlog, openBacklog } from './backlog.ts';
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from './dial.ts';
 import type { Ending } from './ending.ts';
+import { type Intake, openIntake, problemOf } from './intake.ts';
 import type { LinkConnection, LinkListener } from './link.ts';
 import { type Liveness, watchLiveness } from './liveness.ts';
 import { faultCode } from './network-faults.ts';
@@ -61,7 +60,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #outgoing: Outgoing;
   readonly #refusals: Refusals;
-  readonly #backlog: Backlog;
+  readonly #intake: Intake;
   readonly #lost = new AbortController();
   #phase: 'dialing' | 'greeting' | 'waiting' | 'welcoming' | 'open' = 'dialing';
   #ending: Ending | null = null;
@@ -79,13 +78,24 @@ export class Connection {
     const { socket, clock } = options;
     this.#options = options;
     this.#outgoing = openOutgoing(socket);
-    this.#backlog = openBacklog({ full: () => this.#pause(), drained: () => this.#resume() });
     this.#refusals = openRefusals({
       clock,
       logger: options.logger,
       shown: options.shown,
       send: (frame) => void this.#write(frame),
       abused: (reason) => this.#leave({ kind: 'closed', by: 'us', code: CLOSE.abuse, reason }, CLOSE.abuse),
+    });
+    this.#intake = openIntake({
+      listener: options.listener,
+      logger: options.logger,
+      failPoints: options.failPoints,
+      takesJobs: options.takesJobs,
+      outgoing: this.#outgoing,
+      refuse: (message, ref) => {
+        if (this.#ending === null) this.#refusals.refuse(message, ref);
+      },
+      full: () => this.#pause(),
+      drained: () => this.#resume(),
     });
     this.#cancelDeadline = clock.timer(HANDSHAKE_TIMEOUT_MS, () => this.#leave({ kind: 'timed_out', awaited: 'handshake' }));
     this.ended = new Promise((resolve) => {
@@ -200,41 +210,11 @@ export class Connection {
       case 'welcome':
         return this.#refusals.refuse('a second welcome', refOf(frame, text));
       case 'job':
-        return void this.#store(frame.received);
+        return void this.#intake.store(frame.received);
       case 'ack':
-        return void this.#acknowledge(frame.seq, refOf(frame, text));
+        return void this.#intake.acknowledge(frame.seq, refOf(frame, text));
       default:
         return frame satisfies never;
-    }
-  }
-
-  async #store(received: ReceivedJob): Promise<void> {
-    const { listener, logger, failPoints, takesJobs } = this.#options;
-    failPoints?.('job.received');
-    const { jobId } = received;
-    if (!takesJobs()) return;
-    this.#backlog.begin();
-    try {
-      await listener.job(received);
-      this.#outgoing.send(JSON.stringify({ type: 'job.received', jobId }), () => failPoints?.('job.received.sent'));
-    } catch (error) {
-      const text = 'a job could not be stored; the control plane will send it again';
-      logger.error({ event: 'link.job_not_stored', jobId, problem: problemOf(error) }, text);
-    } finally {
-      this.#backlog.finish();
-    }
-  }
-
-  async #acknowledge(seq: number, ref: string): Promise<void> {
-    this.#backlog.begin();
-    try {
-      const known = await this.#options.listener.acknowledged(seq);
-      if (!known) this.#refusals.refuse(`ack of seq ${seq}, which was never sent`, ref);
-    } catch (error) {
-      const text = 'an acknowledgement could not be stored; its events will be sent again';
-      this.#options.logger.error({ event: 'link.ack_not_stored', seq, problem: problemOf(error) }, text);
-    } finally {
-      this.#backlog.finish();
     }
   }
 
@@ -321,8 +301,4 @@ function refOf(frame: FrameFromControlPlane, text: string): string {
 
 function sha256(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex');
-}
-
-function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

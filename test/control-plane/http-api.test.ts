@@ -174,7 +174,8 @@ describe('the API', () => {
     await using folder = await temporaryFolder();
     const texts: string[] = [];
     for (let i = 0; i < 2; i += 1) {
-      await using _stub = await startStub(folder.path, { args: ['--listen', '0.0.0.0:0'] });
+      await using stub = await startStub(folder.path, { args: ['--listen', '0.0.0.0:0'] });
+      assert.match(stub.connectUrl, /^wss:\/\/localhost:/);
       texts.push(await readFile(join(folder.path, 'control-plane-cert.pem'), 'utf8'));
     }
     assert.equal(texts[0], texts[1]);

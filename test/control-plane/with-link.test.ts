@@ -71,12 +71,12 @@ test('a job that could not be stored comes again on the next connection', async 
   assert.equal((await whole.listener.jobs.next()).jobId, 'j-1');
 });
 
-test('five hundred jobs and their events pass without a violation', async () => {
+test('two hundred jobs and their events pass without a violation', async () => {
   await using folder = await temporaryFolder();
   await using stub = await startStub(folder.path);
   await using under = linkTo({ url: stub.connectUrl, token: await stub.token() });
   const { connection } = await under.listener.welcomes.next();
-  const count = 500;
+  const count = 200;
   await Promise.all(
     Array.from({ length: count }, (_, i) => stub.request('POST', '/jobs', { job: { jobId: `j-${i}`, kind: 'check' } })),
   );
@@ -102,7 +102,7 @@ test('a wrong token is retried at the cap, and says where to look', async () => 
 test('beyond loopback the link trusts the stub by the CA that it made, and only by it', async () => {
   await using folder = await temporaryFolder();
   await using stub = await startStub(folder.path, { args: ['--listen', '0.0.0.0:0'] });
-  const url = `wss://localhost:${stub.port}/connect`;
+  const url = stub.connectUrl;
   const token = await stub.token();
   const ca = await readFile(join(folder.path, 'control-plane-ca.pem'), 'utf8');
   {

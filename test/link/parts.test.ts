@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { openBacklog } from '../../src/link/backlog.ts';
 import { openBackoff } from '../../src/link/backoff.ts';
 import { closeVerdict, refusalVerdict } from '../../src/link/close-codes.ts';
 import { openFrameMeter } from '../../src/link/frame-meter.ts';
+import { openIntake } from '../../src/link/intake.ts';
 import { watchLiveness } from '../../src/link/liveness.ts';
 import { faultCode, networkAdvice } from '../../src/link/network-faults.ts';
 import { peerText } from '../../src/link/peer-text.ts';
+import { capturedLog } from '../support/captured-log.ts';
 import { fakeClock } from '../support/fake-clock.ts';
+import { recordingListener } from '../support/recording-listener.ts';
 
 describe('backoff', () => {
   test('doubles from the base to the cap, and starts over when reset', () => {
@@ -39,17 +41,31 @@ describe('frame meter', () => {
   });
 });
 
-describe('backlog', () => {
-  test('is full at a thousand, and drained only below five hundred', () => {
+describe('intake', () => {
+  test('is full at a thousand that wait for the disk, jobs and acks alike, and drained only below five hundred', async () => {
     const calls: string[] = [];
-    const backlog = openBacklog({ full: () => calls.push('full'), drained: () => calls.push('drained') });
-    for (let i = 0; i < 999; i += 1) backlog.begin();
+    const waiting: (() => void)[] = [];
+    const listener = recordingListener();
+    listener.acknowledged = () => new Promise((resolve) => waiting.push(() => resolve(true)));
+    const intake = openIntake({
+      listener,
+      logger: capturedLog().logger,
+      failPoints: undefined,
+      takesJobs: () => true,
+      outgoing: { send: () => true, flushed: () => Promise.resolve(), lose: () => {} },
+      refuse: () => assert.fail('nothing is refused'),
+      full: () => calls.push('full'),
+      drained: () => calls.push('drained'),
+    });
+    const taken = Array.from({ length: 999 }, (_, i) => intake.acknowledge(i + 1, 'ref'));
     assert.deepEqual(calls, []);
-    backlog.begin();
+    taken.push(intake.acknowledge(1000, 'ref'));
     assert.deepEqual(calls, ['full']);
-    for (let i = 0; i < 500; i += 1) backlog.finish();
+    for (const answer of waiting.splice(0, 500)) answer();
+    await Promise.all(taken.slice(0, 500));
     assert.deepEqual(calls, ['full']);
-    backlog.finish();
+    waiting.shift()?.();
+    await taken[500];
     assert.deepEqual(calls, ['full', 'drained']);
   });
 });
