@@ -1,4 +1,4 @@
-import type { GrantId, JobId } from './ids.ts';
+import type { GrantId } from './ids.ts';
 import { type Instant, later } from './instant.ts';
 import type { RequestedEnd } from './job.ts';
 import type { JobErrorCode } from './outcome.ts';
@@ -154,10 +154,4 @@ export function meetRevokeJob({ grant }: Known): RevokeJobMeets {
     default:
       return grant satisfies never;
   }
-}
-
-/** A job that is attached to a grant and shares its outcome. */
-export interface AttachedJob {
-  readonly jobId: JobId;
-  readonly traceparent?: string;
 }

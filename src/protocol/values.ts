@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { parseDn } from '../access/dn.ts';
 import { parseEntryId, parseGrantId, parseJobId } from '../access/ids.ts';
-import { type Instant, parseInstant } from '../access/instant.ts';
+import { parseInstant } from '../access/instant.ts';
 
 function branded<T>(parse: (text: string) => Parsed<T>, maxLength: number) {
   return z
@@ -43,5 +43,3 @@ export function describeIssues(error: z.ZodError): string {
     .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`))
     .join('; ');
 }
-
-export type { Instant };
