@@ -51,7 +51,9 @@ export function startChild({
   );
   const { pid } = child;
   if (pid === undefined) throw new Error(`could not start ${script}`);
-  process.once('exit', () => child.kill('SIGKILL'));
+  const killAtExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killAtExit);
+  void ended.then(() => process.off('exit', killAtExit));
 
   return {
     pid,
