@@ -19,6 +19,8 @@ export type Rdn = readonly AttributeTypeAndValue[];
 const MAX_DN_LENGTH = 8192;
 
 const ATTRIBUTE_TYPE = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/;
+/** What ends a run of plain characters in a value: a separator, an escape, or what must be escaped. */
+const STOPS_PLAIN_TEXT = /[,;+"<>\\\0]/;
 const HEX_PAIR = /^[0-9A-Fa-f]{2}$/;
 const ESCAPABLE = new Set([' ', '"', '#', '+', ',', ';', '<', '=', '>', '\\']);
 const MUST_ESCAPE = new Set(['"', '+', ',', ';', '<', '>', '\\']);
@@ -55,6 +57,7 @@ function formatTypeAndValue({ type, value }: AttributeTypeAndValue): string {
 export function parseRdns(text: string): Parsed<readonly Rdn[]> {
   if (text.length > MAX_DN_LENGTH)
     return { ok: false, problem: `a distinguished name of ${text.length} characters; at most ${MAX_DN_LENGTH}` };
+  if (!text.isWellFormed()) return { ok: false, problem: `half a surrogate pair in "${shown(text)}"` };
   if (text.trim() === '') return { ok: true, value: [] };
   const rdns: Rdn[] = [];
   let rdn: AttributeTypeAndValue[] = [];
@@ -103,31 +106,37 @@ function readHexValue(text: string, start: number): Parsed<ReadValue> {
 
 function readStringValue(text: string, start: number): Parsed<ReadValue> {
   const bytes: Buffer[] = [];
-  let keep = 0;
+  let length = 0;
+  // Blanks at the end count only where an escape follows them.
+  let kept = 0;
   let i = start;
   while (i < text.length) {
+    const offset = text.slice(i).search(STOPS_PLAIN_TEXT);
+    const plain = Buffer.from(offset < 0 ? text.slice(i) : text.slice(i, i + offset), 'utf8');
+    bytes.push(plain);
+    const lastByte = plain.findLastIndex((byte) => byte !== 0x20);
+    if (lastByte >= 0) kept = length + lastByte + 1;
+    length += plain.length;
+    if (offset < 0) {
+      i = text.length;
+      break;
+    }
+    i += offset;
     const char = text.charAt(i);
     if (char === ',' || char === ';' || char === '+') break;
-    if (char === '"' || char === '<' || char === '>' || char === '\0')
-      return { ok: false, problem: `the character ${JSON.stringify(char)} must be escaped in "${shown(text)}"` };
-    if (char === '\\') {
-      const escaped = readEscape(text, i);
-      if (escaped === undefined)
-        return {
-          ok: false,
-          problem: `"\\" must be followed by two hex digits or one of  "#+,;<=>\\, found "${shown(text.slice(i))}"`,
-        };
-      bytes.push(escaped.bytes);
-      i += escaped.length;
-      keep = bytes.length;
-      continue;
-    }
-    const whole = String.fromCodePoint(text.codePointAt(i) ?? 0);
-    bytes.push(Buffer.from(whole, 'utf8'));
-    if (whole !== ' ') keep = bytes.length;
-    i += whole.length;
+    if (char !== '\\') return { ok: false, problem: `the character ${JSON.stringify(char)} must be escaped in "${shown(text)}"` };
+    const escaped = readEscape(text, i);
+    if (escaped === undefined)
+      return {
+        ok: false,
+        problem: `"\\" must be followed by two hex digits or one of  "#+,;<=>\\, found "${shown(text.slice(i))}"`,
+      };
+    bytes.push(escaped.bytes);
+    length += escaped.bytes.length;
+    kept = length;
+    i += escaped.length;
   }
-  const joined = Buffer.concat(bytes.slice(0, keep));
+  const joined = Buffer.concat(bytes).subarray(0, kept);
   const value = joined.toString('utf8');
   if (!Buffer.from(value, 'utf8').equals(joined)) return { ok: false, problem: `"${shown(text)}" is not UTF-8` };
   const mark = text.charAt(i);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Dn, isBeneath, parseDn, sameDn } from '../../src/access/dn.ts';
+import { type Dn, foldDn, isBeneath, parseDn } from '../../src/access/dn.ts';
 import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
 import type { MemberAttribute } from '../../src/access/membership.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
@@ -46,6 +46,7 @@ export interface FakeTree {
  * `memberUid` only as it is, a modify is atomic, and (as a choice) groups must not lose their last member.
  */
 export function fakeTree(options: { referentialIntegrity: boolean; demandsMember: boolean }): FakeTree {
+  const { sameDn, sameValue, distinct } = spellings();
   const entries: FakeEntry[] = [];
   const hidden = new Set<Dn>();
   const membersHidden = new Set<Dn>();
@@ -120,11 +121,11 @@ export function fakeTree(options: { referentialIntegrity: boolean; demandsMember
       if (entry.attribute !== attribute) return 65;
       if (attribute !== 'memberUid' && [...add, ...remove].some((value) => !parseDn(value).ok)) return 21;
       let values = entry.values;
-      for (const value of add) {
+      for (const value of distinct(attribute, add)) {
         if (values.some((one) => sameValue(attribute, one, value))) return 20;
         values = [...values, value];
       }
-      for (const value of remove) {
+      for (const value of distinct(attribute, remove)) {
         const kept = values.filter((one) => !sameValue(attribute, one, value));
         if (kept.length === values.length) return 16;
         values = kept;
@@ -136,8 +137,22 @@ export function fakeTree(options: { referentialIntegrity: boolean; demandsMember
   };
 }
 
-function sameValue(attribute: MemberAttribute, one: string, other: string): boolean {
-  if (attribute === 'memberUid') return one === other;
-  const [left, right] = [parseDn(one), parseDn(other)];
-  return left.ok && right.ok ? sameDn(left.value, right.value) : one === other;
+/** Equality of names and values. Folded names are remembered: a test asks for the same ones thousands of times. */
+function spellings() {
+  const folded = new Map<string, string>();
+  const fold = (text: string): string => {
+    const known = folded.get(text);
+    if (known !== undefined) return known;
+    const dn = parseDn(text);
+    const key = dn.ok ? foldDn(dn.value) : text;
+    folded.set(text, key);
+    return key;
+  };
+  const sameDn = (one: Dn, other: Dn): boolean => fold(one) === fold(other);
+  const sameValue = (attribute: MemberAttribute, one: string, other: string): boolean =>
+    attribute === 'memberUid' ? one === other : fold(one) === fold(other);
+  /** The port's adapters write a value once, however often and in whatever spelling it comes. */
+  const distinct = (attribute: MemberAttribute, values: readonly string[]): readonly string[] =>
+    values.filter((value, index) => values.findIndex((one) => sameValue(attribute, one, value)) === index);
+  return { sameDn, sameValue, distinct };
 }
