@@ -44,6 +44,7 @@ const SIZE_LIMIT_EXCEEDED = 4;
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
 
 interface Operation {
+  readonly isWrite: boolean;
   messageId: number | undefined;
   result: LdapResult | undefined;
 }
@@ -177,19 +178,26 @@ export class Session {
         ? []
         : [new Change({ operation, modification: new Attribute({ type: attribute, values: [...values] }) })];
     const changes = [...change('add', add), ...change('delete', remove)];
-    return await this.#operate(() => this.#client.modify(dn, changes), { doing: `change ${attribute} of "${dn}"` });
+    return await this.#operate(() => this.#client.modify(dn, changes), {
+      doing: `change ${attribute} of "${dn}"`,
+      isWrite: true,
+    });
   }
 
   /** Runs one operation of ldapts and resolves with the result that the server gave, success or not. */
-  async #operate(start: () => Promise<void>, options: { doing: string; signal?: AbortSignal }): Promise<LdapResult> {
-    const { doing, signal } = options;
+  async #operate(
+    start: () => Promise<void>,
+    options: { doing: string; isWrite?: boolean; signal?: AbortSignal },
+  ): Promise<LdapResult> {
+    const { doing, signal, isWrite = false } = options;
     if (this.#ended !== undefined) throw this.#failure({ doing, sent: false });
     if (signal?.aborted === true) throw cancelled(doing, signal);
     const { clock, endpoint, readTimeoutMs } = this.#options;
-    const operation: Operation = { messageId: undefined, result: undefined };
+    const operation: Operation = { isWrite, messageId: undefined, result: undefined };
     this.#starting.push(operation);
     this.#lastUsedMs = clock.monotonicMs();
-    const expired = () => this.destroy(unavailable(endpoint, { trouble: 'timed_out', doing }));
+    const expired = () =>
+      this.destroy(unavailable(endpoint, { trouble: 'timed_out', doing: 'get an answer from the directory' }));
     const cancelTimer = clock.timer(readTimeoutMs, expired);
     const answered = start().then(
       () => ({ complaint: undefined }),
@@ -199,7 +207,7 @@ export class Session {
     try {
       const first = await unlessAborted(Promise.race([work, this.#end.promise]), { doing, signal });
       // The session ended before ldapts had the whole answer: whatever came of it is not an answer.
-      if (first instanceof DirectoryError) throw this.#failure({ doing, sent: operation.messageId !== undefined });
+      if (first instanceof DirectoryError) throw this.#failure({ doing, sent: wasSent(operation) });
       return this.#agreed(operation, { doing, complaint: first.complaint });
     } finally {
       cancelTimer();
@@ -226,7 +234,7 @@ export class Session {
         },
       ),
     );
-    throw this.#failure({ doing, sent: operation.messageId !== undefined });
+    throw this.#failure({ doing, sent: wasSent(operation) });
   }
 
   #forget(operation: Operation): void {
@@ -262,6 +270,11 @@ export class Session {
     const why = this.#ended?.message ?? 'The connection ended.';
     return new DirectoryError('unavailable', `No answer to: ${doing}. ${why}`, { sent, cause: this.#ended });
   }
+}
+
+/** Only of a write does it matter that it may have been done. */
+function wasSent({ isWrite, messageId }: Operation): boolean {
+  return isWrite && messageId !== undefined;
 }
 
 function cancelled(doing: string, signal: AbortSignal): DirectoryError {
