@@ -71,12 +71,12 @@ test('a job that could not be stored comes again on the next connection', async 
   assert.equal((await whole.listener.jobs.next()).jobId, 'j-1');
 });
 
-test('two hundred jobs and their events pass without a violation', async () => {
+test('a hundred jobs and their events pass without a violation', async () => {
   await using folder = await temporaryFolder();
   await using stub = await startStub(folder.path);
   await using under = linkTo({ url: stub.connectUrl, token: await stub.token() });
   const { connection } = await under.listener.welcomes.next();
-  const count = 200;
+  const count = 100;
   await Promise.all(
     Array.from({ length: count }, (_, i) => stub.request('POST', '/jobs', { job: { jobId: `j-${i}`, kind: 'check' } })),
   );
