@@ -40,6 +40,9 @@ export interface Connector {
   stop(graceMs: number): Promise<boolean>;
 }
 
+/** Of a friendly name (CONFIGURATION, Control plane); a connector id may be longer. */
+const MAX_NAME_LENGTH = 64;
+
 const NO_FAIL_POINTS: FailPoints = () => undefined;
 
 /**
@@ -55,6 +58,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     connectorId: config.controlPlane.connectorId,
     defaultConnectorId: defaultConnectorId(),
     now: () => clock.wall(),
+    logger: options.log,
   });
   await using opened = new AsyncDisposableStack();
   opened.defer(() => ledger.close());
@@ -77,7 +81,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
-    identity: { name: config.controlPlane.name ?? connectorId, instanceId, version, startedAt },
+    identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const link = openWebSocketLink({
     url: config.controlPlane.url,
