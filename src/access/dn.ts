@@ -37,6 +37,8 @@ export function escapeDnValue(value: string): string {
     if (char === '\0') out += '\\00';
     else if (MUST_ESCAPE.has(char) || char === '=') out += `\\${char}`;
     else if (char === ' ' && (i === 0 || i === last)) out += '\\ ';
+    // Not asked for by the RFC, but OpenLDAP's reader drops any of these at the ends of a value.
+    else if (/[\t\n\r]/.test(char)) out += `\\0${char.charCodeAt(0).toString(16)}`;
     else if (char === '#' && i === 0) out += '\\#';
     else out += char;
   }
@@ -58,13 +60,13 @@ export function parseRdns(text: string): Parsed<readonly Rdn[]> {
   if (text.length > MAX_DN_LENGTH)
     return { ok: false, problem: `a distinguished name of ${text.length} characters; at most ${MAX_DN_LENGTH}` };
   if (!text.isWellFormed()) return { ok: false, problem: `half a surrogate pair in "${shown(text)}"` };
-  if (text.trim() === '') return { ok: true, value: [] };
+  if (/^ *$/.test(text)) return { ok: true, value: [] };
   const rdns: Rdn[] = [];
   let rdn: AttributeTypeAndValue[] = [];
   let rest = text;
   for (;;) {
     const equals = rest.indexOf('=');
-    const type = equals < 0 ? rest.trim() : rest.slice(0, equals).trim();
+    const type = withoutBlanks(equals < 0 ? rest : rest.slice(0, equals));
     if (equals < 0 || !ATTRIBUTE_TYPE.test(type))
       return { ok: false, problem: `expected attribute=value, found "${shown(rest)}"` };
     const value = readValue(rest.slice(equals + 1));
@@ -87,12 +89,13 @@ interface ReadValue {
 }
 
 function readValue(text: string): Parsed<ReadValue> {
-  const start = text.length - text.trimStart().length;
+  // Only the blank itself: a tab or a no-break space belongs to the value.
+  const start = text.search(/[^ ]|$/);
   return text[start] === '#' ? readHexValue(text, start + 1) : readStringValue(text, start);
 }
 
 function readHexValue(text: string, start: number): Parsed<ReadValue> {
-  const match = /^([0-9A-Fa-f]+)\s*([,;+]|$)/.exec(text.slice(start));
+  const match = /^([0-9A-Fa-f]+) *([,;+]|$)/.exec(text.slice(start));
   const hex = match?.[1];
   if (match === null || hex === undefined || hex.length % 2 !== 0)
     return { ok: false, problem: `expected pairs of hex digits after "#", found "${shown(text)}"` };
@@ -148,6 +151,10 @@ function readEscape(text: string, at: number): { readonly bytes: Buffer; readonl
   if (HEX_PAIR.test(pair)) return { bytes: Buffer.from(pair, 'hex'), length: 3 };
   const char = text.charAt(at + 1);
   return ESCAPABLE.has(char) ? { bytes: Buffer.from(char), length: 2 } : undefined;
+}
+
+function withoutBlanks(text: string): string {
+  return text.replace(/^ +/, '').replace(/(?<! ) +$/, '');
 }
 
 function shown(text: string): string {

@@ -83,6 +83,7 @@ export function formatFilter(filter: Filter): string {
 /** Reads the string form (RFC 4515). Extensible matches are not taken; the problem says where reading stopped. */
 export function parseFilter(text: string): Parsed<Filter> {
   if (text.length > MAX_LENGTH) return { ok: false, problem: `a filter of ${text.length} characters; at most ${MAX_LENGTH}` };
+  if (!text.isWellFormed()) return { ok: false, problem: 'half a surrogate pair, which UTF-8 cannot say' };
   const trimmed = text.trim();
   const read = readFilter(trimmed, 0, 0);
   if (!read.ok) return read;

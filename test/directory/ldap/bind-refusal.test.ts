@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import type { Clock } from '../../../src/access/clock.ts';
+import { instant, later } from '../../../src/access/instant.ts';
+import { type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
+import { dn } from '../../support/ldap-directory-under-test.ts';
+
+const waitMs = 900_000;
+
+function gateAt(start: number) {
+  let now = instant(start);
+  let kept: BindRefusal | null = null;
+  const clock: Clock = { wall: () => now, monotonicMs: () => now, timer: () => () => undefined };
+  const refusals = {
+    load: async () => kept,
+    save: async (refusal: BindRefusal | null) => {
+      kept = refusal;
+    },
+  };
+  const open = () => bindGate({ refusals, waitMs, bindDn: dn('cn=latchkey,dc=test'), clock });
+  return {
+    open,
+    kept: () => kept,
+    pass: (ms: number) => {
+      now = later(now, ms);
+    },
+  };
+}
+
+suite('a refused bind', () => {
+  test('the refused password waits, another does not, and the wait ends', async () => {
+    const world = gateAt(1_000_000);
+    const gate = world.open();
+    await gate.admit('old');
+    await gate.refused('old');
+    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
+    await gate.admit('new');
+    world.pass(waitMs - 1);
+    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
+    world.pass(1);
+    await gate.admit('old');
+  });
+
+  test('the next process waits too', async () => {
+    const world = gateAt(1_000_000);
+    await world.open().refused('old');
+    await assert.rejects(world.open().admit('old'), { fault: 'bind_refused' });
+    await world.open().admit('new');
+  });
+
+  test('what is kept does not hold the password, and goes with the next success', async () => {
+    const world = gateAt(1_000_000);
+    const gate = world.open();
+    await gate.refused('hunter2');
+    assert.match(world.kept()?.fingerprint ?? '', /^[0-9a-f]{4}$/);
+    await gate.accepted();
+    assert.equal(world.kept(), null);
+  });
+
+  test('a clock that was stepped back does not prolong the wait', async () => {
+    const world = gateAt(10_000_000);
+    const gate = world.open();
+    await gate.refused('old');
+    world.pass(-5_000_000);
+    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
+    world.pass(waitMs);
+    await gate.admit('old');
+  });
+});
