@@ -77,7 +77,25 @@ const RETRYABLE: Record<JobErrorCode, boolean> = {
   internal: true,
 };
 
-/** Makes an error; whether it is worth another request follows from its code. */
+/** Longest texts in an error, in characters: names and a server's words are shown in it, and a frame is bounded. */
+const MAX_MESSAGE = 4096;
+const MAX_DIAGNOSTIC = 2048;
+
+/** Makes an error; whether it is worth another request follows from its code. Texts beyond what a frame may hold are cut. */
 export function jobError(code: JobErrorCode, message: string, ldap?: LdapAnswer): JobError {
-  return { code, message, retryable: RETRYABLE[code], ...(ldap === undefined ? {} : { ldap }) };
+  const error = { code, message: bounded(message, MAX_MESSAGE), retryable: RETRYABLE[code] };
+  if (ldap === undefined) return error;
+  return {
+    ...error,
+    ldap: {
+      ...ldap,
+      diagnosticMessage: bounded(ldap.diagnosticMessage, MAX_DIAGNOSTIC),
+      matchedDn: bounded(ldap.matchedDn, MAX_MESSAGE),
+    },
+  };
+}
+
+/** The text, cut to so many characters with a sign that it was. */
+export function bounded(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }

@@ -1,18 +1,24 @@
+import type { Grant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { ListJob } from '../access/job.ts';
-import type { JobResult, StoredJob } from '../ledger/ledger.ts';
+import { bounded } from '../access/outcome.ts';
+import type { JobResult, Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkConnection } from '../link/link.ts';
-import { grantToWire } from '../protocol/event-frame.ts';
+import { grantToWire, type WireGrant } from '../protocol/event-frame.ts';
 import { MAX_GRANTS_PER_PAGE } from '../protocol/limits.ts';
 import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { succeeded, viewOf } from './views.ts';
 
+/** Longest detail of a check step in a report, in characters. */
+const MAX_DETAIL = 4096;
+
 /** Runs the preflight checks for a `check` job and reports them; a failed step is part of the report, not of the job. */
 export async function answerCheck(parts: EngineParts, stored: StoredJob): Promise<Attempted> {
   const steps = await parts.directory.check(parts.signal);
-  const report = { ok: steps.every(({ status }) => status !== 'fail'), steps };
+  const bound = steps.map((step) => ({ ...step, detail: bounded(step.detail, MAX_DETAIL) }));
+  const report = { ok: bound.every(({ status }) => status !== 'fail'), steps: bound };
   await settle(parts, stored, { ...succeeded(stored, 'done', null), report } as JobResult, { ok: report.ok });
   return { done: true };
 }
@@ -26,30 +32,48 @@ export async function answerList(
   { stored, query, connection }: { stored: StoredJob; query: ListJob; connection: LinkConnection | null },
 ): Promise<Attempted> {
   if (connection === null) return { done: false };
-  const { ledger } = parts;
-  let after: GrantId | null = null;
   let count = 0;
-  // Bounded by the grants in the ledger: each page begins after the last id of the one before.
-  for (let page = 1; ; page += 1) {
-    const grants = await ledger.listGrants({ endedSince: query.endedSince ?? null, after, limit: MAX_GRANTS_PER_PAGE });
-    const last = grants.length < MAX_GRANTS_PER_PAGE;
-    if (
-      !connection.send({
-        type: 'grants.page',
-        jobId: stored.jobId,
-        page,
-        last,
-        grants: grants.map((grant) => grantToWire(viewOf(grant))),
-      })
-    )
-      return { done: false };
-    await connection.flushed();
+  let page = 0;
+  for await (const { grants, last } of pages(parts.ledger, query)) {
+    page += 1;
     count += grants.length;
-    after = grants.at(-1)?.grantId ?? null;
-    if (last) break;
+    if (!connection.send({ type: 'grants.page', jobId: stored.jobId, page, last, grants })) return { done: false };
+    await connection.flushed();
   }
   await settle(parts, stored, { ...succeeded(stored, 'done', null), count } as JobResult, { count });
   return { done: true };
+}
+
+/** Largest page, in bytes of its grants: long names must not make a frame that is refused. */
+const MAX_PAGE_BYTES = 524_288;
+
+/** The grants in pages that are bounded by number and by size; at least one page, the last one marked. */
+async function* pages(ledger: Ledger, query: ListJob): AsyncGenerator<{ grants: WireGrant[]; last: boolean }> {
+  let after: GrantId | null = null;
+  let page: WireGrant[] = [];
+  let bytes = 0;
+  // Bounded by the grants in the ledger: each reading begins after the last id of the one before.
+  for (;;) {
+    const read: readonly Grant[] = await ledger.listGrants({
+      endedSince: query.endedSince ?? null,
+      after,
+      limit: MAX_GRANTS_PER_PAGE,
+    });
+    for (const grant of read) {
+      const wire = grantToWire(viewOf(grant));
+      const size = Buffer.byteLength(JSON.stringify(wire));
+      if (page.length === MAX_GRANTS_PER_PAGE || (page.length > 0 && bytes + size > MAX_PAGE_BYTES)) {
+        yield { grants: page, last: false };
+        page = [];
+        bytes = 0;
+      }
+      page.push(wire);
+      bytes += size;
+    }
+    after = read.at(-1)?.grantId ?? null;
+    if (read.length < MAX_GRANTS_PER_PAGE) break;
+  }
+  yield { grants: page, last: true };
 }
 
 async function settle(
