@@ -53,6 +53,7 @@ export function sessionKeeper<Facts>(options: {
   let changed = Promise.withResolvers<void>();
   let loop: Promise<void> | undefined;
   let told: 'up' | 'down' | undefined;
+  let warned: string | undefined;
 
   const become = (next: KeeperState<Facts>): void => {
     state = next;
@@ -69,8 +70,10 @@ export function sessionKeeper<Facts>(options: {
     const next = later(clock.wall(), delayMs);
     const barredUntil = error.fault === 'bind_refused' ? gate.waitsUntil() : null;
     const nextAttemptAt = barredUntil !== null && barredUntil > next ? barredUntil : next;
-    if (failures === 1) logger.warn({ event: 'directory.down', fault: error.fault, ldap: error.ldap }, error.message);
+    // Said once for each reason; the attempts that meet it again are only for whoever looks closely.
+    if (error.message !== warned) logger.warn({ event: 'directory.down', fault: error.fault, ldap: error.ldap }, error.message);
     else logger.debug({ event: 'directory.attempt-failed', attempts: failures, fault: error.fault }, error.message);
+    warned = error.message;
     become({ state: 'down', error, nextAttemptAt });
     await sleep(delayMs);
   };
@@ -117,13 +120,15 @@ export function sessionKeeper<Facts>(options: {
         continue;
       }
       const openedAtMs = clock.monotonicMs();
-      logger.info({ event: 'directory.up', attempts: failures + 1 }, 'connected to the directory');
+      warned = undefined;
+      // A session that only takes the place of one that the server let go is no news.
+      logger[told === 'up' ? 'debug' : 'info']({ event: 'directory.up', attempts: failures + 1 }, 'connected to the directory');
       become({ state: 'up', ...opened });
       const why = await watched(opened.session);
       if (stopping.signal.aborted) break;
       const hasLasted = clock.monotonicMs() - openedAtMs >= LASTING_MS;
       failures = hasLasted ? 0 : failures + 1;
-      logger.info({ event: 'directory.session-ended' }, why.message);
+      logger.debug({ event: 'directory.session-ended' }, why.message);
       if (hasLasted) become({ state: 'connecting', last: opened.facts });
       else await pause(why, failures);
     }
