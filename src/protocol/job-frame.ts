@@ -23,7 +23,8 @@ const emailSchema = z.string().min(3).max(320);
 function exactlyOne(names: readonly string[]) {
   return {
     error: `expected exactly one of ${names.join(', ')}`,
-    when: () => true,
+    // Also where a member is wrong by itself, but not where there is no object whose members could be counted.
+    when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null,
   };
 }
 
