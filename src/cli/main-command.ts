@@ -1,6 +1,4 @@
-import { check } from './check.ts';
 import { EXIT } from './exit-code.ts';
-import { run } from './run.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `latchkey — just-in-time access through LDAP groups
@@ -36,10 +34,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   const [command = 'run', ...others] = argv;
   switch (command) {
     case 'run':
-      return others.length === 0 ? run() : misused(`"run" takes no arguments, found "${others.join(' ')}"`);
+      return others.length === 0 ? runConnector() : misused(`"run" takes no arguments, found "${others.join(' ')}"`);
     case 'check':
       return others.every((flag) => flag === '--json')
-        ? check({ json: others.length > 0 })
+        ? checkDirectory({ json: others.length > 0 })
         : misused(`"check" takes only --json so far, found "${others.join(' ')}"`);
     case 'control-plane':
       return controlPlane(others);
@@ -55,6 +53,17 @@ export async function main(argv: readonly string[]): Promise<number> {
         LATER.has(command) ? `"${command}" is not yet supported by this version` : `there is no command "${command}"`,
       );
   }
+}
+
+/** Each command loads only what it needs: the stub shares no adapter with the connector. */
+async function runConnector(): Promise<number> {
+  const { run } = await import('./run.ts');
+  return run();
+}
+
+async function checkDirectory(options: { json: boolean }): Promise<number> {
+  const { check } = await import('./check.ts');
+  return check(options);
 }
 
 async function controlPlane(argv: readonly string[]): Promise<number> {

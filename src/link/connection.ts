@@ -147,7 +147,7 @@ export class Connection {
     const skewMs = welcome.time - clock.wall();
     if (Math.abs(skewMs) > MAX_SKEW_MS) {
       const text = 'the clocks of control plane and connector are more than a minute apart; correct the wrong one (NTP)';
-      logger.warn({ event: 'link.clock_skew', skewMs }, text);
+      logger.warn({ event: 'link.clock-skew', skewMs }, text);
     }
     this.#told = true;
     const connection: LinkConnection = {
@@ -238,7 +238,7 @@ export class Connection {
     if (Buffer.byteLength(text) <= MAX_FRAME_BYTES) return this.#outgoing.send(text);
     // Sent, it would cost the connection (1009) each time.
     this.#options.logger.error(
-      { event: 'link.frame_too_large', type: frame.type },
+      { event: 'link.frame-too-large', type: frame.type },
       'a frame of ours is over 1 MiB and was not sent',
     );
     return true;
@@ -257,7 +257,7 @@ export class Connection {
   }
 
   #fail(step: string, error: unknown): void {
-    this.#options.logger.error({ event: 'link.owner_failed', step, problem: problemOf(error) }, 'the connection cannot go on');
+    this.#options.logger.error({ event: 'link.owner-failed', step, problem: problemOf(error) }, 'the connection cannot go on');
     this.#leave({ kind: 'failed', problem: `${step} (${faultCode(error)})` }, 1011);
   }
 

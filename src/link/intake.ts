@@ -53,7 +53,7 @@ export function openIntake(options: {
         outgoing.send(JSON.stringify({ type: 'job.received', jobId }), () => failPoints?.('job.received.sent'));
       } catch (error) {
         const text = 'a job could not be stored; the control plane will send it again';
-        logger.error({ event: 'link.job_not_stored', jobId, problem: problemOf(error) }, text);
+        logger.error({ event: 'link.job-not-stored', jobId, problem: problemOf(error) }, text);
       } finally {
         finish();
       }
@@ -64,7 +64,7 @@ export function openIntake(options: {
         if (!(await listener.acknowledged(seq))) refuse(`ack of seq ${seq}, which was never sent`, ref);
       } catch (error) {
         const text = 'an acknowledgement could not be stored; its events will be sent again';
-        logger.error({ event: 'link.ack_not_stored', seq, problem: problemOf(error) }, text);
+        logger.error({ event: 'link.ack-not-stored', seq, problem: problemOf(error) }, text);
       } finally {
         finish();
       }

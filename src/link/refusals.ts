@@ -27,7 +27,7 @@ export function openRefusals(options: {
   return {
     refuse(message, ref, code = 'invalid_frame') {
       logger.warn(
-        { event: 'link.frame_refused', code, ref, problem: shown(message) },
+        { event: 'link.frame-refused', code, ref, problem: shown(message) },
         'a frame of the control plane was refused',
       );
       send({ type: 'error', code, message, ref });
@@ -36,7 +36,7 @@ export function openRefusals(options: {
     complaint({ code, message, ref = '' }) {
       // The log has room for so many a minute; the rest are dropped, since nothing hangs on them.
       if (complaints.count()) return;
-      const fields = { event: 'link.peer_error', code: shown(code), problem: shown(message), ref: shown(ref) };
+      const fields = { event: 'link.peer-error', code: shown(code), problem: shown(message), ref: shown(ref) };
       logger.warn(fields, 'the control plane refused a frame of ours');
     },
   };

@@ -82,7 +82,14 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
     const { pace, reason } = explainEnding(ending);
     const since = clock.wall();
     status = { state: 'waiting', since, reason, nextAttemptAt: later(since, delayMs) };
-    const fields = { event: 'link.waiting', host, ending: ending.kind, ...facts(ending), heldMs, retryInMs: Math.round(delayMs) };
+    const fields = {
+      event: 'link.waiting',
+      host,
+      ending: ending.kind,
+      ...facts(ending),
+      heldMs: heldMs === null ? null : Math.round(heldMs),
+      retryInMs: Math.round(delayMs),
+    };
     const level = pace === 'cap' ? 'error' : pace === 'at_once' ? 'info' : 'warn';
     logger[level](fields, reason);
     await pause(clock, delayMs, stopping.signal);

@@ -120,7 +120,7 @@ describe('what a hostile peer sends', () => {
     for (let i = 0; i < 300; i += 1) peer.send({ type: 'error', code: 'x', message: 'no' });
     peer.send({ type: 'ack', seq: 1 });
     await under.listener.acks.next();
-    assert.ok(under.log.lines.filter(({ event }) => event === 'link.peer_error').length <= 100);
+    assert.ok(under.log.lines.filter(({ event }) => event === 'link.peer-error').length <= 100);
   });
 
   test('the token is in no log line, though the peer sends it back', async () => {

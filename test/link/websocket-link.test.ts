@@ -46,7 +46,7 @@ describe('welcome', () => {
     under.clock.step(60_001);
     under.link.start(under.listener);
     await welcomed(server, under);
-    const skews = under.log.lines.filter(({ event }) => event === 'link.clock_skew');
+    const skews = under.log.lines.filter(({ event }) => event === 'link.clock-skew');
     assert.deepEqual(
       skews.map(({ level, skewMs }) => [level, skewMs]),
       [['warn', -60_001]],
@@ -117,7 +117,7 @@ describe('liveness', () => {
     assert.ok(connection.send({ type: 'error', code: 'test', message: 'é'.repeat(600_000) }));
     assert.ok(connection.send({ type: 'job.received', jobId: 'next' }));
     assert.deepEqual(await peer.next(), { type: 'job.received', jobId: 'next' });
-    assert.ok(under.log.lines.some(({ event }) => event === 'link.frame_too_large'));
+    assert.ok(under.log.lines.some(({ event }) => event === 'link.frame-too-large'));
   });
 
   test('with a thousand jobs unstored the socket is not read, until half are stored', async () => {
@@ -232,7 +232,7 @@ test('a job that cannot be stored is logged with its id', async () => {
   under.listener.store = () => Promise.reject(new Error('disk full'));
   under.link.start(under.listener);
   const { peer } = await welcomed(server, under);
-  const logged = under.log.next('link.job_not_stored');
+  const logged = under.log.next('link.job-not-stored');
   peer.send({ type: 'job', job: revokeJob('j') });
   const line = await logged;
   assert.deepEqual([line.level, line.jobId, line['problem']], ['error', 'j', 'disk full']);

@@ -10,7 +10,7 @@ export function prepareStateDirectory(stateDir: string, logger: Logger | undefin
     if ((mode & 0o077) === 0) return;
     chmodSync(stateDir, 0o700);
     logger?.warn(
-      { event: 'ledger.directory_tightened', stateDir, mode: mode.toString(8) },
+      { event: 'ledger.directory-tightened', stateDir, mode: mode.toString(8) },
       'the state directory was open to others; its mode is now 0700',
     );
   } catch (error) {
