@@ -65,6 +65,8 @@ export interface LedgerIdentity {
   readonly ledgerId: string;
   readonly connectorId: string;
   readonly nextSeq: number;
+  /** When it was found to be an older copy and took a new id; null where it never was. */
+  readonly replacedAt: Instant | null;
 }
 
 /** When the directory last refused our bind (result 49), and a check value of what was refused. */
@@ -147,6 +149,8 @@ export interface Ledger {
   /** The earliest end of an active grant. */
   nextExpiry(): Promise<Instant | null>;
   unfinished(): Promise<Unfinished>;
+  /** How many live grants are of a period whose standing is unknown. */
+  countOwnershipUnknown(): Promise<number>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
   listGrants(query: {
     readonly endedSince: Instant | null;

@@ -318,10 +318,22 @@ function eventRules(open: OpenLedger): void {
     const seqs = (await ledger.events(ALL)).map(({ seq }) => seq);
     assert.deepEqual(seqs, [10, 11, 12, 13]);
     assert.equal(renewed.nextSeq, 14);
+    assert.equal(before.replacedAt, null);
+    assert.notEqual(renewed.replacedAt, null);
   });
 }
 
 function grantRules(open: OpenLedger): void {
+  test('live grants of unknown standing are counted until it is known', async (t) => {
+    const { ledger } = await open(t);
+    const unknown = samplePeriod({ standing: 'unknown' });
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    await ledger.activate({ grant: activeGrant('a'), period: unknown, intentId: null, placeholder: null }, quietly());
+    assert.equal(await ledger.countOwnershipUnknown(), 1);
+    await ledger.savePeriod({ ...unknown, standing: false }, quietly());
+    assert.equal(await ledger.countOwnershipUnknown(), 0);
+  });
+
   test('a grant is read as it was saved, in each of its states', async (t) => {
     const first = await open(t);
     const grants = {

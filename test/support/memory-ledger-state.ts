@@ -23,6 +23,7 @@ interface KeptIntent {
 /** Everything that survives a crash. Replaced as a whole by each call, so that a call that fails leaves no trace. */
 export interface State {
   ledgerId: string;
+  replacedAt: Instant | null;
   connectorId: string;
   nextSeq: number;
   nextIntentId: number;
@@ -43,6 +44,7 @@ export interface State {
 export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connectorId: string }): State {
   return {
     ledgerId,
+    replacedAt: null,
     connectorId,
     nextSeq: 1,
     nextIntentId: 1,
@@ -71,8 +73,8 @@ export function copyOf(state: State): State {
   };
 }
 
-export function identityOf({ ledgerId, connectorId, nextSeq }: State): LedgerIdentity {
-  return { ledgerId, connectorId, nextSeq };
+export function identityOf({ ledgerId, connectorId, nextSeq, replacedAt }: State): LedgerIdentity {
+  return { ledgerId, connectorId, nextSeq, replacedAt };
 }
 
 export function raiseClockMark(draft: State, mark: Instant): void {
@@ -112,6 +114,7 @@ export function renewLedger(draft: State, ledgerId: string, at: Instant): void {
   }));
   draft.nextSeq = first + draft.events.length;
   draft.ledgerId = ledgerId;
+  draft.replacedAt = at;
 }
 
 function openJob({ jobs }: State, jobId: JobId): StoredJob {

@@ -39,6 +39,8 @@ export interface MemoryLedger extends Ledger {
   /** The same ledger opened again after `close`. */
   reopen(): MemoryLedger;
   auditRecords(): readonly AuditRecord[];
+  /** Everything that would survive a crash now; not to be changed. */
+  peek(): Readonly<State>;
 }
 
 /** Opens a new ledger in memory. Ledger ids are counted, so that runs are alike. */
@@ -111,6 +113,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
     },
     reopen: reopened,
     auditRecords: () => state.audit,
+    peek: () => state,
 
     identity: () => read('identity', identityOf),
     renew: (consequence) =>
@@ -202,6 +205,11 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
           .slice(0, limit),
       ),
     nextExpiry: () => read('nextExpiry', (draft) => activeByExpiry(draft)[0]?.expiresAt ?? null),
+    countOwnershipUnknown: () =>
+      read(
+        'countOwnershipUnknown',
+        ({ grants }) => [...grants.values()].filter((grant) => isLive(grant) && grant.standing === 'unknown').length,
+      ),
     unfinished: () =>
       read('unfinished', (draft) => ({
         jobs: openJobs(draft),

@@ -68,5 +68,5 @@ export function renewLedger(database: Database, { ledgerId, at }: { ledgerId: st
     at,
     event: { kind: 'ledger.replaced', previousLedgerId: previous.ledgerId },
   });
-  replaceLedgerId(database, ledgerId);
+  replaceLedgerId(database, { ledgerId, at });
 }

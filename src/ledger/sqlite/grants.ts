@@ -17,6 +17,7 @@ const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
   failed: [],
 };
 
+const grantCountRow = z.strictObject({ grants: z.int() });
 const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
 
 /** What is known under a grant id. */
@@ -85,6 +86,12 @@ export function readDueGrants(database: Database, { now, limit }: { now: Instant
 export function readNextExpiry(database: Database): Instant | null {
   const row = database.row(`SELECT min(expires_at) AS expires_at FROM grants WHERE state = 'active'`);
   return readRow(nextExpiryRow, row).expires_at;
+}
+
+/** How many live grants are of a period whose standing is unknown. */
+export function countOwnershipUnknown(database: Database): number {
+  const row = database.row(`SELECT count(*) AS grants FROM grants WHERE state IN ('active', 'ending') AND standing = 'unknown'`);
+  return readRow(grantCountRow, row).grants;
 }
 
 /** Every pending grant, in order of id. */

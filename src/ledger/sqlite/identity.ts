@@ -4,16 +4,26 @@ import { type BindRefusal, LedgerError, type LedgerIdentity } from '../ledger.ts
 import { instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 
-const identityRow = z.strictObject({ ledger_id: z.string(), connector_id: z.string(), next_seq: z.int().positive() });
+const identityRow = z.strictObject({
+  ledger_id: z.string(),
+  connector_id: z.string(),
+  next_seq: z.int().positive(),
+  replaced_at: instantColumn.nullable(),
+});
 const clockRow = z.strictObject({ clock_mark: instantColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
 /** What this ledger is; null while it has just been made. */
 export function findIdentity(database: Database): LedgerIdentity | null {
-  const row = database.row('SELECT ledger_id, connector_id, next_seq FROM identity');
+  const row = database.row('SELECT ledger_id, connector_id, next_seq, replaced_at FROM identity');
   if (row === undefined) return null;
-  const { ledger_id: ledgerId, connector_id: connectorId, next_seq: nextSeq } = readRow(identityRow, row);
-  return { ledgerId, connectorId, nextSeq };
+  const {
+    ledger_id: ledgerId,
+    connector_id: connectorId,
+    next_seq: nextSeq,
+    replaced_at: replacedAt,
+  } = readRow(identityRow, row);
+  return { ledgerId, connectorId, nextSeq, replacedAt };
 }
 
 /** What this ledger is. */
@@ -24,7 +34,10 @@ export function readIdentity(database: Database): LedgerIdentity {
 }
 
 /** Gives a new ledger its identity. */
-export function createIdentity(database: Database, { ledgerId, connectorId }: Omit<LedgerIdentity, 'nextSeq'>): void {
+export function createIdentity(
+  database: Database,
+  { ledgerId, connectorId }: Pick<LedgerIdentity, 'ledgerId' | 'connectorId'>,
+): void {
   database.run(
     `INSERT INTO identity (one, ledger_id, connector_id, next_seq, clock_mark)
      VALUES (1, :ledgerId, :connectorId, 1, :clockMark)`,
@@ -32,8 +45,8 @@ export function createIdentity(database: Database, { ledgerId, connectorId }: Om
   );
 }
 
-export function replaceLedgerId(database: Database, ledgerId: string): void {
-  database.run('UPDATE identity SET ledger_id = :ledgerId', { ledgerId });
+export function replaceLedgerId(database: Database, { ledgerId, at }: { ledgerId: string; at: Instant }): void {
+  database.run('UPDATE identity SET ledger_id = :ledgerId, replaced_at = :at', { ledgerId, at });
 }
 
 /** Takes the next `count` sequence numbers, and returns the first. */

@@ -10,6 +10,7 @@ CREATE TABLE identity (
   -- A counter of its own: acknowledged events are deleted, and their numbers must not come back.
   next_seq INTEGER NOT NULL CHECK (next_seq >= 1),
   clock_mark INTEGER NOT NULL,
+  replaced_at INTEGER,
   bind_refused_at INTEGER,
   bind_fingerprint TEXT,
   CHECK ((bind_refused_at IS NULL) = (bind_fingerprint IS NULL))
@@ -54,6 +55,7 @@ CREATE INDEX live_grants ON grants (user_id, group_id) WHERE state IN ('active',
 CREATE INDEX pending_grants ON grants (grant_id) WHERE state = 'pending';
 CREATE INDEX ending_grants ON grants (grant_id) WHERE state = 'ending';
 CREATE INDEX open_grants ON grants (grant_id) WHERE state IN ('pending', 'active', 'ending');
+CREATE INDEX unknown_grants ON grants (grant_id) WHERE standing = 'unknown';
 CREATE INDEX over_grants ON grants (over_at) WHERE state IN ('ended', 'failed');
 
 CREATE TABLE remembered_revokes (

@@ -4,6 +4,7 @@ import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
 import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
+  countOwnershipUnknown,
   findKnown,
   insertRevoke,
   liveGrantsOf,
@@ -113,6 +114,7 @@ function grantMethods(
   | 'dueGrants'
   | 'nextExpiry'
   | 'unfinished'
+  | 'countOwnershipUnknown'
   | 'listGrants'
 > {
   return {
@@ -142,6 +144,7 @@ function grantMethods(
         ending: readEndingGrants(database),
         intents: readOpenIntents(database),
       })),
+    countOwnershipUnknown: () => queue.run(() => countOwnershipUnknown(database)),
     listGrants: (query) => queue.run(() => readGrants(database, query)),
   };
 }
