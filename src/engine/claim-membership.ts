@@ -10,7 +10,7 @@ import type { EngineParts } from './engine-parts.ts';
 import type { PutIn } from './put-in.ts';
 import { succeeded, viewOf } from './views.ts';
 
-type Member = Extract<PutIn, { kind: 'member' }>;
+export type Member = Extract<PutIn, { kind: 'member' }>;
 
 /** The grant as it is once its membership was proved. */
 export function activated({
@@ -36,7 +36,7 @@ export function activated({
 
 /** Claims a proved membership in one transaction: the grant, its period, the outcome of every job that waited for it. */
 export async function claim(
-  { ledger, time, log, failPoints, lateWrites }: EngineParts,
+  { ledger, time, log, failPoints }: EngineParts,
   { active, member, jobs, outcome }: { active: ActiveGrant; member: Member; jobs: readonly StoredJob[]; outcome: Outcome },
 ): Promise<void> {
   const at = time.now();
@@ -63,7 +63,6 @@ export async function claim(
     { grant: active, period: member.period, intentId: member.intentId, placeholder: member.placeholder },
     { at, events: driftEvents(active, member), results: jobs.map((job) => succeeded(job, outcome, active)), audit },
   );
-  lateWrites.settled(grantId);
   failPoints('grant.claimed');
   const [job] = jobs;
   log.info(

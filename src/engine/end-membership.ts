@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../access/audit.ts';
 import { closeGrant, type EndedMembership, type EndingGrant, type Standing } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
 import { type EndingValue, judgeEnding, memberValueOf, type Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
@@ -12,7 +13,7 @@ import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
-import { notApplied, sameValue } from './put-in.ts';
+import { asWritten, notApplied, sameValue, shownAnswer } from './put-in.ts';
 import { failed, REVOKE_OUTCOMES, succeeded, viewOf } from './views.ts';
 
 interface Attempt {
@@ -46,7 +47,6 @@ export async function attemptEnding(
       try {
         return await tryEnding(parts, attempt);
       } catch (error) {
-        if (error instanceof DirectoryError && error.sent) parts.lateWrites.lost(grantId);
         return later(parts, attempt, directoryJobError(error));
       }
     });
@@ -56,16 +56,23 @@ export async function attemptEnding(
 async function tryEnding(parts: EngineParts, attempt: Attempt): Promise<Attempted> {
   const { grant } = attempt;
   const state = await parts.ledger.pairState(grant.pair);
-  const period = state.period ?? periodOf(grant, state.intent);
+  const known = state.period ?? periodOf(grant, state.intent);
+  // An addition that is not settled was written over an absent membership: what is found now is ours.
+  const period = state.intent?.kind === 'add' ? asWritten(known, state.intent) : known;
   if (state.grants.some((other) => other.grantId !== grant.grantId)) {
+    // The intent of this grant is closed with it; the intent of another stays open and speaks for itself.
+    const remaining = state.intent?.grantId === grant.grantId ? period : known;
     return claimEnded(parts, attempt, {
       membership: 'kept_by_grant',
-      standing: period.standing,
-      remaining: period,
+      standing: remaining.standing,
+      remaining,
       placeholder: null,
     });
   }
-  if (period.standing === 'unknown') return later(parts, attempt, ownershipUnknown(grant));
+  if (period.standing === 'unknown') {
+    parts.onProbed(grant.pair);
+    return later(parts, attempt, ownershipUnknown(grant));
+  }
   const found = await look(parts, attempt, { state, period });
   if ('done' in found) return found;
   return conclude(parts, attempt, { state, period, found });
@@ -104,10 +111,9 @@ async function look(
   if (group === null) return groupMissing(parts, attempt, { state, period, user });
 
   const attribute = period.memberAttribute;
-  const written = [...period.values, ...(state.intent?.kind === 'add' ? state.intent.values : [])];
   const named = user === null ? null : memberValueOf(attribute, user);
   const current = named?.kind === 'value' ? named.value : null;
-  const recorded = [...new Set(written)].filter((value) => current === null || !sameValue(attribute, value, current));
+  const recorded = period.values.filter((value) => current === null || !sameValue(attribute, value, current));
   const candidates = current === null ? recorded : [current, ...recorded];
   const presences = await directory.probe({ group: group.dn, attribute, values: candidates }, signal);
   failPoints('end.probed-before');
@@ -156,6 +162,9 @@ async function conclude(
   const { remove, recreated } = judgeEnding(found.values, period);
   if (remove.length > 0) return removeValues(parts, attempt, { state, period, found, remove, recreated });
 
+  const late = waitForLateWrites(parts, attempt);
+  if (late !== null) return late;
+
   if (found.user === null) {
     const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
@@ -173,6 +182,18 @@ async function conclude(
     placeholder: placedByIntent(state.intent, attempt.grant.pair),
     recreated,
   });
+}
+
+/** Absence proves nothing while an addition of ours may still take effect. */
+function waitForLateWrites(parts: EngineParts, attempt: Attempt): Promise<Attempted> | null {
+  const { pair } = attempt.grant;
+  const remainingMs = parts.lateWrites.remainingMs(pair);
+  if (remainingMs === 0) return null;
+  const error = jobError(
+    'directory_unavailable',
+    `"${pair.user.dn}" is not in "${pair.group.dn}" now, but an addition whose answer was lost may still take effect; waiting until it cannot`,
+  );
+  return later(parts, attempt, error, remainingMs);
 }
 
 /** A user that cannot be found may be where we cannot look, and still a member by a name that we do not know. */
@@ -211,8 +232,7 @@ interface Removal {
 async function removeValues(parts: EngineParts, attempt: Attempt, removal: Removal): Promise<Attempted> {
   const { state, found } = removal;
   // Its write did not take effect, or not for every value: what is still there is deleted under a new intent.
-  if (state.intent !== null) await closeSettled(parts, state.intent);
-  const first = await sendRemoval(parts, attempt, removal, null);
+  const first = await sendRemoval(parts, attempt, removal, { placeholder: null, replaced: state.intent });
   if (!first.lastMember) return first.attempted;
   const value = parts.placeholder;
   const [there] = await parts.directory.probe(
@@ -225,24 +245,12 @@ async function removeValues(parts: EngineParts, attempt: Attempt, removal: Remov
       attempt,
       refusedEnding(attempt.grant, 'the schema demands another member although the placeholder is in the group'),
     );
-  return (await sendRemoval(parts, attempt, removal, value)).attempted;
+  return (await sendRemoval(parts, attempt, removal, { placeholder: value, replaced: null })).attempted;
 }
 
 /** What an intent came to when the probe shows the member: a removal failed, an addition took effect. */
-async function closeSettled({ ledger, time }: EngineParts, intent: Intent): Promise<void> {
-  const at = time.now();
-  await ledger.closeIntent(intent.intentId, {
-    at,
-    audit: [
-      {
-        kind: 'intent.closed',
-        at,
-        grantId: intent.grantId,
-        pair: intent.pair,
-        facts: { applied: intent.kind === 'add', why: 'probe: member' },
-      },
-    ],
-  });
+function settledRecord({ kind, grantId, pair }: Intent, at: Instant): AuditRecord {
+  return { kind: 'intent.closed', at, grantId, pair, facts: { applied: kind === 'add', why: 'probe: member' } };
 }
 
 interface Sent {
@@ -255,7 +263,7 @@ async function sendRemoval(
   parts: EngineParts,
   attempt: Attempt,
   { period, found, remove, recreated }: Removal,
-  placeholder: string | null,
+  { placeholder, replaced }: { placeholder: string | null; replaced: Intent | null },
 ): Promise<Sent> {
   const { ledger, directory, time, failPoints } = parts;
   const { grant } = attempt;
@@ -272,16 +280,19 @@ async function sendRemoval(
     memberAttribute: attribute,
     values: remove,
     preImage: 'member',
-    placeholder,
+    // One that an unsettled removal sent may stand there by now, and is ours.
+    placeholder: placeholder ?? (replaced?.kind === 'remove' ? replaced.placeholder : null),
     at,
   };
-  const deleting: Period = { ...period, deleteSent: true };
+  const values = [...period.values, ...remove.filter((one) => !period.values.includes(one))];
+  const deleting: Period = { ...period, values, deleteSent: true };
   const opened = await ledger.openIntent(
     intent,
-    { period: deleting, replaces: null },
+    { period: deleting, replaces: replaced?.intentId ?? null },
     {
       at,
       audit: [
+        ...(replaced === null ? [] : [settledRecord(replaced, at)]),
         {
           kind: 'intent.opened',
           at,
@@ -309,7 +320,9 @@ async function sendRemoval(
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };
     }
-    const placed = placeholder === null ? null : { groupId: pair.group.id, value: placeholder };
+    const late = waitForLateWrites(parts, attempt);
+    if (late !== null) return { lastMember: false, attempted: await late };
+    const placed = opened.placeholder === null ? null : { groupId: pair.group.id, value: opened.placeholder };
     return {
       lastMember: false,
       attempted: await claimEnded(parts, attempt, {
@@ -325,14 +338,10 @@ async function sendRemoval(
     return { lastMember: false, attempted: await later(parts, attempt, unknownMembership(found.group.dn)) };
   await notApplied(parts, opened, answer.result);
   if (answer.result === 'last_member' && placeholder === null) return { lastMember: true, attempted: { done: false } };
-  const why =
-    answer.ldap === null
-      ? answer.result
-      : `${answer.ldap.resultName} (${answer.ldap.resultCode})${answer.ldap.diagnosticMessage === '' ? '' : `: ${answer.ldap.diagnosticMessage}`}`;
   return {
     lastMember: false,
     attempted: await later(parts, attempt, {
-      ...refusedEnding(grant, `the directory answered ${why}`),
+      ...refusedEnding(grant, `the directory answered ${shownAnswer(answer)}`),
       ...(answer.ldap === null ? {} : { ldap: answer.ldap }),
     }),
   };
@@ -359,7 +368,7 @@ async function claimEnded(
   { grant, jobs }: Attempt,
   { membership, standing, remaining, placeholder, recreated = [] }: Ended,
 ): Promise<Attempted> {
-  const { ledger, time, log, failPoints, lateWrites } = parts;
+  const { ledger, time, log, failPoints } = parts;
   const at = time.now();
   const ended = closeGrant(grant, { membership, standing, endedAt: at });
   const results = jobs.map(
@@ -397,7 +406,8 @@ async function claimEnded(
     { grant: ended, period: remaining, placeholder },
     { at, events: [...drifted, { kind: 'grant.ended', grant: view, cause: grant.cause, membership }], results, audit },
   );
-  lateWrites.settled(grant.grantId);
+  // Its intent is closed with it, so nothing of the pair is left to be looked at.
+  parts.onProbed(grant.pair);
   failPoints('end.claimed');
   const [job] = jobs;
   log.info(

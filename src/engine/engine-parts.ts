@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GrantId } from '../access/ids.ts';
-import type { Pair } from '../access/reference.ts';
+import { type Pair, pairKey } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -47,32 +47,37 @@ export interface EngineParts {
   /** Serial per grant (`grant:…`), then per pair (`pair:…`), always taken in that order. */
   readonly locks: KeyedLock;
   readonly signal: AbortSignal;
-  /** Called when a pair has been looked at: a start takes no new grants before every open intent has been. */
+  /** Called when a pair has been looked at: a start writes no new grants before every open intent has been. */
   readonly onProbed: (pair: Pair) => void;
+  /** False while a start has not yet looked at what an earlier life left open, and this grant owns none of it. */
+  readonly mayWrite: (grantId: GrantId) => boolean;
 }
 
-/** Remembers writes whose outcome was unknown, until they can no longer take effect late. */
+/** Remembers additions whose outcome was unknown, until they can no longer take effect late. */
 export interface LateWrites {
-  /** A write for this grant was handed to the socket, and its answer never came. */
-  lost(grantId: GrantId): void;
+  /** An addition of this pair was handed to the socket, and its answer never came. */
+  lost(pair: Pair): void;
   /** How long until a negative probe proves that nothing came of it, in milliseconds; 0 where it does now. */
-  remainingMs(grantId: GrantId): number;
-  /** The grant needs no more watching. */
-  settled(grantId: GrantId): void;
+  remainingMs(pair: Pair): number;
 }
 
 /**
  * A modify whose connection was lost is applied four times in five, sometimes after the next connection was served
- * (RFC 4511 §3.1). A restart begins the wait anew, which errs on the side of waiting.
+ * (RFC 4511 §3.1). It belongs to the pair and is forgotten by time alone: it may take effect after its grant was written
+ * again, and even after another grant was. A restart begins the wait anew, which errs on the side of waiting.
  */
 export function lateWrites({ clock, lateWriteMs }: { clock: Clock; lateWriteMs: number }): LateWrites {
-  const lostAtMs = new Map<GrantId, number>();
+  const lostAtMs = new Map<string, number>();
+  const leftMs = (atMs: number): number => Math.max(0, atMs + lateWriteMs - clock.monotonicMs());
   return {
-    lost: (grantId) => void lostAtMs.set(grantId, clock.monotonicMs()),
-    remainingMs(grantId) {
-      const at = lostAtMs.get(grantId);
-      return at === undefined ? 0 : Math.max(0, at + lateWriteMs - clock.monotonicMs());
+    lost(pair) {
+      // Bounded by what can be lost within the wait: older ones leave as new ones come.
+      for (const [key, atMs] of lostAtMs) if (leftMs(atMs) === 0) lostAtMs.delete(key);
+      lostAtMs.set(pairKey(pair), clock.monotonicMs());
     },
-    settled: (grantId) => void lostAtMs.delete(grantId),
+    remainingMs(pair) {
+      const atMs = lostAtMs.get(pairKey(pair));
+      return atMs === undefined ? 0 : leftMs(atMs);
+    },
   };
 }

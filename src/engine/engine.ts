@@ -1,8 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
-import { pairKey } from '../access/reference.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
@@ -71,7 +70,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { ledger, directory, clock, random, log, failPoints, policy, timings } = options;
   const stopping = new AbortController();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
-  const recovering = recovery();
+  const recovering = recovery(() => pursued.kickAll());
   const parts: EngineParts = {
     ledger,
     directory,
@@ -88,22 +87,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     locks: keyedLock(),
     signal: stopping.signal,
-    onProbed: (pair) => recovering.probed(pairKey(pair)),
+    onProbed: recovering.probed,
+    mayWrite: recovering.mayWrite,
   };
   const pursued = pursuits({ clock, random, log });
   const out = outbox({ ledger, log, failPoints });
   const expiring = expiry(parts, pursueEnding);
   const way = intake(parts, {
-    pursueGrant: ({ grantId }) => recovering.after(grantId, () => pursueGrant(grantId)),
+    pursueGrant: ({ grantId }) => pursueGrant(grantId),
     pursueEnding,
-    pursueUpdate: (grantId, jobId) =>
-      recovering.after(grantId, () =>
-        pursued.pursue({
-          key: `update:${jobId}`,
-          urgency: 'grant',
-          attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
-        }),
-      ),
+    pursueUpdate,
     answerCheck: (stored) =>
       pursued.pursue({ key: `check:${stored.jobId}`, urgency: 'grant', attempt: () => told(answerCheck(parts, stored)) }),
     answerList: (stored, query) =>
@@ -118,7 +111,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     pursued.pursue({
       key: `grant:${grantId}`,
       urgency: 'grant',
-      attempt: (nextDelayMs) => told(attemptGrant(parts, { grantId, nextDelayMs, onEnding: pursueEnding })),
+      attempt: (nextDelayMs) =>
+        told(attemptGrant(parts, { grantId, nextDelayMs, steps: { onEnding: pursueEnding, onUpdate: pursueUpdate } })),
+    });
+  }
+
+  function pursueUpdate(grantId: GrantId, jobId: JobId): void {
+    pursued.pursue({
+      key: `update:${jobId}`,
+      urgency: 'grant',
+      attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
     });
   }
 
@@ -249,8 +251,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     listener,
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
-      await recovering.begin(parts, { pursueGrant, pursueEnding, decide });
+      const unfinished = await recovering.find(parts);
+      // Before anything that may wait for the directory.
       expiring.start();
+      await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
         const rows = await ledger.forget((time.now() - policy.retentionMs) as Instant);

@@ -1,21 +1,22 @@
 import type { AuditRecord } from '../access/audit.ts';
 import { grantDeadline } from '../access/expiry.ts';
 import { endGrant, expiryOf, type FailedGrant, type PendingGrant } from '../access/grant.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import type { GrantJob } from '../access/job.ts';
+import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
-import { judgeEnd } from '../access/policy.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
-import { activated, claim, trace } from './claim-membership.ts';
+import { activated, claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { foundApplied, putIn } from './put-in.ts';
+import { clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
 import { resolvePair, writableValue } from './resolve-pair.ts';
 import { failed, succeeded } from './views.ts';
 
@@ -41,39 +42,48 @@ export function splitJobs(jobs: readonly StoredJob[]): { waiting: readonly Waiti
   return { waiting, revokes: jobs.filter(({ job }) => job?.kind === 'revoke') };
 }
 
-/**
- * One attempt to turn a pending grant into a membership. `onEnding` is called where the grant went over to its ending.
- */
+/** What a grant that was found written after all leaves to be done. */
+export interface FoundSteps {
+  /** It was cancelled meanwhile: it goes over to its ending. */
+  onEnding(grantId: GrantId): void;
+  /** A job joined the grant after the write was begun: it changes an active grant now. */
+  onUpdate(grantId: GrantId, jobId: JobId): void;
+}
+
+/** One attempt to turn a pending grant into a membership. */
 export async function attemptGrant(
   parts: EngineParts,
-  { grantId, nextDelayMs, onEnding }: { grantId: GrantId; nextDelayMs: number; onEnding: (grantId: GrantId) => void },
+  { grantId, nextDelayMs, steps }: { grantId: GrantId; nextDelayMs: number; steps: FoundSteps },
 ): Promise<Attempted> {
   return parts.locks.run(`grant:${grantId}`, 'grant', async () => {
     const { grant } = await parts.ledger.known(grantId);
     if (grant?.state !== 'pending') return DONE;
     const attempt: Attempt = { grant, ...splitJobs(await parts.ledger.attachedJobs(grantId)), nextDelayMs };
     try {
-      return await tryGrant(parts, attempt, onEnding);
+      return await tryGrant(parts, attempt, steps);
     } catch (error) {
       return wait(parts, attempt, directoryJobError(error));
     }
   });
 }
 
-async function tryGrant(parts: EngineParts, attempt: Attempt, onEnding: (grantId: GrantId) => void): Promise<Attempted> {
+async function tryGrant(parts: EngineParts, attempt: Attempt, steps: FoundSteps): Promise<Attempted> {
   const { grant } = attempt;
   const intent = grant.pair === null ? null : (await parts.ledger.pairState(grant.pair)).intent;
   const own = intent?.grantId === grant.grantId ? intent : null;
   if (own !== null) {
-    const settled = await settleOwnIntent(parts, { attempt, intent: own, onEnding });
+    const settled = await settleOwnIntent(parts, { attempt, intent: own, steps });
     if (settled !== null) return settled;
   }
   const over = reasonToStop(attempt, parts.time.now());
   if (over !== null) return fail(parts, attempt, over);
+  if (!parts.time.trusted()) return fail(parts, attempt, clockUntrusted());
+  if (!parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
 
   const resolved = await resolveAll(parts, attempt);
   if (!resolved.ok) return fail(parts, attempt, resolved.error);
   const { user, group, pair, waiting } = resolved;
+  if (grant.pair !== null && !samePair(pair, grant.pair)) return fail(parts, attempt, otherEntry(grant.pair, pair));
   const decisive = newest(waiting);
   const judged = {
     ...attempt,
@@ -90,15 +100,15 @@ async function tryGrant(parts: EngineParts, attempt: Attempt, onEnding: (grantId
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, { user, group });
   if (denied !== null) return fail(parts, judged, denied);
-  return parts.locks.run(`pair:${pairKey(pair)}`, 'grant', () => writeGrant(parts, judged, { user, group, pair }));
+  return parts.locks.run(`pair:${pairKey(pair)}`, 'grant', () => writeGrant(parts, judged, { user, group, pair, steps }));
 }
 
 /** A pending grant whose write may have taken effect: found out by reading, before anything else. */
 async function settleOwnIntent(
   parts: EngineParts,
-  { attempt, intent, onEnding }: { attempt: Attempt; intent: Intent; onEnding: (grantId: GrantId) => void },
+  { attempt, intent, steps }: { attempt: Attempt; intent: Intent; steps: FoundSteps },
 ): Promise<Attempted | null> {
-  const { directory, ledger, signal, lateWrites, failPoints } = parts;
+  const { directory, ledger, signal, failPoints } = parts;
   return parts.locks.run(`pair:${pairKey(intent.pair)}`, 'grant', async () => {
     const group = await directory.locateGroup(intent.pair.group.id, signal);
     if (group === null) return groupMissing(parts, attempt, intent);
@@ -110,38 +120,54 @@ async function settleOwnIntent(
     parts.onProbed(intent.pair);
     if (presence === 'member') {
       const { period } = await ledger.pairState(intent.pair);
-      const member = foundApplied(intent, period);
-      const active = activated({
-        grant: attempt.grant,
-        pair: intent.pair,
-        member,
-        end: newest(attempt.waiting)?.job.end ?? attempt.grant.end,
-      });
-      if (attempt.revokes.length === 0) {
-        await claim(parts, { active, member, jobs: attempt.waiting.map(({ stored }) => stored), outcome: 'granted' });
-        return DONE;
-      }
-      // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it.
-      const at = parts.time.now();
-      await ledger.activate(
-        { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
-        { at, audit: [] },
-      );
-      await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
-        at,
-        audit: [{ kind: 'grant.ending', at, grantId: active.grantId, pair: active.pair, facts: { cause: 'revoked' } }],
-      });
-      lateWrites.settled(active.grantId);
-      onEnding(active.grantId);
-      return DONE;
+      return claimFound(parts, attempt, { intent, period, steps });
     }
-    if (presence !== 'absent') return wait(parts, attempt, unknownMembership(group.dn));
-    const stopping = reasonToStop(attempt, parts.time.now());
-    const remainingMs = lateWrites.remainingMs(attempt.grant.grantId);
-    if (stopping !== null && remainingMs > 0) return wait(parts, attempt, lateWrite(stopping), remainingMs);
     // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
-    return null;
+    return presence === 'absent' ? null : wait(parts, attempt, unknownMembership(group.dn));
   });
+}
+
+/** The write took effect after all. The pair is locked. */
+async function claimFound(
+  parts: EngineParts,
+  attempt: Attempt,
+  { intent, period, steps }: { intent: Intent; period: Period | null; steps: FoundSteps },
+): Promise<Attempted> {
+  const { ledger } = parts;
+  const { grant, waiting, revokes } = attempt;
+  const { grantId } = grant;
+  const member = foundApplied(intent, period);
+  const first = writtenFor(parts, waiting, member);
+  const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
+  if (revokes.length === 0) {
+    await claim(parts, { active, member, jobs: first === undefined ? [] : [first.stored], outcome: 'granted' });
+    // Nobody has judged the ends and the references of those that joined since.
+    for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
+    return DONE;
+  }
+  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it.
+  const at = parts.time.now();
+  await ledger.activate(
+    { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
+    { at, audit: [] },
+  );
+  await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
+    at,
+    audit: [{ kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } }],
+  });
+  steps.onEnding(grantId);
+  return DONE;
+}
+
+/** The job whose end the write is claimed with: the first that the policy allows. One was judged before the write. */
+function writtenFor(
+  parts: EngineParts,
+  waiting: readonly WaitingGrantJob[],
+  { at, period }: Member,
+): WaitingGrantJob | undefined {
+  const isAllowed = ({ job }: WaitingGrantJob): boolean =>
+    endRefusal(parts, { heldSince: period.heldSince, expiresAt: expiryOf(job.end, at), at }) === null;
+  return waiting.find(isAllowed) ?? waiting[0];
 }
 
 async function groupMissing(parts: EngineParts, attempt: Attempt, intent: Intent): Promise<Attempted> {
@@ -149,7 +175,7 @@ async function groupMissing(parts: EngineParts, attempt: Attempt, intent: Intent
   parts.onProbed(intent.pair);
   const verdict = await parts.goneProofs.ask({ entry: group, witness: user }, parts.signal);
   const error = jobError('group_not_found', `the group "${group.dn}" (${group.id}) is gone`);
-  if (verdict.kind === 'proven') return fail(parts, attempt, error);
+  if (verdict.kind === 'proven') return fail(parts, attempt, reasonToStop(attempt, parts.time.now()) ?? error);
   return wait(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
 }
 
@@ -201,14 +227,6 @@ async function resolveAll(parts: EngineParts, { grant, waiting }: Attempt): Prom
   return { ...first, waiting: agreeing };
 }
 
-/** The error of a job that names another user or group than its grant's. */
-export function otherPair(pair: Pair): JobError {
-  return jobError(
-    'grant_conflict',
-    `this grantId belongs to user "${pair.user.dn}" and group "${pair.group.dn}"; a grant of another pair needs an id of its own`,
-  );
-}
-
 async function dismiss(
   { ledger, time }: EngineParts,
   { stored }: WaitingGrantJob,
@@ -231,47 +249,10 @@ async function savePair({ ledger, time }: EngineParts, grant: PendingGrant): Pro
   });
 }
 
-/** Scope and protection, which bind every first write and every extension. */
-export function refusal(
-  { protectedGroups }: EngineParts,
-  { user, group }: { user: UserEntry; group: GroupEntry },
-): JobError | null {
-  if (!user.inScope)
-    return jobError(
-      'user_not_found',
-      `"${user.dn}" is no longer in LDAP_USERS_SCOPE, and a grant or an extension of one is bound by it`,
-    );
-  if (!group.inScope)
-    return jobError(
-      'group_not_found',
-      `"${group.dn}" is no longer in LDAP_GROUPS_SCOPE, and a grant or an extension of one is bound by it`,
-    );
-  if (protectedGroups.protects(group))
-    return jobError(
-      'group_protected',
-      `"${group.dn}" is protected by LATCHKEY_PROTECTED_GROUPS on the connector and is never granted`,
-    );
-  return null;
-}
-
-/** Whether the local policy lets the membership last that long. */
-export function endRefusal(
-  { policy }: EngineParts,
-  { heldSince, expiresAt, at }: { heldSince: Instant; expiresAt: Instant; at: Instant },
-): JobError | null {
-  if (expiresAt <= at) return jobError('job_expired', `the grant would end at ${formatInstant(expiresAt)}, which is past`);
-  const verdict = judgeEnd({ heldSince, expiresAt, maxGrantMs: policy.maxGrantMs });
-  if (verdict.allowed) return null;
-  return jobError(
-    'policy_denied',
-    `the membership would last until ${formatInstant(expiresAt)}; LATCHKEY_MAX_GRANT on the connector allows ${formatInstant(verdict.latestEnd)} at the latest, counted from ${formatInstant(heldSince)}`,
-  );
-}
-
 async function writeGrant(
   parts: EngineParts,
   attempt: Attempt,
-  { user, group, pair }: { user: UserEntry; group: GroupEntry; pair: Pair },
+  { user, group, pair, steps }: { user: UserEntry; group: GroupEntry; pair: Pair; steps: FoundSteps },
 ): Promise<Attempted> {
   const { grant, waiting } = attempt;
   const writable = writableValue(user, group);
@@ -302,6 +283,8 @@ async function writeGrant(
       await claim(parts, { active, member: put, jobs: waiting.map(({ stored }) => stored), outcome: put.finding });
       return DONE;
     }
+    case 'found':
+      return claimFound(parts, attempt, { intent: put.intent, period: state.period, steps });
     case 'denied':
       return fail(parts, attempt, put.error);
     case 'retry':
@@ -315,7 +298,7 @@ async function writeGrant(
 async function fail(parts: EngineParts, attempt: Attempt, error: JobError): Promise<Attempted> {
   const { ledger, time, log, lateWrites } = parts;
   const { grant, waiting, revokes } = attempt;
-  const remainingMs = lateWrites.remainingMs(grant.grantId);
+  const remainingMs = grant.pair === null ? 0 : lateWrites.remainingMs(grant.pair);
   if (remainingMs > 0) return wait(parts, attempt, lateWrite(error), remainingMs);
   const at = time.now();
   const failedGrant: FailedGrant = { state: 'failed', grantId: grant.grantId, pair: grant.pair, code: error.code, failedAt: at };
@@ -339,7 +322,6 @@ async function fail(parts: EngineParts, attempt: Attempt, error: JobError): Prom
     ...revokes.map((job) => succeeded(job, 'revoked', failedGrant)),
   ];
   await ledger.failGrant(failedGrant, { at, results, audit });
-  lateWrites.settled(grant.grantId);
   const [first] = waiting;
   log.warn(
     {

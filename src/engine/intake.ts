@@ -18,7 +18,7 @@ import type { ReceivedJob } from '../protocol/frames.ts';
 import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf } from './grant-membership.ts';
-import { clockUntrusted } from './update-grant.ts';
+import { clockUntrusted } from './refusals.ts';
 import { failed, succeeded } from './views.ts';
 
 /** What a decision asks to be done next. */

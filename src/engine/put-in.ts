@@ -11,7 +11,7 @@ import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 
-/** What putting a user into a group came to. Only `member` is proved; nothing is claimed yet. */
+/** What putting a user into a group came to. Only `member` and `found` are proved; nothing is claimed yet. */
 export type PutIn =
   | {
       readonly kind: 'member';
@@ -24,6 +24,8 @@ export type PutIn =
       /** Grants of ours that believed in a membership which the probe did not find. */
       readonly drifted: readonly LiveGrant[];
     }
+  /** An earlier write of this grant took effect after all; the end that is asked for now was not judged. */
+  | { readonly kind: 'found'; readonly intent: Intent }
   | { readonly kind: 'denied'; readonly error: JobError }
   | { readonly kind: 'retry'; readonly error: JobError };
 
@@ -52,9 +54,10 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
     signal,
   );
   failPoints('grant.probed-before');
+  parts.onProbed(pair);
   if (presence !== 'member' && presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };
 
-  if (presence === 'member' && request.unsettled !== null) return foundApplied(request.unsettled, state.period);
+  if (presence === 'member' && request.unsettled !== null) return { kind: 'found', intent: request.unsettled };
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
   const denied = request.judge({ at, heldSince });
@@ -76,7 +79,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
       finding,
       at,
       period: withValue(period, request),
-      intentId: request.unsettled?.intentId ?? null,
+      intentId: null,
       placeholder: null,
       drifted: [],
     };
@@ -107,23 +110,30 @@ function writtenPeriod(
   };
 }
 
+/** The period if the addition of an open intent took effect: it was only written over an absent membership. */
+export function asWritten(period: Period | null, { pair, memberAttribute, values, at }: Intent): Period {
+  return writtenPeriod(period, { pair, attribute: memberAttribute, values, heldSince: period?.heldSince ?? at });
+}
+
 /** What a proved write of an open intent amounts to, for the claim. */
 export function foundApplied(intent: Intent, period: Period | null): Extract<PutIn, { kind: 'member' }> {
-  const { pair, memberAttribute, values, at } = intent;
+  const { pair, at } = intent;
   return {
     kind: 'member',
     finding: 'granted',
     at,
-    period: writtenPeriod(period, { pair, attribute: memberAttribute, values, heldSince: period?.heldSince ?? at }),
+    period: asWritten(period, intent),
     intentId: intent.intentId,
     placeholder: intent.placeholder === null ? null : { groupId: pair.group.id, value: null },
     drifted: [],
   };
 }
 
+/** A member was seen: whatever delete of ours was sent, it is not why the value may be absent later. */
 function withValue(period: Period, { pair, attribute, value }: PutInRequest): Period {
-  if (period.memberAttribute !== attribute || period.values.includes(value)) return { ...period, pair };
-  return { ...period, pair, values: [...period.values, value] };
+  const seen = { ...period, pair, deleteSent: false };
+  if (period.memberAttribute !== attribute || period.values.includes(value)) return seen;
+  return { ...seen, values: [...period.values, value] };
 }
 
 async function write(
@@ -131,11 +141,16 @@ async function write(
   request: PutInRequest & { at: Instant; heldSince: Instant; leaving: string | null; forgotten: boolean },
 ): Promise<PutIn> {
   const { ledger, directory, failPoints, lateWrites } = parts;
-  const { grantId, pair, attribute, value, state, at, leaving } = request;
-  const period = writtenPeriod(state.period, { pair, attribute, values: [value], heldSince: request.heldSince });
+  const { grantId, pair, attribute, value, state, at, leaving, unsettled } = request;
+  // The write that is replaced may still take effect, by a name that the user had then.
+  const earlier = unsettled?.memberAttribute === attribute ? unsettled.values.filter((one) => one !== value) : [];
+  const values = [value, ...earlier];
+  const period = writtenPeriod(state.period, { pair, attribute, values, heldSince: request.heldSince });
+  const couldBeLate = unsettled !== null || lateWrites.remainingMs(pair) > 0;
   const intent = await ledger.openIntent(
-    { kind: 'add', grantId, pair, memberAttribute: attribute, values: [value], preImage: 'absent', placeholder: leaving, at },
-    { period: state.period === null ? null : period, replaces: request.unsettled?.intentId ?? null },
+    { kind: 'add', grantId, pair, memberAttribute: attribute, values, preImage: 'absent', placeholder: leaving, at },
+    // Not a word of the period yet: until a write of ours took effect, what others put there is theirs.
+    { period: null, replaces: unsettled?.intentId ?? null },
     {
       at,
       audit: [
@@ -159,20 +174,22 @@ async function write(
     );
   } catch (error) {
     const told = directoryJobError(error);
-    if (error instanceof DirectoryError && error.sent) lateWrites.lost(grantId);
+    if (error instanceof DirectoryError && error.sent) lateWrites.lost(pair);
     else await notApplied(parts, intent, told.message);
     return { kind: 'retry', error: told };
   }
   failPoints('grant.probed-after');
   const [presence, leavingPresence] = answer.presences;
-  if (presence === 'member') {
+  // A refused modify changes nothing: somebody else was faster, and the next look says whose membership it is.
+  const isOthers = presence === 'member' && answer.result !== 'ok' && !couldBeLate;
+  if (presence === 'member' && !isOthers) {
     const placeholder =
       request.forgotten || (leaving !== null && leavingPresence === 'absent') ? { groupId: pair.group.id, value: null } : null;
     return { kind: 'member', finding: 'granted', at, period, intentId: intent.intentId, placeholder, drifted: state.grants };
   }
-  if (presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };
+  if (presence !== 'absent' && !isOthers) return { kind: 'retry', error: unknownMembership(pair.group.dn) };
   await notApplied(parts, intent, answer.result);
-  return refusedOrRetry(answer, pair);
+  return isOthers ? { kind: 'retry', error: writeError(answer, pair, 'directory_unavailable') } : refusedOrRetry(answer, pair);
 }
 
 /** A probe showed that the write did not take effect, or it was never sent. */
@@ -186,31 +203,32 @@ export async function notApplied({ ledger, time }: EngineParts, intent: Intent, 
 
 /** A refusal of a grant is final; every other answer after which the user is absent deserves another look. */
 function refusedOrRetry(answer: ChangeAnswer, pair: Pair): PutIn {
-  const told =
-    answer.ldap === null
-      ? answer.result
-      : `${answer.ldap.resultName} (${answer.ldap.resultCode})${answer.ldap.diagnosticMessage === '' ? '' : `: ${answer.ldap.diagnosticMessage}`}`;
-  const message = `tried to add "${pair.user.dn}" to "${pair.group.dn}"; the directory answered ${told}, and the user is not a member`;
   switch (answer.result) {
     case 'refused':
     case 'last_member':
-      return {
-        kind: 'denied',
-        error: jobError(
-          'directory_refused',
-          `${message}. Check the rights of the connector's account on this group and the group's schema`,
-          answer.ldap ?? undefined,
-        ),
-      };
+      return { kind: 'denied', error: writeError(answer, pair, 'directory_refused') };
     case 'ok':
     case 'busy':
     case 'gone':
     case 'already_there':
     case 'already_absent':
-      return { kind: 'retry', error: jobError('directory_unavailable', message, answer.ldap ?? undefined) };
+      return { kind: 'retry', error: writeError(answer, pair, 'directory_unavailable') };
     default:
       return answer.result satisfies never;
   }
+}
+
+function writeError(answer: ChangeAnswer, pair: Pair, code: 'directory_refused' | 'directory_unavailable'): JobError {
+  const message = `tried to add "${pair.user.dn}" to "${pair.group.dn}"; the directory answered ${shownAnswer(answer)}, so nothing was written`;
+  const advice = ". Check the rights of the connector's account on this group and the group's schema";
+  return jobError(code, code === 'directory_refused' ? message + advice : message, answer.ldap ?? undefined);
+}
+
+/** What a directory answered, for a person. */
+export function shownAnswer({ result, ldap }: ChangeAnswer): string {
+  if (ldap === null) return result;
+  const detail = ldap.diagnosticMessage === '' ? '' : `: ${ldap.diagnosticMessage}`;
+  return `${ldap.resultName} (${ldap.resultCode})${detail}`;
 }
 
 /** True where two member values mean the same: names by folding, `memberUid` to the letter (RFC 2307, caseExactIA5Match). */

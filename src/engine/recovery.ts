@@ -1,6 +1,6 @@
 import type { GrantId } from '../access/ids.ts';
-import { pairKey } from '../access/reference.ts';
-import type { StoredJob } from '../ledger/ledger.ts';
+import { type Pair, pairKey } from '../access/reference.ts';
+import type { StoredJob, Unfinished } from '../ledger/ledger.ts';
 import type { EngineParts } from './engine-parts.ts';
 
 /** What a start does with what it finds unfinished. */
@@ -11,50 +11,37 @@ interface RecoverySteps {
 }
 
 export interface Recovery {
+  /** Reads what is unfinished, and holds new writes back until every open intent has been probed. */
+  find(parts: EngineParts): Promise<Unfinished>;
   /** Takes up everything that is unfinished; resolves when it is under way. */
-  begin(parts: EngineParts, steps: RecoverySteps): Promise<void>;
+  takeUp(parts: EngineParts, unfinished: Unfinished, steps: RecoverySteps): Promise<void>;
   /** The pair was looked at. */
-  probed(pair: string): void;
-  /** Runs `work` once every open intent that the start found has been probed; at once where it belongs to one of them. */
-  after(grantId: GrantId, work: () => void): void;
+  probed(pair: Pair): void;
+  /** True once every open intent that the start found has been probed; before that for the grants that own one. */
+  mayWrite(grantId: GrantId): boolean;
 }
 
 /**
  * Start-up: every open intent is probed before new grants are written, so that nothing is judged while the outcome of
- * an earlier write is unknown. Endings wait for nothing.
+ * an earlier write is unknown. Endings wait for nothing. `onReleased` is called when new grants may be written.
  */
-export function recovery(): Recovery {
+export function recovery(onReleased: () => void): Recovery {
   const unprobed = new Set<string>();
   const owners = new Set<GrantId>();
-  const waiting: (() => void)[] = [];
-  let begun = false;
-
-  function isOpen(): boolean {
-    return begun && unprobed.size === 0;
-  }
-
-  function release(): void {
-    if (!isOpen()) return;
-    for (const work of waiting.splice(0)) work();
-  }
-
-  function after(grantId: GrantId, work: () => void): void {
-    if (isOpen() || owners.has(grantId)) work();
-    else waiting.push(work);
-  }
+  let found = false;
 
   return {
-    after,
-    async begin(parts, steps) {
-      const { ledger, log, lateWrites } = parts;
-      const { jobs, pending, ending, intents } = await ledger.unfinished();
+    mayWrite: (grantId) => (found && unprobed.size === 0) || owners.has(grantId),
+    async find({ ledger, log, lateWrites }) {
+      const unfinished = await ledger.unfinished();
+      const { jobs, pending, ending, intents } = unfinished;
       for (const { pair, grantId, kind } of intents) {
         unprobed.add(pairKey(pair));
         owners.add(grantId);
         // Nobody knows when the write was sent: it may still take effect.
-        if (kind === 'add') lateWrites.lost(grantId);
+        if (kind === 'add') lateWrites.lost(pair);
       }
-      begun = true;
+      found = true;
       if (jobs.length + pending.length + ending.length + intents.length > 0) {
         log.info(
           {
@@ -67,16 +54,15 @@ export function recovery(): Recovery {
           'taking up what was unfinished',
         );
       }
+      return unfinished;
+    },
+    async takeUp(parts, { jobs, pending, ending }, steps) {
       for (const { grantId } of ending) steps.pursueEnding(grantId);
-      for (const { grantId } of pending) {
-        if (owners.has(grantId)) steps.pursueGrant(grantId);
-        else after(grantId, () => steps.pursueGrant(grantId));
-      }
+      for (const { grantId } of pending) steps.pursueGrant(grantId);
       await takeUpJobs(parts, jobs, steps);
-      release();
     },
     probed(pair) {
-      if (unprobed.delete(pair)) release();
+      if (unprobed.delete(pairKey(pair)) && unprobed.size === 0) onReleased();
     },
   };
 }
@@ -96,5 +82,9 @@ async function takeUpJobs({ ledger }: EngineParts, jobs: readonly StoredJob[], {
     if (grant?.state === 'active') ofActive.push(stored);
   }
   for (const stored of ofActive.filter(({ job }) => job?.kind === 'revoke')) await decide(stored);
-  for (const stored of ofActive.filter(({ job }) => job?.kind === 'grant')) await decide(stored);
+  for (const stored of ofActive.filter(({ job }) => job?.kind === 'grant')) {
+    // One that a revoke has just ended is told by its ending.
+    const { grant } = stored.grantId === null ? { grant: null } : await ledger.known(stored.grantId);
+    if (grant?.state === 'active') await decide(stored);
+  }
 }

@@ -36,8 +36,8 @@ function outOfScope(what: string, variable: string): ResolvedPair {
   };
 }
 
-function unresolved<Entry>(
-  resolution: Exclude<Resolution<Entry>, { kind: 'found' | 'out_of_scope' }>,
+function unresolved(
+  resolution: Exclude<Resolution<unknown>, { kind: 'found' | 'out_of_scope' }>,
   what: 'user' | 'group',
   named: string,
 ): JobError {

@@ -1,22 +1,28 @@
+import type { AuditRecord } from '../access/audit.ts';
 import { type ActiveGrant, expiryOf } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
+import type { Intent } from '../access/intent.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import { claim } from './claim-membership.ts';
+import type { StoredJob } from '../ledger/ledger.ts';
+import { claim, type Member } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
-import { directoryJobError, unknownMembership } from './directory-errors.ts';
+import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { deadlineOf, endRefusal, otherPair, refusal, splitJobs, type WaitingGrantJob } from './grant-membership.ts';
+import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-membership.ts';
 import type { Attempted } from './pursuits.ts';
-import { foundApplied, putIn } from './put-in.ts';
+import { asWritten, foundApplied, type PutInRequest, putIn } from './put-in.ts';
+import { clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
 import { resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
 
 interface Attempt {
   readonly grant: ActiveGrant;
   readonly update: WaitingGrantJob;
+  /** Older jobs that wait to change the same grant: a newer one that takes effect replaces what they ask. */
+  readonly replaced: readonly StoredJob[];
   readonly nextDelayMs: number;
 }
 
@@ -32,10 +38,13 @@ export async function attemptUpdate(
 ): Promise<Attempted> {
   return parts.locks.run(`grant:${grantId}`, 'grant', async () => {
     const { grant } = await parts.ledger.known(grantId);
-    const update = splitJobs(await parts.ledger.attachedJobs(grantId)).waiting.find(({ stored }) => stored.jobId === jobId);
+    const { waiting } = splitJobs(await parts.ledger.attachedJobs(grantId));
+    const place = waiting.findIndex(({ stored }) => stored.jobId === jobId);
+    const update = waiting[place];
     // A grant that is ending tells its waiting jobs itself.
     if (grant?.state !== 'active' || update === undefined) return DONE;
-    const attempt: Attempt = { grant, update, nextDelayMs };
+    const replaced = waiting.slice(0, place).map(({ stored }) => stored);
+    const attempt: Attempt = { grant, update, replaced, nextDelayMs };
     try {
       return await tryUpdate(parts, attempt);
     } catch (error) {
@@ -49,63 +58,72 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const expiresAt = expiryOf(update.job.end, grant.activatedAt);
   const isExtension = expiresAt > grant.expiresAt;
   const over = expired(parts, attempt);
-  if (!isExtension && over === null && namesByIds(update, grant.pair)) return shorten(parts, attempt, expiresAt);
-  const settled = await settleOwnIntent(parts, attempt);
-  if (settled !== null) return settled;
   if (over !== null) return refuse(parts, attempt, over);
+  if (!isExtension && namesByIds(update, grant.pair)) return shorten(parts, attempt, expiresAt);
+  if (isExtension && !parts.time.trusted()) return refuse(parts, attempt, clockUntrusted());
+  if (isExtension && !parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
 
   const resolved = await resolvePair({ directory: parts.directory, job: update.job, own: grant.pair }, parts.signal);
   if (!resolved.ok) return refuse(parts, attempt, resolved.error);
   if (!samePair(resolved.pair, grant.pair)) return refuse(parts, attempt, otherPair(grant.pair));
   if (!isExtension) return shorten(parts, attempt, expiresAt);
-  if (!parts.time.trusted()) return refuse(parts, attempt, clockUntrusted());
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, resolved);
   if (denied !== null) return refuse(parts, attempt, denied);
   const writable = writableValue(resolved.user, resolved.group);
   if (!writable.ok) return refuse(parts, attempt, writable.error);
-
-  return parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
-    const state = await parts.ledger.pairState(grant.pair);
-    const { intent } = state;
-    const unsettled = intent?.kind === 'add' && intent.grantId === grant.grantId ? intent : null;
-    if (intent !== null && unsettled === null)
-      return wait(
-        parts,
-        attempt,
-        jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
-      );
-    const put = await putIn(parts, {
-      grantId: grant.grantId,
-      pair: resolved.pair,
-      attribute: writable.attribute,
-      value: writable.value,
-      state,
-      unsettled,
-      judge: ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at }),
-    });
-    switch (put.kind) {
-      case 'member': {
-        const active: ActiveGrant = { ...grant, pair: resolved.pair, standing: put.period.standing, expiresAt };
-        await claim(parts, { active, member: put, jobs: [update.stored], outcome: 'updated' });
-        return DONE;
-      }
-      case 'denied':
-        return refuse(parts, attempt, put.error);
-      case 'retry':
-        return wait(parts, attempt, put.error);
-      default:
-        return put satisfies never;
-    }
-  });
+  const { attribute, value } = writable;
+  const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', () =>
+    extend(parts, attempt, { pair: resolved.pair, attribute, value, expiresAt }),
+  );
+  return 'refused' in extended ? refuse(parts, attempt, extended.refused) : extended;
 }
 
-/** The error of a new grant or an extension while the clock cannot be believed. */
-export function clockUntrusted(): JobError {
-  return jobError(
-    'clock_untrusted',
-    'the trusted time is more than 5 minutes ahead of the wall clock, so no new end can be set; correct the clock of the machine, or accept it with "latchkey clock accept"',
-  );
+/** Proves the membership, or restores it, and claims the new end. The pair is locked. */
+async function extend(
+  parts: EngineParts,
+  attempt: Attempt,
+  { pair, attribute, value, expiresAt }: Pick<PutInRequest, 'pair' | 'attribute' | 'value'> & { expiresAt: Instant },
+): Promise<Attempted | { readonly refused: JobError }> {
+  const { grant } = attempt;
+  const { grantId } = grant;
+  const state = await parts.ledger.pairState(grant.pair);
+  const unsettled = ownAddition(state.intent, grant);
+  if (state.intent !== null && unsettled === null)
+    return wait(
+      parts,
+      attempt,
+      jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
+    );
+  const judge: PutInRequest['judge'] = ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at });
+  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, judge });
+  switch (put.kind) {
+    case 'member':
+      return claimUpdated(parts, attempt, { ...grant, pair, standing: put.period.standing, expiresAt }, put);
+    case 'found': {
+      const member = foundApplied(put.intent, state.period);
+      const denied = judge({ at: parts.time.now(), heldSince: member.period.heldSince });
+      return denied === null
+        ? claimUpdated(parts, attempt, { ...grant, pair, standing: false, expiresAt }, member)
+        : { refused: denied };
+    }
+    case 'denied':
+      return { refused: put.error };
+    case 'retry':
+      return wait(parts, attempt, put.error);
+    default:
+      return put satisfies never;
+  }
+}
+
+async function claimUpdated(parts: EngineParts, attempt: Attempt, active: ActiveGrant, member: Member): Promise<Attempted> {
+  await claim(parts, { active, member, jobs: [...attempt.replaced, attempt.update.stored], outcome: 'updated' });
+  return DONE;
+}
+
+/** An earlier write of this grant, to restore it, whose outcome is unknown. */
+function ownAddition(intent: Intent | null, { grantId }: ActiveGrant): Intent | null {
+  return intent?.kind === 'add' && intent.grantId === grantId ? intent : null;
 }
 
 function expired({ time, policy }: EngineParts, { update }: Attempt): JobError | null {
@@ -122,50 +140,11 @@ function namesByIds({ job }: WaitingGrantJob, pair: Pair): boolean {
   return job.user.by === 'id' && job.user.id === pair.user.id && job.group.by === 'id' && job.group.id === pair.group.id;
 }
 
-/** An earlier attempt of this update may have restored the membership; found out by reading. */
-async function settleOwnIntent(parts: EngineParts, attempt: Attempt): Promise<Attempted | null> {
-  const { directory, ledger, signal, failPoints, time } = parts;
+async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant): Promise<Attempted> {
   const { grant } = attempt;
   return parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
-    const { intent, period } = await ledger.pairState(grant.pair);
-    if (intent === null || intent.grantId !== grant.grantId || intent.kind !== 'add') return null;
-    const group = await directory.locateGroup(intent.pair.group.id, signal);
-    if (group === null)
-      return wait(parts, attempt, jobError('group_not_found', `the group "${intent.pair.group.dn}" cannot be found`));
-    const [presence] = await directory.probe(
-      { group: group.dn, attribute: intent.memberAttribute, values: intent.values },
-      signal,
-    );
-    failPoints('recovery.probed');
-    parts.onProbed(intent.pair);
-    // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
-    if (presence === 'absent') return null;
-    if (presence !== 'member') return wait(parts, attempt, unknownMembership(group.dn));
-    const member = foundApplied(intent, period);
-    const at = time.now();
-    await ledger.activate(
-      { grant: { ...grant, standing: false }, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
-      {
-        at,
-        audit: [
-          {
-            kind: 'intent.closed',
-            at,
-            grantId: grant.grantId,
-            pair: grant.pair,
-            facts: { applied: true, evidence: 'probe: member' },
-          },
-        ],
-      },
-    );
-    return null;
-  });
-}
-
-async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant): Promise<Attempted> {
-  const { grant, update } = attempt;
-  return parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
-    const { period } = await parts.ledger.pairState(grant.pair);
+    const { period, intent } = await parts.ledger.pairState(grant.pair);
+    const own = ownAddition(intent, grant);
     const kept: Period = period ?? {
       pair: grant.pair,
       standing: grant.standing,
@@ -175,32 +154,51 @@ async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant)
       seenAbsent: false,
       deleteSent: false,
     };
-    const active: ActiveGrant = { ...grant, expiresAt };
-    await claim(parts, {
-      active,
-      member: {
-        kind: 'member',
-        finding: 'covered_by_grant',
-        at: grant.activatedAt,
-        period: kept,
-        intentId: null,
-        placeholder: null,
-        drifted: [],
-      },
-      jobs: [update.stored],
-      outcome: 'updated',
-    });
-    return DONE;
+    // The job of an unsettled restore is settled with this one; the period remembers what it may have written.
+    const member: Member = {
+      kind: 'member',
+      finding: 'covered_by_grant',
+      at: grant.activatedAt,
+      period: own === null ? kept : asWritten(kept, own),
+      intentId: own?.intentId ?? null,
+      placeholder: null,
+      drifted: [],
+    };
+    const done = await claimUpdated(parts, attempt, { ...grant, standing: member.period.standing, expiresAt }, member);
+    if (own !== null) parts.onProbed(grant.pair);
+    return done;
   });
 }
 
-async function refuse({ ledger, time, log }: EngineParts, { grant, update }: Attempt, error: JobError): Promise<Attempted> {
-  const at = time.now();
+/** The change is refused for good; the grant stands as before. What an unsettled write of it may have done stays ours. */
+async function refuse(parts: EngineParts, { grant, update }: Attempt, error: JobError): Promise<Attempted> {
+  const { ledger, time, log, locks } = parts;
   const { jobId } = update.stored;
-  await ledger.tell({
-    at,
-    results: [failed(update.stored, error, grant)],
-    audit: [{ kind: 'job.failed', at, jobId, grantId: grant.grantId, facts: { code: error.code, message: error.message } }],
+  await locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
+    const at = time.now();
+    const { period, intent } = await ledger.pairState(grant.pair);
+    const own = ownAddition(intent, grant);
+    const results = [failed(update.stored, error, grant)];
+    const refused: AuditRecord = {
+      kind: 'job.failed',
+      at,
+      jobId,
+      grantId: grant.grantId,
+      facts: { code: error.code, message: error.message },
+    };
+    if (own === null) return ledger.tell({ at, results, audit: [refused] });
+    const closed: AuditRecord = {
+      kind: 'intent.closed',
+      at,
+      grantId: grant.grantId,
+      pair: grant.pair,
+      facts: { applied: 'unknown', why: error.code },
+    };
+    await ledger.activate(
+      { grant: { ...grant, standing: false }, period: asWritten(period, own), intentId: own.intentId, placeholder: null },
+      { at, results, audit: [closed, refused] },
+    );
+    return parts.onProbed(grant.pair);
   });
   log.warn(
     { event: 'job.failed', jobId, grantId: grant.grantId, code: error.code, ldap: error.ldap },

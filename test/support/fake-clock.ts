@@ -11,6 +11,8 @@ export interface FakeClock extends Clock {
   armed(delayMs: number): Promise<void>;
   /** The delays of the timers that wait. */
   pending(): readonly number[];
+  /** How long until the next timer fires, in milliseconds; null where none waits. */
+  untilNextMs(): number | null;
 }
 
 export function fakeClock(start: Instant = instant(Date.UTC(2026, 0, 1))): FakeClock {
@@ -52,5 +54,6 @@ export function fakeClock(start: Instant = instant(Date.UTC(2026, 0, 1))): FakeC
       return new Promise((resolve) => waiting.add({ delayMs, resolve }));
     },
     pending: () => [...timers].map(({ delayMs }) => delayMs),
+    untilNextMs: () => (timers.size === 0 ? null : Math.max(0, Math.min(...[...timers].map(({ dueMs }) => dueMs)) - nowMs)),
   };
 }

@@ -1,0 +1,76 @@
+import { formatInstant, type Instant } from '../access/instant.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
+import { judgeEnd } from '../access/policy.ts';
+import type { Pair } from '../access/reference.ts';
+import type { GroupEntry, UserEntry } from '../directory/directory.ts';
+import type { EngineParts } from './engine-parts.ts';
+
+/** The error of a new grant or an extension while the clock cannot be believed. */
+export function clockUntrusted(): JobError {
+  return jobError(
+    'clock_untrusted',
+    'the trusted time is more than 5 minutes ahead of the wall clock, so no new end can be set; correct the clock of the machine, or accept it with "latchkey clock accept"',
+  );
+}
+
+/** A start has not yet looked at everything that an earlier life left open. */
+export function recovering(): JobError {
+  return jobError(
+    'directory_unavailable',
+    'the outcome of writes from before the start of the connector is still unknown, and nothing new is written until it is known',
+  );
+}
+
+/** A reference that was resolved once means someone else now: the grant was never for them. */
+export function otherEntry(recorded: Pair, found: Pair): JobError {
+  const what = recorded.user.id === found.user.id ? 'group' : 'user';
+  return jobError(
+    `${what}_not_found`,
+    `the ${what} "${recorded[what].dn}" (${recorded[what].id}) that this grant was accepted for is no longer what its reference names; ask again under a new id`,
+  );
+}
+
+/** The error of a job that names another user or group than its grant's. */
+export function otherPair(pair: Pair): JobError {
+  return jobError(
+    'grant_conflict',
+    `this grantId belongs to user "${pair.user.dn}" and group "${pair.group.dn}"; a grant of another pair needs an id of its own`,
+  );
+}
+
+/** Scope and protection, which bind every first write and every extension. */
+export function refusal(
+  { protectedGroups }: EngineParts,
+  { user, group }: { user: UserEntry; group: GroupEntry },
+): JobError | null {
+  if (!user.inScope)
+    return jobError(
+      'user_not_found',
+      `"${user.dn}" is no longer in LDAP_USERS_SCOPE, and a grant or an extension of one is bound by it`,
+    );
+  if (!group.inScope)
+    return jobError(
+      'group_not_found',
+      `"${group.dn}" is no longer in LDAP_GROUPS_SCOPE, and a grant or an extension of one is bound by it`,
+    );
+  if (protectedGroups.protects(group))
+    return jobError(
+      'group_protected',
+      `"${group.dn}" is protected by LATCHKEY_PROTECTED_GROUPS on the connector and is never granted`,
+    );
+  return null;
+}
+
+/** Whether the local policy lets the membership last that long. */
+export function endRefusal(
+  { policy }: EngineParts,
+  { heldSince, expiresAt, at }: { heldSince: Instant; expiresAt: Instant; at: Instant },
+): JobError | null {
+  if (expiresAt <= at) return jobError('job_expired', `the grant would end at ${formatInstant(expiresAt)}, which is past`);
+  const verdict = judgeEnd({ heldSince, expiresAt, maxGrantMs: policy.maxGrantMs });
+  if (verdict.allowed) return null;
+  return jobError(
+    'policy_denied',
+    `the membership would last until ${formatInstant(expiresAt)}; LATCHKEY_MAX_GRANT on the connector allows ${formatInstant(verdict.latestEnd)} at the latest, counted from ${formatInstant(heldSince)}`,
+  );
+}

@@ -1,0 +1,326 @@
+import type { Clock } from '../../src/access/clock.ts';
+import type { Dn } from '../../src/access/dn.ts';
+import type { FailPoint } from '../../src/access/fail-point.ts';
+import type { Grant } from '../../src/access/grant.ts';
+import type { GrantId } from '../../src/access/ids.ts';
+import { formatInstant, type Instant, later } from '../../src/access/instant.ts';
+import type { Directory } from '../../src/directory/directory.ts';
+import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { readFrameFromControlPlane, type WireFrameFromConnector } from '../../src/protocol/frames.ts';
+import { capturedLog } from './captured-log.ts';
+import { type FakeClock, fakeClock } from './fake-clock.ts';
+import { fakeDirectory } from './fake-directory.ts';
+import { type MemoryLedger, memoryLedger } from './memory-ledger.ts';
+
+export type WireEvent = Extract<WireFrameFromConnector, { type: 'event' }>['event'];
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+export interface EngineUnderTestOptions {
+  readonly maxGrantMs?: number;
+  readonly maxPendingMs?: number;
+  readonly protectedGroups?: readonly string[];
+  readonly referentialIntegrity?: boolean;
+  readonly demandsMember?: boolean;
+  readonly acknowledges?: boolean;
+}
+
+/** What a job of a test says; the rest has defaults. */
+export interface JobWords {
+  readonly jobId?: string;
+  readonly grantId?: string;
+  readonly user?: string | Readonly<Record<string, string>>;
+  readonly group?: string | Readonly<Record<string, string>>;
+  readonly seconds?: number;
+  readonly expiresAt?: Instant;
+  readonly notAfter?: Instant;
+  readonly issuedAt?: Instant;
+}
+
+/** Lets everything that can go on without time, disk or network go on: the fakes only ever wait for promises. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The engine on fakes, a control plane that hears everything, and what is needed to kill it and to start it again. */
+export type EngineUnderTest = Awaited<ReturnType<typeof engineUnderTest>>;
+
+export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
+  const clock = fakeClock();
+  const log = capturedLog();
+  let onPoint: (point: FailPoint) => void = () => undefined;
+  const failPoints = (point: FailPoint): void => onPoint(point);
+  const { referentialIntegrity = false, demandsMember = true } = options;
+  const fake = fakeDirectory({ referentialIntegrity, demandsMember, failPoints });
+  const told: WireEvent[] = [];
+  const frames: WireFrameFromConnector[] = [];
+  const seen = new Set<string>();
+  let ledger: MemoryLedger = memoryLedger({ now: () => clock.wall() });
+  let life = newLife(clock, fake.directory);
+  let engine: Engine = await create();
+  let connection: AbortController | null = null;
+  let acknowledges = options.acknowledges ?? true;
+  let ackedSeq: number | undefined;
+  let jobs = 0;
+
+  function create(): Promise<Engine> {
+    const parts: EngineOptions = {
+      ledger,
+      directory: life.directory,
+      clock: life.clock,
+      random: () => 0.5,
+      log: log.logger,
+      failPoints,
+      policy: {
+        maxGrantMs: options.maxGrantMs ?? 400 * DAY_MS,
+        maxPendingMs: options.maxPendingMs ?? 15 * MINUTE_MS,
+        retentionMs: 90 * DAY_MS,
+        protectedGroups: options.protectedGroups ?? [],
+      },
+      timings: { goneConfirmMs: MINUTE_MS, lateWriteMs: 5000 },
+      placeholder: 'cn=placeholder,dc=example,dc=test',
+      identity: { name: 'test', instanceId: 'i-1', version: '0', startedAt: clock.wall() },
+    };
+    return createEngine(parts);
+  }
+
+  /** Opens a connection and welcomes it, as a control plane that remembers what it stored. */
+  async function connect(): Promise<'accepted' | 'replaced'> {
+    const lost = new AbortController();
+    const of = engine;
+    await of.listener.hello();
+    const accepted = await of.listener.welcomed(
+      {
+        type: 'welcome',
+        sessionId: 's',
+        time: clock.wall(),
+        heartbeatSeconds: 15,
+        ...(ackedSeq === undefined ? {} : { ackedSeq }),
+      },
+      {
+        send(frame) {
+          if (lost.signal.aborted) return false;
+          frames.push(frame);
+          if (frame.type === 'event') {
+            const { ledgerId } = ledger.peek();
+            const key = `${ledgerId}/${frame.seq}`;
+            if (!seen.has(key)) told.push(frame.event);
+            seen.add(key);
+            if (acknowledges) {
+              ackedSeq = Math.max(ackedSeq ?? 0, frame.seq);
+              void of.listener.acknowledged(frame.seq).catch(() => undefined);
+            }
+          }
+          return true;
+        },
+        flushed: () => Promise.resolve(),
+        signal: lost.signal,
+      },
+    );
+    connection = lost;
+    await settled();
+    return accepted;
+  }
+
+  function disconnect(): void {
+    if (connection === null) return;
+    connection.abort();
+    connection = null;
+    engine.listener.lost();
+  }
+
+  /** A power cut: nothing of this life goes on, and what was not durable is lost. */
+  function crash(): void {
+    life.end();
+    connection?.abort();
+    connection = null;
+    ledger = ledger.crashAndReopen();
+  }
+
+  async function start({ link = true }: { link?: boolean } = {}): Promise<void> {
+    life = newLife(clock, fake.directory);
+    engine = await create();
+    await engine.start();
+    if (link) await connect();
+    await settled();
+  }
+
+  /** Dies when that place is passed; resolves when it has. */
+  function crashAt(point: FailPoint): Promise<void> {
+    return new Promise((resolve) => {
+      const of = life;
+      onPoint = (passed) => {
+        if (passed !== point || life !== of) return;
+        onPoint = () => undefined;
+        crash();
+        resolve();
+        throw new Error(`died at ${point}`);
+      };
+    });
+  }
+
+  /** Lets time pass, timer by timer, with everything settled in between. */
+  async function pass(ms: number): Promise<void> {
+    await settled();
+    let left = ms;
+    while (left > 0) {
+      const step = Math.min(left, Math.max(1, clock.untilNextMs() ?? left));
+      clock.advance(step);
+      left -= step;
+      await settled();
+    }
+  }
+
+  async function submit(raw: Readonly<Record<string, unknown>>): Promise<string> {
+    const read = readFrameFromControlPlane(JSON.stringify({ type: 'job', job: raw }));
+    if (!read.ok || read.frame.type !== 'job') throw new Error('the test wrote an illegible job');
+    await engine.listener.job(read.frame.received);
+    await settled();
+    return read.frame.received.jobId;
+  }
+
+  function common({ jobId, issuedAt }: JobWords) {
+    jobs += 1;
+    return { jobId: jobId ?? `j${jobs}`, issuedAt: formatInstant(issuedAt ?? clock.wall()) };
+  }
+
+  const ref = (words: string | Readonly<Record<string, string>>, by: string) =>
+    typeof words === 'string' ? { [by]: words } : words;
+
+  const rig = {
+    clock,
+    log,
+    fake,
+    told,
+    frames,
+    connect,
+    disconnect,
+    crash,
+    crashAt,
+    start,
+    pass,
+    submit,
+    get ledger() {
+      return ledger;
+    },
+    get engine() {
+      return engine;
+    },
+    now: () => clock.wall(),
+    in: (ms: number): Instant => later(clock.wall(), ms),
+    acknowledge(yes: boolean) {
+      acknowledges = yes;
+    },
+    knows(seq: number | undefined) {
+      ackedSeq = seq;
+    },
+    async restart() {
+      crash();
+      await start();
+    },
+    addUser(name: string): Dn {
+      const dn = userDn(name);
+      fake.tree.add({ kind: 'user', dn, uids: [name], mails: [`${name}@example.test`] });
+      return dn;
+    },
+    addGroup(name: string, values: readonly string[] = [userDn('keeper')]): Dn {
+      const dn = groupDn(name);
+      fake.tree.add({ kind: 'group', dn, name, attribute: 'member', values });
+      return dn;
+    },
+    /** Submits a grant job; resolves with its id when it is stored and everything has settled. */
+    grant: (words: JobWords = {}): Promise<string> =>
+      submit({
+        ...common(words),
+        kind: 'grant',
+        grantId: words.grantId ?? 'g1',
+        user: ref(words.user ?? 'ada', 'username'),
+        group: ref(words.group ?? 'admins', 'name'),
+        ...(words.expiresAt === undefined
+          ? { durationSeconds: words.seconds ?? 3600 }
+          : { expiresAt: formatInstant(words.expiresAt) }),
+        ...(words.notAfter === undefined ? {} : { notAfter: formatInstant(words.notAfter) }),
+      }),
+    revoke: (words: JobWords = {}): Promise<string> =>
+      submit({ ...common(words), kind: 'revoke', grantId: words.grantId ?? 'g1' }),
+    ask: (kind: 'check' | 'list', words: JobWords = {}): Promise<string> => submit({ ...common(words), kind }),
+    isMember: (user: Dn, group: Dn): boolean =>
+      fake.tree.presenceCounts(group, { attribute: 'member', value: user }).matching === 1,
+    async grantOf(grantId = 'g1'): Promise<Grant | null> {
+      return (await ledger.known(grantId as GrantId)).grant;
+    },
+    async stateOf(grantId = 'g1') {
+      return (await rig.grantOf(grantId))?.state ?? null;
+    },
+    /** What a job came to, as it was told: an outcome, an error code, or null while open. */
+    outcomeOf(jobId: string): string | null {
+      const results = told.flatMap((event) => {
+        if (event.kind === 'job.succeeded' && event.jobId === jobId && event.repeat === undefined) return [event.outcome];
+        if (event.kind === 'job.failed' && event.jobId === jobId && event.repeat === undefined) return [event.error.code];
+        return [];
+      });
+      if (results.length > 1) throw new Error(`job ${jobId} has the outcomes ${results.join(', ')}`);
+      return results[0] ?? null;
+    },
+    kinds: () => told.map(({ kind }) => kind),
+    of: <K extends WireEvent['kind']>(kind: K) =>
+      told.filter((event): event is Extract<WireEvent, { kind: K }> => event.kind === kind),
+  };
+  return rig;
+}
+
+/** An engine that has started on a directory with one user, `ada`, and one group, `admins`. */
+export async function startedEngine(options: EngineUnderTestOptions = {}) {
+  const rig = await engineUnderTest(options);
+  const ada = rig.addUser('ada');
+  const admins = rig.addGroup('admins');
+  rig.fake.goUp();
+  await rig.start();
+  return { rig, ada, admins };
+}
+
+export const userDn = (name: string): Dn => `uid=${name},ou=people,dc=example,dc=test` as Dn;
+export const groupDn = (name: string): Dn => `cn=${name},ou=groups,dc=example,dc=test` as Dn;
+
+/** The clock and the directory of one process: when it dies, its timers fire no more and its calls come to nothing. */
+function newLife(clock: FakeClock, directory: Directory) {
+  let alive = true;
+  const never = new Promise<never>(() => undefined);
+  const living = <T>(work: () => Promise<T>): Promise<T> =>
+    alive
+      ? work().then(
+          (value) => (alive ? value : never),
+          (error: unknown) => (alive ? Promise.reject(error as Error) : never),
+        )
+      : never;
+  const ownClock: Clock = {
+    wall: clock.wall,
+    monotonicMs: clock.monotonicMs,
+    timer: (delayMs, fire) => (alive ? clock.timer(delayMs, () => (alive ? fire() : undefined)) : () => undefined),
+  };
+  const own: Directory = {
+    start: () => directory.start(),
+    status: () => directory.status(),
+    onChange: (listener) => directory.onChange((status) => (alive ? listener(status) : undefined)),
+    findUser: (ref, entry, signal) => living(() => directory.findUser(ref, entry, signal)),
+    findGroup: (ref, entry, signal) => living(() => directory.findGroup(ref, entry, signal)),
+    locateUser: (id, signal) => living(() => directory.locateUser(id, signal)),
+    locateGroup: (id, signal) => living(() => directory.locateGroup(id, signal)),
+    occupant: (attribute, value, signal) => living(() => directory.occupant(attribute, value, signal)),
+    groupsNamed: (nameOrDn, signal) => living(() => directory.groupsNamed(nameOrDn, signal)),
+    probe: (values, signal) => living(() => directory.probe(values, signal)),
+    change: (change, probe) => living(() => directory.change(change, probe)),
+    sightGone: (missing, signal) => living(() => directory.sightGone(missing, signal)),
+    check: (signal) => living(() => directory.check(signal)),
+    close: () => directory.close(),
+  };
+  return {
+    clock: ownClock,
+    directory: own,
+    end() {
+      alive = false;
+    },
+  };
+}
