@@ -44,7 +44,9 @@ function breach(book: Book, { connectorId, ledgerId, event }: Received): Broken 
       return { rule: 'event for an unknown job', detail: `${event.kind} names job ${event.jobId}` };
     }
     if (event.kind === 'job.delayed' || event.repeat === true) return undefined;
+    // Other content under a known id is answered as well: as a conflict, or as unreadable, which comes first.
     if (event.kind === 'job.failed' && event.error.code === 'job_conflict') return undefined;
+    if (event.kind === 'job.failed' && event.error.code === 'invalid_job' && jobs.length > 1) return undefined;
     const before = book.eventsOfJob(event.jobId).find((stored) => stored.ledgerId === ledgerId && isFinal(stored));
     if (before === undefined) return undefined;
     return { rule: 'a second result', detail: `job ${event.jobId} had its ${before.event.kind} in seq ${before.seq}` };
