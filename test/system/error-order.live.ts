@@ -59,12 +59,12 @@ suite('which error is told where two apply', () => {
     from = await lastIndex();
     await s.job({ ...job, ...OLD });
     assert.equal(await resultAfter(job.jobId, from), 'job_conflict');
-    const late = await sent({ user: user('u0002'), group: VPN, notAfter: new Date(Date.now() + 2000).toISOString() });
+    const late = await sent({ user: user('u0002'), group: VPN, notAfter: new Date(Date.now() + 3000).toISOString() });
     assert.equal(await answer(s, late.jobId), 'granted');
     await s.revoke(late.grantId);
     await s.endOf(late.grantId);
-    // The notAfter of this one has passed by the time it comes again: a grant of two seconds has ended since.
-    const { grantId } = await sent({ user: user('u0003'), group: VPN, durationSeconds: 2 });
+    // The notAfter of this one has passed by the time it comes again: a grant of three seconds has ended since.
+    const { grantId } = await sent({ user: user('u0003'), group: VPN, durationSeconds: 3 });
     await s.endOf(grantId);
     from = await lastIndex();
     await s.job(late);
