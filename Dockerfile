@@ -6,9 +6,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-# "npm run build" by the Node.js of the image: npm would find the pinned one first, which needs a library that is not here. The
-# compiler is itself an optional package of its platform, so optional packages cannot be left out above.
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
+# The compiler is itself an optional package of its platform, so optional packages cannot be left out above.
+RUN npm run build && chmod +x dist/main.js
 
 FROM node:26-trixie-slim AS dependencies
 WORKDIR /app
@@ -20,8 +19,8 @@ FROM node:26-trixie-slim
 ENV NODE_ENV=production \
     LATCHKEY_STATE_DIR=/var/lib/latchkey
 WORKDIR /app
-# A volume takes its owner from the folder of the image; user 1000 is "node" in the base image.
-RUN install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey
+# A volume takes its owner from the folder of the image; user 1000 is "node" in the base image. The link is for "docker exec".
+RUN install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey && ln -s /app/dist/main.js /usr/local/bin/latchkey
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY --from=build /app/dist ./dist
