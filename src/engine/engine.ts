@@ -91,7 +91,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     mayWrite: recovering.mayWrite,
   };
   const pursued = pursuits({ clock, random, log });
-  const out = outbox({ ledger, log, failPoints });
+  const out = outbox({ ledger, clock, log, failPoints });
   const expiring = expiry(parts, pursueEnding);
   const way = intake(parts, {
     pursueGrant: ({ grantId }) => pursueGrant(grantId),
@@ -172,7 +172,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function rounds(work: () => Promise<unknown>, arm: () => void): Promise<void> {
     await safely('periodic', work());
-    if (!stopping.signal.aborted) arm();
+    if (taking) arm();
   }
 
   async function safely(what: string, work: Promise<unknown>): Promise<void> {
@@ -280,7 +280,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         }
       }
       stopping.abort();
-      await ledger.advanceClock(time.now());
+      await safely('clock-mark', ledger.advanceClock(time.now()));
       return finished;
     },
   };

@@ -19,11 +19,14 @@ const BATCH = 500;
 export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void): Expiry {
   const { ledger, clock, time, log, locks, failPoints } = parts;
   let cancelTimer = (): void => undefined;
+  /** Due grants that something else is at work on: each is ended when that is over, and the others do not wait for it. */
+  const busy = new Set<GrantId>();
   let looking = false;
   let lookAgain = false;
   let stopped = false;
 
   async function look(): Promise<void> {
+    if (stopped) return;
     if (looking) {
       lookAgain = true;
       return;
@@ -33,23 +36,42 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
       do {
         lookAgain = false;
         await endDue();
+        await arm();
       } while (lookAgain && !stopped);
-      await arm();
     } catch (error) {
-      if (stopped) return;
-      log.error({ event: 'expiry.failed', error }, 'could not look for due grants; trying again');
-      cancelTimer = clock.timer(LONGEST_WAIT_MS, () => void look());
+      tryAgain(error);
     } finally {
       looking = false;
     }
   }
 
+  function tryAgain(error: unknown): void {
+    if (stopped) return;
+    log.error({ event: 'expiry.failed', error }, 'could not look for due grants; trying again');
+    cancelTimer();
+    cancelTimer = clock.timer(LONGEST_WAIT_MS, () => void look());
+  }
+
   async function endDue(): Promise<void> {
     for (;;) {
-      const due = await ledger.dueGrants(time.now(), BATCH);
-      await Promise.all(due.map(({ grantId }) => endIfDue(grantId)));
-      if (due.length < BATCH || stopped) return;
+      const limit = BATCH + busy.size;
+      const due = await ledger.dueGrants(time.now(), limit);
+      const free: GrantId[] = [];
+      for (const { grantId } of due) {
+        if (busy.has(grantId)) continue;
+        if (locks.isHeld(`grant:${grantId}`)) endWhenFree(grantId);
+        else free.push(grantId);
+      }
+      await Promise.all(free.map(endIfDue));
+      if (due.length < limit || stopped) return;
     }
+  }
+
+  function endWhenFree(grantId: GrantId): void {
+    busy.add(grantId);
+    endIfDue(grantId)
+      .catch(tryAgain)
+      .finally(() => busy.delete(grantId));
   }
 
   async function endIfDue(grantId: GrantId): Promise<void> {

@@ -13,6 +13,9 @@ export interface GoneProofs {
   ask(missing: Missing, signal: AbortSignal): Promise<GoneVerdict>;
 }
 
+/** A sighting older than so many times `confirmMs` proves nothing any more: the entry may have been there in between. */
+const STALE_AFTER = 10;
+
 /**
  * Two sightings, each on a session of its own, at least `confirmMs` apart. Sightings are kept in memory: a restart asks
  * for both again. An entry that is found, or a session that proves nothing, starts over.
@@ -27,9 +30,17 @@ export function goneProofs({
   confirmMs: number;
 }): GoneProofs {
   const firstSeenAtMs = new Map<EntryId, number>();
+
+  function forgetStale(): void {
+    for (const [id, atMs] of firstSeenAtMs) {
+      if (clock.monotonicMs() - atMs > STALE_AFTER * confirmMs) firstSeenAtMs.delete(id);
+    }
+  }
+
   return {
     async ask(missing, signal) {
       const { id } = missing.entry;
+      forgetStale();
       const first = firstSeenAtMs.get(id);
       if (first !== undefined && clock.monotonicMs() - first < confirmMs) {
         return { kind: 'unproven', againInMs: first + confirmMs - clock.monotonicMs() };

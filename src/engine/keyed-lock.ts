@@ -4,6 +4,8 @@ export type Urgency = 'ending' | 'grant';
 /** Runs work one at a time for each key; of those that wait for a key, endings go first, else in order of arrival. */
 export interface KeyedLock {
   run<T>(key: string, urgency: Urgency, work: () => Promise<T>): Promise<T>;
+  /** True while work for that key runs: more would wait. */
+  isHeld(key: string): boolean;
 }
 
 interface Waiting {
@@ -28,22 +30,43 @@ export function keyedLock(): KeyedLock {
     }
   }
 
-  return { run };
+  return { run, isHeld: (key) => queues.has(key) };
 }
 
-/** Runs at most `slots` pieces of work at a time; endings go first. */
-export function workSlots(slots: number): <T>(urgency: Urgency, work: () => Promise<T>) => Promise<T> {
+/**
+ * Runs at most `slots` pieces of work at a time; endings go first, and have `reserved` slots to themselves, so that they
+ * never wait for grants and questions that hang.
+ */
+export function workSlots({
+  slots,
+  reserved,
+}: {
+  slots: number;
+  reserved: number;
+}): <T>(urgency: Urgency, work: () => Promise<T>) => Promise<T> {
   const queue: Waiting[] = [];
   let free = slots;
+
+  function beginNext(): void {
+    for (;;) {
+      const [next] = queue;
+      if (next === undefined || free <= (next.urgency === 'ending' ? 0 : reserved)) return;
+      queue.shift();
+      free -= 1;
+      next.begin();
+    }
+  }
+
   return async (urgency, work) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((begin) => insert(queue, { urgency, begin }));
+    await new Promise<void>((begin) => {
+      insert(queue, { urgency, begin });
+      beginNext();
+    });
     try {
       return await work();
     } finally {
-      const next = queue.shift();
-      if (next === undefined) free += 1;
-      else next.begin();
+      free += 1;
+      beginNext();
     }
   };
 }

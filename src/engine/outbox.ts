@@ -1,3 +1,4 @@
+import type { Clock } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import { formatInstant } from '../access/instant.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -31,8 +32,22 @@ interface Sending {
 /** Read from the ledger at a time. */
 const BATCH = 100;
 
-export function outbox({ ledger, log, failPoints }: { ledger: Ledger; log: Logger; failPoints: FailPoints }): Outbox {
+/** After the ledger could not be read. */
+const AGAIN_MS = 1000;
+
+export function outbox({
+  ledger,
+  clock,
+  log,
+  failPoints,
+}: {
+  ledger: Ledger;
+  clock: Clock;
+  log: Logger;
+  failPoints: FailPoints;
+}): Outbox {
   let sending: Sending | null = null;
+  let cancelTimer = (): void => undefined;
   let pumping = false;
   let pumpAgain = false;
 
@@ -51,6 +66,8 @@ export function outbox({ ledger, log, failPoints }: { ledger: Ledger; log: Logge
       } while (pumpAgain);
     } catch (error) {
       log.error({ event: 'outbox.failed', error }, 'could not read the events that wait; they stay in the ledger');
+      cancelTimer();
+      if (sending !== null) cancelTimer = clock.timer(AGAIN_MS, () => void pump());
     } finally {
       pumping = false;
     }
@@ -79,6 +96,7 @@ export function outbox({ ledger, log, failPoints }: { ledger: Ledger; log: Logge
       void pump();
     },
     detach() {
+      cancelTimer();
       sending = null;
     },
     wake() {

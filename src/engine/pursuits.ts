@@ -39,6 +39,9 @@ const CAP_MS = 60_000;
 /** Attempts at work at the same time: more would only queue in the server, which has one writer. */
 const SLOTS = 16;
 
+/** Of those, the ones that only endings may use. */
+const SLOTS_FOR_ENDINGS = 4;
+
 /**
  * Pursues work for ever: an ending is never given up, and a grant ends its own pursuit at its deadline. Each key has
  * its own backoff, so that what is refused does not delay the others.
@@ -46,7 +49,7 @@ const SLOTS = 16;
 export function pursuits({ clock, random, log }: { clock: Clock; random: Random; log: Logger }): Pursuits {
   const running = new Map<string, Running>();
   const inFlight = new Set<Promise<void>>();
-  const slot = workSlots(SLOTS);
+  const slot = workSlots({ slots: SLOTS, reserved: SLOTS_FOR_ENDINGS });
   let stopped = false;
 
   function backoffMs(failures: number): number {
@@ -110,9 +113,9 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
     },
     kickAll() {
       for (const one of running.values()) {
-        if (one.state !== 'waiting') continue;
+        // An attempt that is under way may still fail of what is over now; its next one comes soon.
         one.failures = 0;
-        begin(one);
+        if (one.state === 'waiting') begin(one);
       }
     },
     async stop() {

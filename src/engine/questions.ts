@@ -16,6 +16,7 @@ const MAX_DETAIL = 4096;
 
 /** Runs the preflight checks for a `check` job and reports them; a failed step is part of the report, not of the job. */
 export async function answerCheck(parts: EngineParts, stored: StoredJob): Promise<Attempted> {
+  if (await isSettled(parts, stored)) return { done: true };
   const steps = await parts.directory.check(parts.signal);
   const bound = steps.map((step) => ({ ...step, detail: bounded(step.detail, MAX_DETAIL) }));
   const report = { ok: bound.every(({ status }) => status !== 'fail'), steps: bound };
@@ -31,6 +32,7 @@ export async function answerList(
   parts: EngineParts,
   { stored, query, connection }: { stored: StoredJob; query: ListJob; connection: LinkConnection | null },
 ): Promise<Attempted> {
+  if (await isSettled(parts, stored)) return { done: true };
   if (connection === null) return { done: false };
   let count = 0;
   let page = 0;
@@ -74,6 +76,11 @@ async function* pages(ledger: Ledger, query: ListJob): AsyncGenerator<{ grants: 
     if (read.length < MAX_GRANTS_PER_PAGE) break;
   }
   yield { grants: page, last: true };
+}
+
+/** A question that was asked for twice, by its job and by a start, is answered once. */
+async function isSettled({ ledger }: EngineParts, { jobId }: StoredJob): Promise<boolean> {
+  return (await ledger.job(jobId))?.result !== null;
 }
 
 async function settle(

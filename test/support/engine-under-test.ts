@@ -58,7 +58,8 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   const frames: WireFrameFromConnector[] = [];
   const seen = new Set<string>();
   let ledger: MemoryLedger = memoryLedger({ now: () => clock.wall() });
-  let life = newLife(clock, fake.directory);
+  let checked: Promise<void> = Promise.resolve();
+  let life = newLife(clock, fake.directory, () => checked);
   let engine: Engine = await create();
   let connection: AbortController | null = null;
   let acknowledges = options.acknowledges ?? true;
@@ -110,7 +111,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
             seen.add(key);
             if (acknowledges) {
               ackedSeq = Math.max(ackedSeq ?? 0, frame.seq);
-              void of.listener.acknowledged(frame.seq).catch(() => undefined);
+              queueMicrotask(() => void of.listener.acknowledged(frame.seq).catch(() => undefined));
             }
           }
           return true;
@@ -140,7 +141,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   }
 
   async function start({ link = true }: { link?: boolean } = {}): Promise<void> {
-    life = newLife(clock, fake.directory);
+    life = newLife(clock, fake.directory, () => checked);
     engine = await create();
     await engine.start();
     if (link) await connect();
@@ -212,6 +213,12 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
     in: (ms: number): Instant => later(clock.wall(), ms),
     acknowledge(yes: boolean) {
       acknowledges = yes;
+    },
+    /** Until the returned function is called, no preflight check comes to its end. */
+    holdChecks(): () => void {
+      const going = Promise.withResolvers<void>();
+      checked = going.promise;
+      return going.resolve;
     },
     knows(seq: number | undefined) {
       ackedSeq = seq;
@@ -285,7 +292,7 @@ export const userDn = (name: string): Dn => `uid=${name},ou=people,dc=example,dc
 export const groupDn = (name: string): Dn => `cn=${name},ou=groups,dc=example,dc=test` as Dn;
 
 /** The clock and the directory of one process: when it dies, its timers fire no more and its calls come to nothing. */
-function newLife(clock: FakeClock, directory: Directory) {
+function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<void>) {
   let alive = true;
   const never = new Promise<never>(() => undefined);
   const living = <T>(work: () => Promise<T>): Promise<T> =>
@@ -313,7 +320,7 @@ function newLife(clock: FakeClock, directory: Directory) {
     probe: (values, signal) => living(() => directory.probe(values, signal)),
     change: (change, probe) => living(() => directory.change(change, probe)),
     sightGone: (missing, signal) => living(() => directory.sightGone(missing, signal)),
-    check: (signal) => living(() => directory.check(signal)),
+    check: (signal) => living(() => checked().then(() => directory.check(signal))),
     close: () => directory.close(),
   };
   return {
