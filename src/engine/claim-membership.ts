@@ -82,7 +82,7 @@ export async function claim(
 }
 
 /** Other grants believed in a membership that was not there; writing it again restored it for them too. */
-function driftEvents(active: ActiveGrant, member: Member): Event[] {
+export function driftEvents(active: ActiveGrant, member: Member): Event[] {
   return member.drifted.map((grant) => ({
     kind: 'grant.drifted',
     grant: viewOf(grant.grantId === active.grantId ? active : { ...grant, standing: false }),

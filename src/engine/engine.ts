@@ -69,6 +69,7 @@ const FORGET_EVERY_MS = 3_600_000;
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { ledger, directory, clock, random, log, failPoints, policy, timings } = options;
   const stopping = new AbortController();
+  let { replacedAt } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const recovering = recovery(() => pursued.kickAll());
   const parts: EngineParts = {
@@ -85,6 +86,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     protectedGroups: protectedGroups({ configured: policy.protectedGroups, directory, log }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs }),
     lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
+    replacedAt: () => replacedAt,
     locks: keyedLock(),
     signal: stopping.signal,
     onProbed: recovering.probed,
@@ -225,7 +227,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async welcomed({ ackedSeq }, connection) {
       if (ackedSeq !== undefined && ackedSeq >= saidNextSeq) {
         const at = time.now();
-        const { ledgerId } = await ledger.renew({ at, audit: [] });
+        const { ledgerId, ...renewed } = await ledger.renew({ at, audit: [] });
+        replacedAt = renewed.replacedAt;
         log.error(
           { event: 'ledger.replaced', ledgerId, ackedSeq, nextSeq: saidNextSeq },
           'the control plane knows later events than this ledger: it is an older copy, and takes a new id. Look at every grant that was issued since',

@@ -5,12 +5,11 @@ import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import type { GrantJob } from '../access/job.ts';
-import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
-import type { StoredJob } from '../ledger/ledger.ts';
-import { activated, claim, type Member, trace } from './claim-membership.ts';
+import type { PairState, StoredJob } from '../ledger/ledger.ts';
+import { activated, claim, driftEvents, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -119,8 +118,7 @@ async function settleOwnIntent(
     failPoints('recovery.probed');
     parts.onProbed(intent.pair);
     if (presence === 'member') {
-      const { period } = await ledger.pairState(intent.pair);
-      return claimFound(parts, attempt, { intent, period, steps });
+      return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
     // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
     return presence === 'absent' ? null : wait(parts, attempt, unknownMembership(group.dn));
@@ -131,12 +129,12 @@ async function settleOwnIntent(
 async function claimFound(
   parts: EngineParts,
   attempt: Attempt,
-  { intent, period, steps }: { intent: Intent; period: Period | null; steps: FoundSteps },
+  { intent, state, steps }: { intent: Intent; state: PairState; steps: FoundSteps },
 ): Promise<Attempted> {
   const { ledger } = parts;
   const { grant, waiting, revokes } = attempt;
   const { grantId } = grant;
-  const member = foundApplied(intent, period);
+  const member = foundApplied(intent, state);
   const first = writtenFor(parts, waiting, member);
   const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
   if (revokes.length === 0) {
@@ -149,7 +147,7 @@ async function claimFound(
   const at = parts.time.now();
   await ledger.activate(
     { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
-    { at, audit: [] },
+    { at, events: driftEvents(active, member), audit: [] },
   );
   await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
     at,
@@ -284,7 +282,7 @@ async function writeGrant(
       return DONE;
     }
     case 'found':
-      return claimFound(parts, attempt, { intent: put.intent, period: state.period, steps });
+      return claimFound(parts, attempt, { intent: put.intent, state, steps });
     case 'denied':
       return fail(parts, attempt, put.error);
     case 'retry':

@@ -116,7 +116,10 @@ export function asWritten(period: Period | null, { pair, memberAttribute, values
 }
 
 /** What a proved write of an open intent amounts to, for the claim. */
-export function foundApplied(intent: Intent, period: Period | null): Extract<PutIn, { kind: 'member' }> {
+export function foundApplied(
+  intent: Intent,
+  { period, grants }: Pick<PairState, 'period' | 'grants'>,
+): Extract<PutIn, { kind: 'member' }> {
   const { pair, at } = intent;
   return {
     kind: 'member',
@@ -125,7 +128,8 @@ export function foundApplied(intent: Intent, period: Period | null): Extract<Put
     period: asWritten(period, intent),
     intentId: intent.intentId,
     placeholder: intent.placeholder === null ? null : { groupId: pair.group.id, value: null },
-    drifted: [],
+    // It was written over an absent membership, and no grant of the pair was claimed since: each waits for this intent.
+    drifted: grants,
   };
 }
 

@@ -101,7 +101,7 @@ async function extend(
     case 'member':
       return claimUpdated(parts, attempt, { ...grant, pair, standing: put.period.standing, expiresAt }, put);
     case 'found': {
-      const member = foundApplied(put.intent, state.period);
+      const member = foundApplied(put.intent, state);
       const denied = judge({ at: parts.time.now(), heldSince: member.period.heldSince });
       return denied === null
         ? claimUpdated(parts, attempt, { ...grant, pair, standing: false, expiresAt }, member)

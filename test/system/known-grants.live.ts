@@ -182,11 +182,7 @@ suite('what a job does to a known grant', () => {
     await s.outcome(jobId);
     await byHand(s, { group: vpn, delete: s.person('u0012') });
     assert.equal(await answer(s, (await s.revoke(grantId)).jobId), 'already_absent');
-    assert.deepEqual(await told(s, grantId), [
-      'succeeded granted',
-      'ended revoked already_absent',
-      'succeeded already_absent',
-    ]);
+    assert.deepEqual(await told(s, grantId), ['succeeded granted', 'ended revoked already_absent', 'succeeded already_absent']);
   });
 
   test('ending, grant of the same or another pair: a conflict; revoke: joins the ending', async () => {
