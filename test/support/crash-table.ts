@@ -58,12 +58,12 @@ export function crashTable({
     async function nextPerson() {
       people += 1;
       const uid = `u${String(people).padStart(4, '0')}`;
-      const before = await memberships(s);
+      const initial = await memberships(s);
       return {
         request: (durationSeconds: number) => ({ user: { username: uid }, group: { name: cn }, durationSeconds }),
         count: async () => (await s.ldap.members(s.group(cn))).filter((one) => one === value(s, uid)).length,
         async allIsAsBefore(): Promise<void> {
-          assert.deepEqual(await memberships(s), before);
+          assert.deepEqual(await memberships(s), initial);
           await assertToldOnce(s);
         },
       };

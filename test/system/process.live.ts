@@ -154,7 +154,7 @@ suite('the connector as a process', { concurrency: false }, () => {
   }
 
   test('nothing but JSON lines is written, and each says when, what and who', () => {
-    assert.ok(s.connectorLines.length > 100);
+    assert.ok(s.connectorLines.length > 50, `${s.connectorLines.length} lines`);
     for (const line of logLines(s.connectorLines.join('\n'))) {
       for (const field of ['level', 'time', 'event', 'msg']) assert.equal(typeof line[field], 'string', JSON.stringify(line));
     }
