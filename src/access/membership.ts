@@ -98,19 +98,21 @@ export type MemberValue =
   | { readonly kind: 'ambiguous'; readonly count: number }
   | { readonly kind: 'none' };
 
+/** RFC 4517 §3.3.15, the syntax of `memberUid`: a server answers neither yes nor no to an assertion of anything else. */
+const IA5_STRING = /^\p{ASCII}*$/u;
+
 /**
- * The value that names a user in a group: its name, or for `memberUid` its `uid` (RFC 2307). A user with several is
- * known by the one in its relative distinguished name, else ambiguous.
+ * The value that names a user in a group: its name, or for `memberUid` its `uid` (RFC 2307), which may have characters
+ * that `memberUid` cannot. A user with several is known by the one in its relative distinguished name, else ambiguous.
  */
 export function memberValueOf(attribute: MemberAttribute, user: { dn: Dn; uids: readonly string[] }): MemberValue {
   if (attribute !== 'memberUid') return { kind: 'value', value: user.dn };
-  const [only, ...others] = user.uids;
+  const uids = user.uids.filter((uid) => IA5_STRING.test(uid));
+  const [only, ...others] = uids;
   if (only === undefined) return { kind: 'none' };
   if (others.length === 0) return { kind: 'value', value: only };
   const named = leafRdn(user.dn).find(
-    ({ type, value }) => type.toLowerCase() === 'uid' && typeof value === 'string' && user.uids.includes(value),
+    ({ type, value }) => type.toLowerCase() === 'uid' && typeof value === 'string' && uids.includes(value),
   );
-  return typeof named?.value === 'string'
-    ? { kind: 'value', value: named.value }
-    : { kind: 'ambiguous', count: user.uids.length };
+  return typeof named?.value === 'string' ? { kind: 'value', value: named.value } : { kind: 'ambiguous', count: uids.length };
 }

@@ -114,7 +114,7 @@ export function writableValue(user: UserEntry, group: GroupEntry): Writable {
         ok: false,
         error: jobError(
           'policy_denied',
-          `"${user.dn}" has no uid, which memberUid of "${group.dn}" needs; add one to the user's entry`,
+          `"${user.dn}" has no uid of ASCII characters, which memberUid of "${group.dn}" needs; add one to the user's entry`,
         ),
       };
     default:
