@@ -4,6 +4,7 @@ import type { Grant } from '../access/grant.ts';
 import { later } from '../access/instant.ts';
 import type { JobError } from '../access/outcome.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
+import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { delayed, viewOf } from './views.ts';
@@ -29,6 +30,7 @@ export async function goOnLater(
   const fields = {
     grantId: grant.grantId,
     ...(jobs[0] === undefined ? {} : { jobId: jobs[0].jobId }),
+    ...trace(jobs[0]),
     code: error.code,
     ldap: error.ldap,
     nextAttemptAt: new Date(nextAttemptAt).toISOString(),

@@ -105,7 +105,8 @@ export async function byHand(
 }
 
 function valueLine(attribute: string, value: string): string {
-  return `${attribute}:: ${Buffer.from(value).toString('base64')}`;
+  // ldapmodify reads no empty value in base64.
+  return value === '' ? `${attribute}:` : `${attribute}:: ${Buffer.from(value).toString('base64')}`;
 }
 
 const BASE = 'dc=example,dc=test';
