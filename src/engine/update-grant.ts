@@ -7,7 +7,7 @@ import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
-import { claim, type Member } from './claim-membership.ts';
+import { claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -201,7 +201,7 @@ async function refuse(parts: EngineParts, { grant, update }: Attempt, error: Job
     return parts.onProbed(grant.pair);
   });
   log.warn(
-    { event: 'job.failed', jobId, grantId: grant.grantId, code: error.code, ldap: error.ldap },
+    { event: 'job.failed', jobId, grantId: grant.grantId, ...trace(update.stored), code: error.code, ldap: error.ldap },
     `the grant stands as before: ${error.message}`,
   );
   return DONE;
