@@ -235,7 +235,7 @@ async function health({
 }): Promise<HealthParts> {
   const directoryStatus = directory.status();
   const linkStatus = link.status();
-  const { clock, protectedGroupsMissing, pursued } = engine.status();
+  const { clock, protectedGroupsMissing, pursued, failing } = engine.status();
   return {
     directory:
       directoryStatus.state === 'up'
@@ -254,7 +254,7 @@ async function health({
         ? { reason: linkStatus.reason, nextAttemptAt: formatInstant(linkStatus.nextAttemptAt) }
         : {}),
     },
-    ledger: { ...(await ledgerHealth(ledger)), pursued },
+    ledger: { ...(await ledgerHealth(ledger, failing)), pursued },
     clock: { ready: clock.trusted, aheadMs: clock.aheadMs },
     policy: {
       ready: protectedGroupsMissing === null || protectedGroupsMissing.length === 0,
@@ -264,10 +264,20 @@ async function health({
 }
 
 /** A ledger is ready if it can write: raising the mark by nothing is a transaction like any other. */
-async function ledgerHealth(ledger: Ledger): Promise<{ ready: boolean; message?: string }> {
+async function ledgerHealth(ledger: Ledger, failing: number): Promise<{ ready: boolean; message?: string }> {
   try {
     await ledger.advanceClock(await ledger.clockMark());
-    return { ready: true };
+    if (failing > 0)
+      return {
+        ready: false,
+        message: `${failing} pieces of work fail; the log says why (engine.attempt-failed), and each is tried again`,
+      };
+    const unknown = await ledger.countOwnershipUnknown();
+    if (unknown === 0) return { ready: true };
+    return {
+      ready: false,
+      message: `of ${unknown} memberships it is unknown whether they are ours, since the ledger was restored`,
+    };
   } catch (error) {
     return { ready: false, message: error instanceof Error ? error.message : 'unknown' };
   }

@@ -25,3 +25,11 @@ export function trustedNow({ wall, mark, elapsedMs }: { wall: Instant; mark: Ins
 export function isClockTrusted({ now, wall }: { now: Instant; wall: Instant }): boolean {
   return now - wall <= CLOCK_TOLERANCE_MS;
 }
+
+/**
+ * True where a job may have been carried out by a life of the ledger that was lost: it was issued before the ledger was
+ * found to be an older copy. Clocks that differ by the tolerance count as the same, which errs on the side of asking.
+ */
+export function mayPredateReplacement(issuedAt: Instant, replacedAt: Instant | null): boolean {
+  return replacedAt !== null && issuedAt <= later(replacedAt, CLOCK_TOLERANCE_MS);
+}

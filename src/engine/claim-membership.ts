@@ -61,7 +61,12 @@ export async function claim(
   ];
   await ledger.activate(
     { grant: active, period: member.period, intentId: member.intentId, placeholder: member.placeholder },
-    { at, events: driftEvents(active, member), results: jobs.map((job) => succeeded(job, outcome, active)), audit },
+    {
+      at,
+      events: [...driftEvents(active, member), ...ownershipEvents(active, outcome)],
+      results: jobs.map((job) => succeeded(job, outcome, active)),
+      audit,
+    },
   );
   failPoints('grant.claimed');
   const [job] = jobs;
@@ -79,6 +84,12 @@ export async function claim(
     },
     outcome === 'updated' ? 'the end of a grant has changed' : 'a probe shows the user in the group',
   );
+}
+
+/** A membership that may be ours from before the ledger was lost is reported, and left to an operator. */
+function ownershipEvents(active: ActiveGrant, outcome: Outcome): Event[] {
+  if (active.standing !== 'unknown' || outcome === 'updated') return [];
+  return [{ kind: 'grant.drifted', grant: viewOf(active), observed: 'ownership_unknown', action: 'reported' }];
 }
 
 /** Other grants believed in a membership that was not there; writing it again restored it for them too. */

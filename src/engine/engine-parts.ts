@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -44,6 +45,8 @@ export interface EngineParts {
   readonly protectedGroups: ProtectedGroups;
   readonly goneProofs: GoneProofs;
   readonly lateWrites: LateWrites;
+  /** When the ledger was found to be an older copy; null where it never was. */
+  readonly replacedAt: () => Instant | null;
   /** Serial per grant (`grant:…`), then per pair (`pair:…`), always taken in that order. */
   readonly locks: KeyedLock;
   readonly signal: AbortSignal;

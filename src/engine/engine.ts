@@ -48,6 +48,8 @@ export interface EngineStatus {
   readonly protectedGroupsMissing: readonly string[] | null;
   /** What is being pursued: grants to be written, memberships to be ended, questions to be answered. */
   readonly pursued: number;
+  /** Of those, how many failed at their last attempt in a way that nobody expected. */
+  readonly failing: number;
 }
 
 export interface Engine {
@@ -268,6 +270,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       clock: { trusted: time.trusted(), aheadMs: time.aheadMs() },
       protectedGroupsMissing: parts.protectedGroups.unresolved(),
       pursued: pursued.size(),
+      failing: pursued.failing(),
     }),
     async stop(deadline) {
       taking = false;

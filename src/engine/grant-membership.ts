@@ -1,10 +1,11 @@
 import type { AuditRecord } from '../access/audit.ts';
-import { grantDeadline } from '../access/expiry.ts';
+import { grantDeadline, mayPredateReplacement } from '../access/expiry.ts';
 import { endGrant, expiryOf, type FailedGrant, type PendingGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import type { GrantJob } from '../access/job.ts';
+import { memberValueOf } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
@@ -111,18 +112,32 @@ async function settleOwnIntent(
   return parts.locks.run(`pair:${pairKey(intent.pair)}`, 'grant', async () => {
     const group = await directory.locateGroup(intent.pair.group.id, signal);
     if (group === null) return groupMissing(parts, attempt, intent);
-    const [presence] = await directory.probe(
-      { group: group.dn, attribute: intent.memberAttribute, values: intent.values },
-      signal,
-    );
+    const user = await directory.locateUser(intent.pair.user.id, signal);
+    // The value may have followed the user to another name since.
+    const named = user === null ? null : memberValueOf(intent.memberAttribute, user);
+    const values = [...new Set([...(named?.kind === 'value' ? [named.value] : []), ...intent.values])];
+    const presences = await directory.probe({ group: group.dn, attribute: intent.memberAttribute, values }, signal);
     failPoints('recovery.probed');
     parts.onProbed(intent.pair);
-    if (presence === 'member') {
+    if (presences.includes('member')) {
       return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
+    if (presences.some((presence) => presence !== 'absent')) return wait(parts, attempt, unknownMembership(group.dn));
     // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
-    return presence === 'absent' ? null : wait(parts, attempt, unknownMembership(group.dn));
+    return user === null ? userMissing(parts, attempt, intent) : null;
   });
+}
+
+/** A user that cannot be found may be a member by a name that we do not know: only proof that it is gone rules that out. */
+async function userMissing(parts: EngineParts, attempt: Attempt, intent: Intent): Promise<Attempted | null> {
+  const { group, user } = intent.pair;
+  const verdict = await parts.goneProofs.ask({ entry: user, witness: group }, parts.signal);
+  if (verdict.kind === 'proven') return null;
+  const error = jobError(
+    'user_not_found',
+    `looked for the user "${user.dn}" (${user.id}) under the whole base and did not find it; that it is gone needs a second look on another session`,
+  );
+  return wait(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
 }
 
 /** The write took effect after all. The pair is locked. */
@@ -272,6 +287,7 @@ async function writeGrant(
     value: writable.value,
     state,
     unsettled,
+    mayBeLost: waiting.some(({ job }) => mayPredateReplacement(job.issuedAt, parts.replacedAt())),
     judge: ({ at, heldSince }) =>
       reasonToStop(attempt, at) ?? endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),
   });

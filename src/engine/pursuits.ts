@@ -22,6 +22,8 @@ export interface Pursuits {
   stop(): Promise<void>;
   /** How many are pursued. */
   size(): number;
+  /** How many failed at their last attempt in a way that nobody expected: the ledger, or a fault of ours. */
+  failing(): number;
 }
 
 interface Running {
@@ -49,6 +51,7 @@ const SLOTS_FOR_ENDINGS = 4;
 export function pursuits({ clock, random, log }: { clock: Clock; random: Random; log: Logger }): Pursuits {
   const running = new Map<string, Running>();
   const inFlight = new Set<Promise<void>>();
+  const failing = new Set<string>();
   const slot = workSlots({ slots: SLOTS, reserved: SLOTS_FOR_ENDINGS });
   let stopped = false;
 
@@ -86,9 +89,12 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
 
   async function attemptSafely(pursuit: Pursuit, delayMs: number): Promise<Attempted> {
     try {
-      return await pursuit.attempt(delayMs);
+      const attempted = await pursuit.attempt(delayMs);
+      failing.delete(pursuit.key);
+      return attempted;
     } catch (error) {
       if (stopped) return { done: false };
+      failing.add(pursuit.key);
       // An attempt reports its own failures; what arrives here is a fault of ours, or a ledger that cannot write.
       log.error(
         { event: 'engine.attempt-failed', pursuit: pursuit.key, error },
@@ -124,5 +130,6 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
       while (inFlight.size > 0) await Promise.allSettled(inFlight);
     },
     size: () => running.size,
+    failing: () => failing.size,
   };
 }

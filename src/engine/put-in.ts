@@ -37,6 +37,8 @@ export interface PutInRequest {
   readonly state: PairState;
   /** An earlier write of this grant over an absent membership, whose outcome is still unknown: a member is then its work. */
   readonly unsettled: Intent | null;
+  /** A member without a period of ours may be the work of a ledger that was lost (ARCHITECTURE, invariant 13). */
+  readonly mayBeLost: boolean;
   /** The last word on the end, once the instant of activation is known; null where it is allowed. */
   readonly judge: (times: { at: Instant; heldSince: Instant }) => JobError | null;
 }
@@ -67,7 +69,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   if (finding !== 'write') {
     const period = state.period ?? {
       pair,
-      standing: true,
+      standing: request.mayBeLost ? 'unknown' : true,
       heldSince,
       memberAttribute: attribute,
       values: [value],
@@ -179,7 +181,7 @@ async function write(
   } catch (error) {
     const told = directoryJobError(error);
     if (error instanceof DirectoryError && error.sent) lateWrites.lost(pair);
-    else await notApplied(parts, intent, told.message);
+    else if (!couldBeLate) await notApplied(parts, intent, told.message);
     return { kind: 'retry', error: told };
   }
   failPoints('grant.probed-after');
@@ -192,7 +194,8 @@ async function write(
     return { kind: 'member', finding: 'granted', at, period, intentId: intent.intentId, placeholder, drifted: state.grants };
   }
   if (presence !== 'absent' && !isOthers) return { kind: 'retry', error: unknownMembership(pair.group.dn) };
-  await notApplied(parts, intent, answer.result);
+  // It stays open for an earlier write that may still take effect: what the next probe finds is ours.
+  if (!couldBeLate) await notApplied(parts, intent, answer.result);
   return isOthers ? { kind: 'retry', error: writeError(answer, pair, 'directory_unavailable') } : refusedOrRetry(answer, pair);
 }
 

@@ -96,7 +96,7 @@ async function extend(
       jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
     );
   const judge: PutInRequest['judge'] = ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at });
-  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, judge });
+  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, mayBeLost: false, judge });
   switch (put.kind) {
     case 'member':
       return claimUpdated(parts, attempt, { ...grant, pair, standing: put.period.standing, expiresAt }, put);

@@ -65,7 +65,7 @@ test('a job that could not be stored comes again on the next connection', async 
   {
     await using broken = linkTo({ url: stub.connectUrl, token });
     broken.listener.store = () => Promise.reject(new Error('disk full'));
-    await broken.log.next('link.job_not_stored');
+    await broken.log.next('link.job-not-stored');
   }
   await using whole = linkTo({ url: stub.connectUrl, token });
   assert.equal((await whole.listener.jobs.next()).jobId, 'j-1');

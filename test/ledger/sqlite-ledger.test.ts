@@ -21,6 +21,12 @@ function memoryDatabase(t: { after(close: () => void): void }): Database {
   return database;
 }
 
+test('nothing that SQLite undoes needs a temporary folder: a read-only container has none', async (t) => {
+  const database = openLedgerDatabase(await temporaryStateDir(t));
+  t.after(() => database.close());
+  assert.equal(Object.values(database.row('PRAGMA temp_store') as object)[0], 2);
+});
+
 test('a second opening in the same process is told who owns the ledger, and does not free the first', async (t) => {
   const stateDir = await temporaryStateDir(t);
   const now = () => instant(Date.UTC(2026, 0, 2, 3, 4, 5));

@@ -26,7 +26,7 @@ export function openLedgerDatabase(stateDir: string, logger?: Logger): Database 
     writeThrough(database, path);
     const steps = migrate(database, MIGRATIONS);
     if (steps > 0) {
-      logger?.info({ event: 'ledger.migrated', steps, version: MIGRATIONS.length }, 'the ledger has the newest schema');
+      logger?.info({ event: 'ledger.migrated', steps, schemaVersion: MIGRATIONS.length }, 'the ledger has the newest schema');
     }
     return database;
   } catch (error) {
@@ -42,4 +42,6 @@ function writeThrough(database: Database, path: string): void {
     throw new LedgerError('failed', `${path} cannot have a write-ahead log on this file system; use a local volume`);
   }
   database.script('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+  // Undoing one statement must not ask for a temporary folder: a read-only container has none, and elsewhere it may be full.
+  database.script('PRAGMA temp_store = MEMORY');
 }
