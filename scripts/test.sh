@@ -1,6 +1,6 @@
 #!/bin/sh
-# All tests: first what needs no server, then the tests with real servers and processes. TEST_SCALE is theirs to read: with
-# more than 1 they repeat and enlarge what is worth repeating.
+# All tests: first what needs no server, then the tests with real servers and processes. TEST_SCALE=full is theirs to read: it
+# repeats and enlarges what is worth repeating.
 
 set -e
 cd "$(dirname "$0")/.."
