@@ -25,6 +25,7 @@ export interface EngineUnderTestOptions {
   readonly referentialIntegrity?: boolean;
   readonly demandsMember?: boolean;
   readonly acknowledges?: boolean;
+  readonly goneConfirmMs?: number;
 }
 
 /** What a job of a test says; the rest has defaults. */
@@ -80,7 +81,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
         retentionMs: 90 * DAY_MS,
         protectedGroups: options.protectedGroups ?? [],
       },
-      timings: { goneConfirmMs: MINUTE_MS, lateWriteMs: 5000 },
+      timings: { goneConfirmMs: options.goneConfirmMs ?? MINUTE_MS, lateWriteMs: 5000 },
       placeholder: 'cn=placeholder,dc=example,dc=test',
       identity: { name: 'test', instanceId: 'i-1', version: '0', startedAt: clock.wall() },
     };
@@ -214,6 +215,12 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
     acknowledge(yes: boolean) {
       acknowledges = yes;
     },
+    isConnected: () => connection !== null,
+    hasCrashed: () => !life.isAlive(),
+    /** Takes back every `crashAt`. */
+    neverCrash() {
+      onPoint = () => undefined;
+    },
     /** Until the returned function is called, no preflight check comes to its end. */
     holdChecks(): () => void {
       const going = Promise.withResolvers<void>();
@@ -326,6 +333,7 @@ function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<
   return {
     clock: ownClock,
     directory: own,
+    isAlive: () => alive,
     end() {
       alive = false;
     },
