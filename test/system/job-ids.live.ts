@@ -246,9 +246,9 @@ suite('job ids and the age of jobs', () => {
       assert.equal((await grantOf(s, job.jobId)).state, 'failed');
     }
     await s.ldap.start();
-    const after = forUser('u0016');
-    await s.job(after);
-    assert.equal(await answer(s, after.jobId), 'granted');
+    const next = forUser('u0016');
+    await s.job(next);
+    assert.equal(await answer(s, next.jobId), 'granted');
     for (const uid of ['u0013', 'u0014', 'u0015']) assert.equal(await isMember(uid), false, uid);
   });
 

@@ -113,12 +113,12 @@ suite('what a job does to a known grant', () => {
 
   test('active, grant of the same pair: extends and shortens, however the pair is named', async () => {
     const { grantId, jobId } = await grant('u0007');
-    const before = await grantOf(s, jobId);
-    const longer = await s.grant({ grantId, user: { id: before.user?.id ?? '' }, group: { dn: vpn }, durationSeconds: 7200 });
+    const earlier = await grantOf(s, jobId);
+    const longer = await s.grant({ grantId, user: { id: earlier.user?.id ?? '' }, group: { dn: vpn }, durationSeconds: 7200 });
     assert.equal(await answer(s, longer.jobId), 'updated');
     assert.deepEqual(await grantOf(s, longer.jobId), {
-      ...before,
-      expiresAt: new Date(Date.parse(before.activatedAt ?? '') + 7_200_000).toISOString(),
+      ...earlier,
+      expiresAt: new Date(Date.parse(earlier.activatedAt ?? '') + 7_200_000).toISOString(),
     });
     const shorter = await grant('u0007', { grantId, durationSeconds: 900 });
     assert.equal(await answer(s, shorter.jobId), 'updated');

@@ -74,15 +74,15 @@ suite('member attributes', () => {
     ['posix-life', (uid: string) => uid],
   ] as const)
     test(`${group}: a grant puts exactly one value in, and expiry and revoke take exactly that one out`, async () => {
-      const before = await members(group);
+      const earlier = await members(group);
       const one = await granted('u0001', group, 2);
       const two = await granted('u0002', group);
-      assert.deepEqual(await members(group), [...before, value('u0001'), value('u0002')].toSorted());
+      assert.deepEqual(await members(group), [...earlier, value('u0001'), value('u0002')].toSorted());
       const ended = await s.endOf(one);
       assert.deepEqual([ended.cause, ended.membership], ['expired', 'removed']);
-      assert.deepEqual(await members(group), [...before, value('u0002')].toSorted());
+      assert.deepEqual(await members(group), [...earlier, value('u0002')].toSorted());
       assert.equal(await revoked(two), 'revoked');
-      assert.deepEqual(await members(group), before);
+      assert.deepEqual(await members(group), earlier);
     });
 
   for (const { objectClass, attribute } of DEMANDING) {

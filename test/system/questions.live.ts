@@ -95,7 +95,7 @@ suite('questions of the control plane, and what is repeated of a job', () => {
   });
 
   test('a long list comes in pages of at most 500, in order, each grant once', async () => {
-    const before = (await list()).grants.length;
+    const earlier = (await list()).grants.length;
     const asked = await Promise.all(
       Array.from({ length: 501 }, (_, i) =>
         s.grant({ user: { username: `u${String(i + 50).padStart(4, '0')}` }, group: { name: 'on-call' }, durationSeconds: 3600 }),
@@ -107,7 +107,7 @@ suite('questions of the control plane, and what is repeated of a job', () => {
       pages.map(({ page, grants: some }) => [page, some.length]),
       [
         [1, 500],
-        [2, before + 1],
+        [2, earlier + 1],
       ],
     );
     assert.equal(byId.size, grants.length);

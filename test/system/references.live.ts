@@ -156,7 +156,7 @@ suite('references', () => {
   });
 
   test('what looks like a filter is a value, and matches nobody', async () => {
-    const before = await s.ldap.members(s.group('vpn-users'));
+    const earlier = await s.ldap.members(s.group('vpn-users'));
     for (const text of [
       '*',
       'u00*',
@@ -173,13 +173,13 @@ suite('references', () => {
       assert.equal(await answered({ email: text }), 'user_not_found', text);
     for (const text of ['*', 'vpn*', 'vpn-users)(cn=*', String.raw`vpn\2dusers`])
       assert.equal(await answered({ username: 'u0001' }, { name: text }), 'group_not_found', text);
-    assert.deepEqual(await s.ldap.members(s.group('vpn-users')), before);
+    assert.deepEqual(await s.ldap.members(s.group('vpn-users')), earlier);
   });
 
   for (const cn of ['names', 'unique', 'posix'])
     test(`people with awkward names are put into and taken out of ${cn}, and nobody else is touched`, async () => {
       const group = s.group(cn);
-      const before = await s.ldap.members(group);
+      const earlier = await s.ldap.members(group);
       for (const { rdn, uid } of AWKWARD) {
         const [person] = await s.ldap.search({
           base: `${rdn},${PEOPLE}`,
@@ -191,9 +191,9 @@ suite('references', () => {
         for (const user of [{ dn: `${rdn},${PEOPLE}` }, { username: uid }]) {
           const { grantId, jobId } = await ask(user, { name: cn });
           assert.equal(await answer(s, jobId), 'granted', rdn);
-          assert.deepEqual((await s.ldap.members(group)).toSorted(), [...before, value].toSorted(), rdn);
+          assert.deepEqual((await s.ldap.members(group)).toSorted(), [...earlier, value].toSorted(), rdn);
           assert.equal(await answer(s, (await s.revoke(grantId)).jobId), 'revoked', rdn);
-          assert.deepEqual(await s.ldap.members(group), before, rdn);
+          assert.deepEqual(await s.ldap.members(group), earlier, rdn);
         }
       }
     });
