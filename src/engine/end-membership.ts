@@ -69,12 +69,11 @@ async function tryEnding(parts: EngineParts, attempt: Attempt): Promise<Attempte
       placeholder: null,
     });
   }
-  if (period.standing === 'unknown') {
-    parts.onProbed(grant.pair);
-    return later(parts, attempt, ownershipUnknown(grant));
-  }
   const found = await look(parts, attempt, { state, period });
   if ('done' in found) return found;
+  // Whose it is matters only while it is there: a member that is gone needs no owner.
+  if (period.standing === 'unknown' && found.values.some(({ presence }) => presence === 'member'))
+    return later(parts, attempt, ownershipUnknown(grant));
   return conclude(parts, attempt, { state, period, found });
 }
 

@@ -48,6 +48,13 @@ suite('a ledger that was restored from an older copy', { concurrency: false }, (
     await s.event((event) => event.kind === 'job.delayed' && event.jobId === revoke && event.error.code === 'ownership_unknown');
     await s.event((event) => event.kind === 'grant.overdue' && event.error.code === 'ownership_unknown');
     await s.member(s.group('vpn-users'), s.person('chen'), true);
+
+    const taken = ['dn: ' + s.group('vpn-users'), 'changetype: modify', 'delete: member', 'member: ' + s.person('chen'), '-', ''];
+    await s.ldap.modify(taken.join('\n'));
+    const ended = await s.outcome(revoke);
+    assert.ok(ended.kind === 'job.succeeded');
+    assert.equal(ended.outcome, 'already_absent');
+    await ready(child, ({ status }) => status === 200);
   });
 
   test('a membership that the copy knows is ours as before', async () => {
