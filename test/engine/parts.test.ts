@@ -217,7 +217,7 @@ describe('a pursuit', () => {
     pursue();
     await settled();
     let stopped = false;
-    const stopping = all.stop().then(() => {
+    const stopping = all.stop().finally(() => {
       stopped = true;
     });
     await settled();

@@ -91,7 +91,7 @@ async function take(world: World, step: Step): Promise<void> {
       return rig.restart();
     case 'crash at':
       world.isCrashing = true;
-      void rig.crashAt(step.point);
+      rig.crashAt(step.point);
       return undefined;
     case 'link':
       if (!step.up) rig.disconnect();

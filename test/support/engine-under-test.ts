@@ -149,18 +149,14 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
     await settled();
   }
 
-  /** Dies when that place is passed; resolves when it has. */
-  function crashAt(point: FailPoint): Promise<void> {
-    return new Promise((resolve) => {
-      const of = life;
-      onPoint = (passed) => {
-        if (passed !== point || life !== of) return;
-        onPoint = () => undefined;
-        crash();
-        resolve();
-        throw new Error(`died at ${point}`);
-      };
-    });
+  /** Dies when that place is passed. */
+  function crashAt(point: FailPoint): void {
+    onPoint = (passed) => {
+      if (passed !== point || !life.isAlive()) return;
+      onPoint = () => undefined;
+      crash();
+      throw new Error(`died at ${point}`);
+    };
   }
 
   /** Lets time pass, timer by timer, with everything settled in between. */
