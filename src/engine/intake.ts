@@ -186,7 +186,8 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           grantId: job.grantId,
           pair: earlier?.pair ?? null,
           end: job.end,
-          deadline,
+          // Whether this job is of the same pair is not known yet: one that is not must not cut short the others' time.
+          deadline: earlier !== null && earlier.deadline > deadline ? earlier.deadline : deadline,
         };
         const audit: AuditRecord = {
           kind: 'grant.pending',

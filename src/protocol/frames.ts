@@ -99,16 +99,29 @@ export type ReadFrame<T> = { readonly ok: true; readonly frame: T } | { readonly
 
 /** Reads a frame sent by a control plane. Never throws; what cannot be read is refused with the reason. */
 export function readFrameFromControlPlane(text: string): ReadFrame<FrameFromControlPlane> {
-  const json = readObject(text);
-  if (!json.ok) return json;
-  if (json.frame['type'] === 'job') return readJobFrame(text, json.frame);
-  return readBySchema(fromControlPlaneSchema, text, json.frame);
+  return guarded(text, () => {
+    const json = readObject(text);
+    if (!json.ok) return json;
+    if (json.frame['type'] === 'job') return readJobFrame(text, json.frame);
+    return readBySchema(fromControlPlaneSchema, text, json.frame);
+  });
 }
 
 /** Reads a frame sent by a connector. Never throws; what cannot be read is refused with the reason. */
 export function readFrameFromConnector(text: string): ReadFrame<FrameFromConnector> {
-  const json = readObject(text);
-  return json.ok ? readBySchema(fromConnectorSchema, text, json.frame) : json;
+  return guarded(text, () => {
+    const json = readObject(text);
+    return json.ok ? readBySchema(fromConnectorSchema, text, json.frame) : json;
+  });
+}
+
+/** A fault in a reader refuses the one frame: a job that ended the process would be sent again after every restart. */
+function guarded<T>(text: string, read: () => ReadFrame<T>): ReadFrame<T> {
+  try {
+    return read();
+  } catch (error) {
+    return refuse(text, `the frame could not be read: ${error instanceof Error ? error.message : 'unknown error'}`);
+  }
 }
 
 function readObject(text: string): ReadFrame<Record<string, unknown>> {

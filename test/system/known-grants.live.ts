@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, suite, test } from 'node:test';
-import { type System, startSystem } from '../support/system.ts';
+import { type System, startSystem, until } from '../support/system.ts';
 import { answer, byHand, delayOf, grantOf, idOf, lastsSeconds, overdueOf, readOnly, told } from '../support/told.ts';
 
 suite('what a job does to a known grant', () => {
@@ -18,7 +18,7 @@ suite('what a job does to a known grant', () => {
   const isMember = async (uid: string) => (await members()).includes(s.person(uid));
 
   before(async () => {
-    s = await startSystem({ ldap: { people: 30 } });
+    s = await startSystem({ ldap: { people: 32 } });
     vpn = s.group('vpn-users');
     await s.startStub();
     await s.startConnector();
@@ -94,6 +94,20 @@ suite('what a job does to a known grant', () => {
     assert.ok(await isMember('u0004'));
     assert.equal(await isMember('u0005'), false);
     assert.ok(!(await s.ldap.members(s.group('on-call'))).includes(s.person('u0004')));
+  });
+
+  test('pending, grant of another pair with a nearer notAfter: the first keeps its own time', async () => {
+    await s.ldap.kill('SIGINT');
+    const first = await grant('u0031');
+    await delayOf(s, first.jobId);
+    const notAfter = Date.now() + 500;
+    const request = { user: { username: 'u0032' }, group: { name: 'vpn-users' }, durationSeconds: 60 };
+    const other = await s.grant({ ...request, grantId: first.grantId, notAfter: new Date(notAfter).toISOString() });
+    await delayOf(s, other.jobId);
+    await until('the notAfter has passed', async () => Date.now() > notAfter);
+    await s.ldap.start();
+    assert.equal(await answer(s, first.jobId), 'granted');
+    assert.equal(await answer(s, other.jobId), 'grant_conflict');
   });
 
   test('pending, revoke: cancels it, even without the directory', async () => {
