@@ -44,9 +44,11 @@ own_folder() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && [ -w "$1" ]
 }
 case ${XDG_CACHE_HOME:-} in
-  /*) cache=$XDG_CACHE_HOME/latchkey ;;
-  *) cache=${HOME:-/nonexistent}/.cache/latchkey ;;
+  /*) base=$XDG_CACHE_HOME ;;
+  # Without HOME, the home that the system knows, which is what Node.js takes too.
+  *) base=${HOME-$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)}/.cache ;;
 esac
+case $base in /.cache | [!/]*) cache= ;; *) cache=$base/latchkey ;; esac
 own_folder "$cache" || cache=${TMPDIR:-/tmp}/latchkey-$(id -u)
 unpacked=$cache/libatomic1-$machine
 library=$unpacked/usr/lib/$machine-linux-gnu

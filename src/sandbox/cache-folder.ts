@@ -10,7 +10,7 @@ import { isAbsolute, join } from 'node:path';
 export async function cacheFolder(env: NodeJS.ProcessEnv): Promise<string> {
   const candidates = cacheCandidates({
     xdgCacheHome: env['XDG_CACHE_HOME'],
-    home: homedir(),
+    home: ownHome(),
     temporary: tmpdir(),
     uid: ownUid(),
   });
@@ -20,7 +20,10 @@ export async function cacheFolder(env: NodeJS.ProcessEnv): Promise<string> {
   throw new Error(`None of ${candidates.join(', ')} is a folder that belongs to this user and to nobody else.`);
 }
 
-/** Where the cache may lie, the preferred place first. A relative `$XDG_CACHE_HOME` is ignored, as its specification asks. */
+/**
+ * Where the cache may lie, the preferred place first. A relative `$XDG_CACHE_HOME` is ignored, as its specification asks, and so
+ * is a home that is not absolute: an empty `$HOME` would put the cache into whatever folder one stands in.
+ */
 export function cacheCandidates(options: {
   xdgCacheHome: string | undefined;
   home: string;
@@ -28,8 +31,8 @@ export function cacheCandidates(options: {
   uid: number;
 }): string[] {
   const { xdgCacheHome, home, temporary, uid } = options;
-  const base = xdgCacheHome !== undefined && isAbsolute(xdgCacheHome) ? xdgCacheHome : join(home, '.cache');
-  return [join(base, 'latchkey'), join(temporary, `latchkey-${uid}`)];
+  const base = [xdgCacheHome ?? '', join(home, '.cache')].find(isAbsolute);
+  return [...(base === undefined ? [] : [join(base, 'latchkey')]), join(temporary, `latchkey-${uid}`)];
 }
 
 async function isOwnFolder(folder: string): Promise<boolean> {
@@ -42,6 +45,15 @@ async function isOwnFolder(folder: string): Promise<boolean> {
   } catch {
     // Not there and not to be made, for whatever reason: the next candidate is tried.
     return false;
+  }
+}
+
+/** '' for a user without a home: a number in a container has no name to look one up by. */
+function ownHome(): string {
+  try {
+    return homedir();
+  } catch {
+    return '';
   }
 }
 

@@ -46,6 +46,7 @@ test('the cache is under XDG_CACHE_HOME when that is absolute, else under the ho
   assert.deepEqual(cacheCandidates({ ...places, xdgCacheHome: '/cache' }), ['/cache/latchkey', own]);
   assert.deepEqual(cacheCandidates({ ...places, xdgCacheHome: 'cache' }), ['/home/dana/.cache/latchkey', own]);
   assert.deepEqual(cacheCandidates({ ...places, xdgCacheHome: undefined }), ['/home/dana/.cache/latchkey', own]);
+  assert.deepEqual(cacheCandidates({ ...places, home: '', xdgCacheHome: undefined }), [own]);
 });
 
 test('a platform is known by its family', () => {
