@@ -103,7 +103,7 @@ suite('frames that are refused', () => {
     '{"type":"sync.ack","syncId":"x"}',
     '{"__proto__":{"type":"ack"}}',
   ]) {
-    test(`${text || 'nothing'}`, () => {
+    test(text || 'nothing', () => {
       const frame = readFrameFromControlPlane(text);
       assert.equal(frame.ok, false);
       assert.equal(frame.ok ? '' : frame.refused.code, 'invalid_frame');

@@ -43,7 +43,7 @@ export function startChild({
     if (stream === null) throw new Error('a child without pipes');
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
-      for (const watch of [...watchers]) watch();
+      for (const watch of watchers) watch();
     });
   }
   const ended = once(child, 'close').then(([code, signal]: unknown[]): number | NodeJS.Signals =>
@@ -76,7 +76,7 @@ export function startChild({
         watch();
         void ended.then((how) => {
           watch();
-          reject(new Error(`the process ended (${how}) before the line came; it said:\n${lines.slice(-30).join('\n')}`));
+          return reject(new Error(`the process ended (${how}) before the line came; it said:\n${lines.slice(-30).join('\n')}`));
         });
       });
     },
