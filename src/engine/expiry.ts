@@ -12,6 +12,9 @@ export interface Expiry {
 /** Never armed longer ahead: `setTimeout` does not count suspended time, and the wall clock may be stepped (ARCHITECTURE, Time). */
 const LONGEST_WAIT_MS = 1000;
 
+/** How long until the next look while something else is at work on a due grant. */
+const BUSY_WAIT_MS = 100;
+
 /** Due grants taken from the ledger at a time. */
 const BATCH = 500;
 
@@ -91,9 +94,10 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
   async function arm(): Promise<void> {
     const next = await ledger.nextExpiry();
     if (stopped) return;
-    const untilMs = next === null ? LONGEST_WAIT_MS : next - time.now();
+    const untilMs = next === null ? LONGEST_WAIT_MS : Math.max(0, Math.min(next - time.now(), LONGEST_WAIT_MS));
     cancelTimer();
-    cancelTimer = clock.timer(Math.max(0, Math.min(untilMs, LONGEST_WAIT_MS)), () => void look());
+    // What is due and busy is not asked for again and again: it is ended as soon as it is free.
+    cancelTimer = clock.timer(untilMs === 0 && busy.size > 0 ? BUSY_WAIT_MS : untilMs, () => void look());
   }
 
   return {

@@ -82,7 +82,7 @@ describe('a grant ends at its end', () => {
 
   test('with more than 500 others at once', async () => {
     const { rig } = await startedEngine();
-    const count = 510;
+    const count = 505;
     const expiresAt = rig.in(MINUTE_MS);
     for (let i = 0; i < count; i += 1) {
       const grant = activeGrant(String(i), { pair: samplePair(i, 1), expiresAt });

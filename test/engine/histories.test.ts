@@ -4,7 +4,7 @@ import { runHistory } from '../support/engine-history.ts';
 import { type Step, steps } from '../support/history-steps.ts';
 
 /** Histories here; a million come with the proof under faults. */
-const RUNS = Number(process.env['LATCHKEY_TEST_HISTORIES'] ?? 100);
+const RUNS = Number(process.env['LATCHKEY_TEST_HISTORIES'] ?? 60);
 
 for (const referentialIntegrity of [false, true]) {
   test(`whatever happens, nothing leaks, nothing is stolen, everything is told once (referential integrity: ${referentialIntegrity})`, async () => {

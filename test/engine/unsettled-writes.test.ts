@@ -132,28 +132,28 @@ describe('a write of another person', () => {
   test('between our probe and our modify is standing access', async () => {
     const { rig, ada, admins } = await startedEngine();
     const held = rig.fake.holdNext('change');
-    const submitted = rig.grant();
+    const submitted = rig.grant({ seconds: 60 });
     await held.reached;
     putInto(rig, ada, admins);
     held.go();
     const job = await submitted;
     await rig.pass(1000);
     assert.equal(rig.outcomeOf(job), 'already_standing');
-    await rig.pass(2 * HOUR_MS);
+    await rig.pass(2 * MINUTE_MS);
     assert.ok(rig.isMember(ada, admins));
   });
 
   test('after a refused restore is theirs: standing access goes on', async () => {
     const { rig, ada, admins } = await startedEngine();
     putInto(rig, ada, admins);
-    const first = await rig.grant();
+    const first = await rig.grant({ seconds: 60 });
     assert.equal(rig.outcomeOf(first), 'already_standing');
     takeOut(rig, ada, admins);
     rig.fake.refuseNext('refused');
     const second = await rig.grant({ grantId: 'g2' });
     assert.equal(rig.outcomeOf(second), 'directory_refused');
     putInto(rig, ada, admins);
-    await rig.pass(2 * HOUR_MS);
+    await rig.pass(2 * MINUTE_MS);
     assert.equal(await rig.stateOf(), 'ended');
     assert.ok(rig.isMember(ada, admins));
   });
