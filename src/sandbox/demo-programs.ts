@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ChildProgram, startChildProgram } from './child-program.ts';
 import { type ControlPlaneClient, controlPlaneClient } from './control-plane-client.ts';
+import { freePorts } from './loopback.ts';
 import { type OpenLdap, startOpenLdap } from './openldap.ts';
 import { until } from './until.ts';
 
@@ -72,6 +73,8 @@ export function demoPrograms(options: {
     async startControlPlane() {
       if (controlPlaneStarts === 0) await writeFile(tokenFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
       controlPlaneStarts += 1;
+      // Its own until the demo ends: it is stopped and started again.
+      if (port === 0) [port = 0] = await freePorts(1);
       const flags = ['--listen', `127.0.0.1:${port}`, '--state', file('control-plane.json'), '--token-file', tokenFile];
       const args = [mainScript, 'control-plane', ...flags, '--heartbeat', '5'];
       const child = await start('control plane', { args, env: {}, log: `control-plane.${controlPlaneStarts}.log` });
@@ -80,7 +83,6 @@ export function demoPrograms(options: {
         { pattern: /^listening: .* API (http:\S+?)\/?$/m, what: 'the control plane to listen' },
         signal,
       );
-      port = Number(new URL(apiUrl).port);
       return controlPlaneClient(apiUrl);
     },
     stopControlPlane: async () => await children.get('control plane')?.kill('SIGTERM'),

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WireEvent } from '../../src/protocol/event-frame.ts';
+import { freePorts } from '../../src/sandbox/loopback.ts';
 import { type OpenLdap, type OpenLdapOptions, startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { type Child, startChild } from './child.ts';
 
@@ -51,7 +52,8 @@ export async function startSystem({
   await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
   const stateDir = join(folder, 'state');
   let stub: Child | null = null;
-  let stubPort = 0;
+  // Its own for good: the stub is stopped and started again, and must be found where it was.
+  const [stubPort = 0] = await freePorts(1);
   let apiUrl = '';
   let connector: Child | null = null;
   const output: string[] = [];
@@ -79,7 +81,6 @@ export async function startSystem({
     const url = /API (http:\/\/\S+)/.exec(line)?.[1];
     if (url === undefined) throw new Error(`no URL in "${line}"`);
     apiUrl = url.replace(/\/$/, '');
-    stubPort = Number(new URL(url).port);
   }
 
   async function stopStub(name: NodeJS.Signals = 'SIGTERM'): Promise<void> {
