@@ -132,7 +132,7 @@ export function fakeDirectory(
     }
     const result = refused ?? resultOf(tree.apply(wanted));
     refused = null;
-    failPoints(wanted.remove.some((value) => probed.includes(value)) ? 'end.modify-answered' : 'grant.modify-answered');
+    failPoints(wanted.add.some((value) => probed.includes(value)) ? 'grant.modify-answered' : 'end.modify-answered');
     const presences = probe(wanted.group, wanted.attribute, probed);
     return { result, ldap: result === 'ok' ? null : answerOf(result), presences };
   };

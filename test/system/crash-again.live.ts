@@ -93,8 +93,7 @@ suite('a process killed where a crash hurts most', { concurrency: false }, () =>
     });
   }
 
-  // A modify that takes a probed value away passes `end.modify-answered`, and the placeholder is probed.
-  for (const at of ['grant.intent-stored', 'end.modify-answered', 'grant.probed-after', 'grant.claimed'] as const) {
+  for (const at of ['grant.intent-stored', 'grant.modify-answered', 'grant.probed-after', 'grant.claimed'] as const) {
     test(`the real member who takes a placeholder's place, killed at ${at}, is granted once and alone`, async () => {
       const admin = openLdapAdmin(s.ldap);
       const cn = `taken-${at.replace('.', '-')}`;

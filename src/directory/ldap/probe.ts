@@ -56,7 +56,7 @@ export async function change(
   const remove = distinct(attribute, options.change.remove);
   // A modify without changes is an error for some servers.
   const result = add.length + remove.length === 0 ? null : await session.modify({ dn: group, attribute, add, remove });
-  failPoints(remove.some((value) => probed.includes(value)) ? 'end.modify-answered' : 'grant.modify-answered');
+  failPoints(add.some((value) => probed.includes(value)) ? 'grant.modify-answered' : 'end.modify-answered');
   try {
     const presences = await probe(session, { group, attribute, values: probed });
     return { result: resultOf(result), ldap: result === null || result.resultCode === 0 ? null : ldapAnswer(result), presences };
