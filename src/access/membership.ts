@@ -30,8 +30,10 @@ export interface Period {
   /** When the first grant of the period became active; the longest grant is counted from here. */
   readonly heldSince: Instant;
   readonly memberAttribute: MemberAttribute;
-  /** Every value that we wrote, or met, for this user in this period, oldest first: names change. */
+  /** Every value that we wrote for this user in this period and have not seen absent since, oldest first: names change. */
   readonly values: readonly string[];
+  /** Values under which the membership was met and which we did not write: it followed its user, or was there before. */
+  readonly metValues: readonly string[];
   /** True once a probe has seen our value absent since our last write. */
   readonly seenAbsent: boolean;
   /** True once a delete of ours was sent: an absent value is then our doing. */
@@ -62,6 +64,8 @@ export interface EndingValue {
   readonly value: string;
   /** `current`: what the user's entry is named now; `recorded`: what we once wrote and the user no longer has. */
   readonly origin: 'current' | 'recorded';
+  /** We wrote this very value in this period. */
+  readonly written: boolean;
   readonly presence: Exclude<Presence, 'unknown'>;
   /** For a recorded value: another entry that goes by that value now. */
   readonly occupied: boolean;
@@ -81,7 +85,8 @@ export interface EndingJudgement {
  */
 export function judgeEnding(values: readonly EndingValue[], period: Pick<Period, 'standing' | 'seenAbsent'>): EndingJudgement {
   if (period.standing !== false) return { remove: [], recreated: [] };
-  const followed = values.some(({ origin, presence }) => origin === 'current' && presence === 'member');
+  // Where we wrote the current value ourselves, its presence says nothing about an earlier one.
+  const followed = values.some(({ origin, presence, written }) => origin === 'current' && presence === 'member' && !written);
   const remove: string[] = [];
   const recreated: string[] = [];
   for (const { value, origin, presence, occupied } of values) {

@@ -85,6 +85,7 @@ function periodOf(grant: EndingGrant, intent: Intent | null): Period {
     heldSince: grant.activatedAt,
     memberAttribute: intent?.memberAttribute ?? 'member',
     values: intent?.values ?? [],
+    metValues: [],
     seenAbsent: false,
     deleteSent: intent?.kind === 'remove',
   };
@@ -112,7 +113,9 @@ async function look(
   const attribute = period.memberAttribute;
   const named = user === null ? null : memberValueOf(attribute, user);
   const current = named?.kind === 'value' ? named.value : null;
-  const recorded = period.values.filter((value) => current === null || !sameValue(attribute, value, current));
+  const recorded = [...period.values, ...period.metValues].filter(
+    (value) => current === null || !sameValue(attribute, value, current),
+  );
   const candidates = current === null ? recorded : [current, ...recorded];
   const presences = await directory.probe({ group: group.dn, attribute, values: candidates }, signal);
   failPoints('end.probed-before');
@@ -124,7 +127,13 @@ async function look(
     if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
     const origin = value === current ? 'current' : 'recorded';
     const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
-    values.push({ value, origin, presence, occupied: occupant !== null && occupant !== pair.user.id });
+    values.push({
+      value,
+      origin,
+      written: period.values.some((one) => sameValue(attribute, one, value)),
+      presence,
+      occupied: occupant !== null && occupant !== pair.user.id,
+    });
   }
   return { group, user, values };
 }
@@ -283,8 +292,8 @@ async function sendRemoval(
     placeholder: placeholder ?? (replaced?.kind === 'remove' ? replaced.placeholder : null),
     at,
   };
-  const values = [...period.values, ...remove.filter((one) => !period.values.includes(one))];
-  const deleting: Period = { ...period, values, deleteSent: true };
+  const metValues = [...new Set([...period.metValues, ...remove])].filter((one) => !period.values.includes(one));
+  const deleting: Period = { ...period, metValues, deleteSent: true };
   const opened = await ledger.openIntent(
     intent,
     { period: deleting, replaces: replaced?.intentId ?? null },

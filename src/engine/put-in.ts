@@ -51,10 +51,11 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   const { directory, time, failPoints, signal } = parts;
   const { pair, attribute, value, state } = request;
   const placed = state.placeholder?.value ?? null;
-  const [presence, placedPresence] = await directory.probe(
-    { group: pair.group.dn, attribute, values: placed === null ? [value] : [value, placed] },
-    signal,
-  );
+  const earlier = oursBefore(request);
+  const values = [value, ...(placed === null ? [] : [placed]), ...earlier];
+  const presences = await directory.probe({ group: pair.group.dn, attribute, values }, signal);
+  const [presence] = presences;
+  const placedPresence = placed === null ? undefined : presences[1];
   failPoints('grant.probed-before');
   parts.onProbed(pair);
   if (presence !== 'member' && presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };
@@ -72,7 +73,8 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
       standing: request.mayBeLost ? 'unknown' : true,
       heldSince,
       memberAttribute: attribute,
-      values: [value],
+      values: [],
+      metValues: [value],
       seenAbsent: false,
       deleteSent: false,
     };
@@ -87,7 +89,15 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
     };
   }
   const leaving = placedPresence === 'member' ? placed : null;
-  return write(parts, { ...request, at, heldSince, leaving, forgotten: placedPresence === 'absent' });
+  // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
+  const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
+  return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/** Values of our period other than the one to be written. */
+function oursBefore({ state: { period }, attribute, value }: PutInRequest): readonly string[] {
+  if (period?.standing !== false || period.memberAttribute !== attribute) return [];
+  return [...period.values, ...period.metValues].filter((one) => one !== value);
 }
 
 /** The period after a write of ours: whatever was there before, this membership is ours, and so are only the values of ours. */
@@ -98,15 +108,18 @@ function writtenPeriod(
     attribute,
     values,
     heldSince,
-  }: { pair: Pair; attribute: MemberAttribute; values: readonly string[]; heldSince: Instant },
+    gone = [],
+  }: { pair: Pair; attribute: MemberAttribute; values: readonly string[]; heldSince: Instant; gone?: readonly string[] },
 ): Period {
-  const ours = earlier?.standing === false && earlier.memberAttribute === attribute ? earlier.values : [];
+  const ours = earlier?.standing === false && earlier.memberAttribute === attribute ? earlier : { values: [], metValues: [] };
+  const isKept = (one: string): boolean => !values.includes(one) && !gone.includes(one);
   return {
     pair,
     standing: false,
     heldSince,
     memberAttribute: attribute,
-    values: [...ours.filter((one) => !values.includes(one)), ...values],
+    values: [...ours.values.filter(isKept), ...values],
+    metValues: ours.metValues.filter(isKept),
     seenAbsent: false,
     deleteSent: false,
   };
@@ -138,20 +151,26 @@ export function foundApplied(
 /** A member was seen: whatever delete of ours was sent, it is not why the value may be absent later. */
 function withValue(period: Period, { pair, attribute, value }: PutInRequest): Period {
   const seen = { ...period, pair, deleteSent: false };
-  if (period.memberAttribute !== attribute || period.values.includes(value)) return seen;
-  return { ...seen, values: [...period.values, value] };
+  if (period.memberAttribute !== attribute || [...period.values, ...period.metValues].includes(value)) return seen;
+  return { ...seen, metValues: [...period.metValues, value] };
 }
 
 async function write(
   parts: EngineParts,
-  request: PutInRequest & { at: Instant; heldSince: Instant; leaving: string | null; forgotten: boolean },
+  request: PutInRequest & {
+    at: Instant;
+    heldSince: Instant;
+    leaving: string | null;
+    gone: readonly string[];
+    forgotten: boolean;
+  },
 ): Promise<PutIn> {
   const { ledger, directory, failPoints, lateWrites } = parts;
   const { grantId, pair, attribute, value, state, at, leaving, unsettled } = request;
   // The write that is replaced may still take effect, by a name that the user had then.
   const earlier = unsettled?.memberAttribute === attribute ? unsettled.values.filter((one) => one !== value) : [];
   const values = [value, ...earlier];
-  const period = writtenPeriod(state.period, { pair, attribute, values, heldSince: request.heldSince });
+  const period = writtenPeriod(state.period, { pair, attribute, values, heldSince: request.heldSince, gone: request.gone });
   const couldBeLate = unsettled !== null || lateWrites.remainingMs(pair) > 0;
   const intent = await ledger.openIntent(
     { kind: 'add', grantId, pair, memberAttribute: attribute, values, preImage: 'absent', placeholder: leaving, at },

@@ -151,6 +151,7 @@ async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant)
       heldSince: grant.activatedAt,
       memberAttribute: 'member',
       values: [],
+      metValues: [],
       seenAbsent: false,
       deleteSent: false,
     };

@@ -20,6 +20,7 @@ const period = (standing: Period['standing']): Period => ({
   heldSince: instant(0),
   memberAttribute: 'member',
   values: [],
+  metValues: [],
   seenAbsent: false,
   deleteSent: false,
 });
@@ -29,6 +30,7 @@ const value = fc.record({
   origin: fc.constantFrom('current', 'recorded'),
   presence: fc.constantFrom('member', 'absent'),
   occupied: fc.boolean(),
+  written: fc.boolean(),
 }) as fc.Arbitrary<EndingValue>;
 
 test('only (1,0) is a member and only (0,1) is not; everything else is unknown', () => {
@@ -86,10 +88,10 @@ suite('which values an ending deletes', () => {
     );
   });
 
-  const recorded: EndingValue = { value: 'uid=old', origin: 'recorded', presence: 'member', occupied: true };
+  const recorded: EndingValue = { value: 'uid=old', origin: 'recorded', written: true, presence: 'member', occupied: true };
   test('a recorded value that another person took over is ours while the membership did not follow and was never seen absent', () => {
     assert.deepEqual(
-      judgeEnding([{ value: 'uid=new', origin: 'current', presence: 'absent', occupied: false }, recorded], {
+      judgeEnding([{ value: 'uid=new', origin: 'current', written: false, presence: 'absent', occupied: false }, recorded], {
         standing: false,
         seenAbsent: false,
       }).remove,
@@ -97,11 +99,18 @@ suite('which values an ending deletes', () => {
     );
   });
   test('a recorded value of another person is theirs where the membership followed our user', () => {
-    const judged = judgeEnding([{ value: 'uid=new', origin: 'current', presence: 'member', occupied: false }, recorded], {
-      standing: false,
-      seenAbsent: false,
-    });
+    const judged = judgeEnding(
+      [{ value: 'uid=new', origin: 'current', written: false, presence: 'member', occupied: false }, recorded],
+      {
+        standing: false,
+        seenAbsent: false,
+      },
+    );
     assert.deepEqual(judged, { remove: ['uid=new'], recreated: ['uid=old'] });
+  });
+  test('a recorded value is ours although another took it over, where we wrote the current value ourselves: nothing followed', () => {
+    const current: EndingValue = { value: 'uid=new', origin: 'current', written: true, presence: 'member', occupied: false };
+    assert.deepEqual(judgeEnding([current, recorded], { standing: false, seenAbsent: false }).remove, ['uid=new', 'uid=old']);
   });
   test('a recorded value of another person is theirs where a probe saw it absent since our write', () => {
     assert.deepEqual(judgeEnding([recorded], { standing: false, seenAbsent: true }), { remove: [], recreated: ['uid=old'] });

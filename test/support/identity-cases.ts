@@ -89,6 +89,19 @@ export function identityCases({ title, memberof }: { title: string; memberof: bo
       assert.deepEqual(await s.ldap.members(group), [bystander]);
     });
 
+    test('after an extension under a new name, both values of ours leave, and whoever took the old name keeps only what others gave', async () => {
+      const { person, uid, group, bystander, ends, grantId, add } = await scene();
+      const renamed = dn(s.person(`${uid}-new`));
+      await admin.rename(person.dn, renamed);
+      const { jobId } = await s.grant({ grantId, user: { dn: renamed }, group: { dn: group }, durationSeconds: 600 });
+      assert.equal(await succeeded(s, jobId), 'updated');
+      await admin.addUser(person);
+      // Without referential integrity our own value still stands there, and is no gift to whoever took the name.
+      if (memberof) await add(person.dn);
+      await ends({ outcome: 'revoked', membership: 'removed' });
+      assert.deepEqual(await s.ldap.members(group), memberof ? [bystander, person.dn] : [bystander]);
+    });
+
     test('a user who moved out of scope leaves the group all the same', async () => {
       const { person, uid, group, bystander, ends } = await scene();
       await admin.rename(person.dn, dn(`uid=${uid},ou=contractors,${s.ldap.baseDn}`));

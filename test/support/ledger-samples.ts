@@ -106,6 +106,7 @@ export function samplePeriod(others: Partial<Period> = {}): Period {
     heldSince: seconds(1),
     memberAttribute: 'member',
     values: [pair.user.dn],
+    metValues: ['cn=met'],
     seenAbsent: false,
     deleteSent: false,
     ...others,

@@ -22,6 +22,7 @@ const periodRow = z
     held_since: instantColumn,
     member_attribute: memberAttributeColumn,
     values: jsonColumn(z.array(z.string())),
+    met_values: jsonColumn(z.array(z.string())),
     seen_absent: flagColumn,
     delete_sent: flagColumn,
   })
@@ -32,6 +33,7 @@ const periodRow = z
       heldSince: row.held_since,
       memberAttribute: row.member_attribute,
       values: row.values,
+      metValues: row.met_values,
       seenAbsent: row.seen_absent,
       deleteSent: row.delete_sent,
     }),
@@ -43,7 +45,8 @@ const placeholderRow = z
 /** The period of membership that a pair is in. */
 export function findPeriod(database: Database, pair: Pair): Period | null {
   const row = database.row(
-    `SELECT user_id, user_dn, group_id, group_dn, standing, held_since, member_attribute, "values", seen_absent, delete_sent
+    `SELECT user_id, user_dn, group_id, group_dn, standing, held_since, member_attribute, "values", met_values,
+       seen_absent, delete_sent
      FROM periods WHERE user_id = :userId AND group_id = :groupId`,
     { userId: pair.user.id, groupId: pair.group.id },
   );
@@ -54,12 +57,13 @@ export function findPeriod(database: Database, pair: Pair): Period | null {
 export function savePeriod(database: Database, period: Period): void {
   const standing = String(period.standing);
   database.run(
-    `INSERT INTO periods (user_id, user_dn, group_id, group_dn, standing, held_since, member_attribute, "values",
+    `INSERT INTO periods (user_id, user_dn, group_id, group_dn, standing, held_since, member_attribute, "values", met_values,
        seen_absent, delete_sent)
-     VALUES (:userId, :userDn, :groupId, :groupDn, :standing, :heldSince, :memberAttribute, :values, :seenAbsent, :deleteSent)
+     VALUES (:userId, :userDn, :groupId, :groupDn, :standing, :heldSince, :memberAttribute, :values, :metValues, :seenAbsent, :deleteSent)
      ON CONFLICT (user_id, group_id) DO UPDATE SET
        user_dn = excluded.user_dn, group_dn = excluded.group_dn, standing = excluded.standing,
        held_since = excluded.held_since, member_attribute = excluded.member_attribute, "values" = excluded."values",
+       met_values = excluded.met_values,
        seen_absent = excluded.seen_absent, delete_sent = excluded.delete_sent`,
     {
       ...pairParameters(period.pair),
@@ -67,6 +71,7 @@ export function savePeriod(database: Database, period: Period): void {
       heldSince: period.heldSince,
       memberAttribute: period.memberAttribute,
       values: JSON.stringify(period.values),
+      metValues: JSON.stringify(period.metValues),
       seenAbsent: Number(period.seenAbsent),
       deleteSent: Number(period.deleteSent),
     },

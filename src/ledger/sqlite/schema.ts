@@ -73,6 +73,7 @@ CREATE TABLE periods (
   held_since INTEGER NOT NULL,
   member_attribute TEXT NOT NULL,
   "values" TEXT NOT NULL,
+  met_values TEXT NOT NULL,
   seen_absent INTEGER NOT NULL,
   delete_sent INTEGER NOT NULL,
   PRIMARY KEY (user_id, group_id)
