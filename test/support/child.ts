@@ -52,8 +52,11 @@ export function startChild({
   const { pid } = child;
   if (pid === undefined) throw new Error(`could not start ${script}`);
   const killAtExit = (): void => void child.kill('SIGKILL');
+  // So the test runner ends a file that takes too long; by itself the signal would leave processes and folders behind.
+  const exitInOrder = (): void => process.exit(143);
   process.once('exit', killAtExit);
-  void ended.then(() => process.off('exit', killAtExit));
+  process.once('SIGTERM', exitInOrder);
+  void ended.then(() => process.off('exit', killAtExit).off('SIGTERM', exitInOrder));
 
   return {
     pid,

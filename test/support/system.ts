@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,8 @@ export async function startSystem({
 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-system-'));
   await chmod(folder, 0o700);
+  const removeAtExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeAtExit);
   const ldap: OpenLdap = await startOpenLdap(ldapOptions);
   const tokenFile = join(folder, 'token');
   const token = `token-${randomUUID()}`;
@@ -224,6 +227,7 @@ export async function startSystem({
     async [Symbol.asyncDispose]() {
       for (const child of [connector, stub]) if (child !== null) await child[Symbol.asyncDispose]();
       await ldap.stop();
+      process.off('exit', removeAtExit);
       await rm(folder, { recursive: true, force: true });
     },
   };
