@@ -5,6 +5,7 @@ import type { Pair } from './reference.ts';
 /** What an audit record tells. Append-only: nothing in the product changes or deletes one before its retention. */
 export type AuditKind =
   | 'ledger.created'
+  | 'ledger.replaced'
   | 'connector.started'
   | 'job.accepted'
   | 'job.refused'

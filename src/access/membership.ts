@@ -55,8 +55,15 @@ export type GrantFinding = 'already_standing' | 'covered_by_grant' | 'write';
  */
 export function judgeMembership(presence: Exclude<Presence, 'unknown'>, period: Period | null): GrantFinding {
   if (presence === 'absent') return 'write';
-  if (period === null) return 'already_standing';
-  return period.standing === false ? 'covered_by_grant' : 'already_standing';
+  return period !== null && isOurs(period) ? 'covered_by_grant' : 'already_standing';
+}
+
+/**
+ * True where the membership of the period is our work. A period that has lost all its values was seen absent, and nothing
+ * was written since: what is found later was put there by somebody else.
+ */
+export function isOurs({ standing, values, metValues }: Pick<Period, 'standing' | 'values' | 'metValues'>): boolean {
+  return standing === false && values.length + metValues.length > 0;
 }
 
 /** One value that an ending may have to delete, and what is known about it. */
@@ -80,8 +87,8 @@ export interface EndingJudgement {
 
 /**
  * Which values an ending deletes (ARCHITECTURE, invariants 2 and 12). The user's current value is ours in a period
- * that is not standing. A recorded value that another entry has taken over is ours only if the user's current value is
- * not there (else the membership followed the user) and no probe has seen it absent since we wrote it.
+ * that is not standing. A recorded value is ours only if no probe has seen it absent since we wrote it; and where another
+ * entry has taken it over, only if the membership did not follow the user to the current one.
  */
 export function judgeEnding(values: readonly EndingValue[], period: Pick<Period, 'standing' | 'seenAbsent'>): EndingJudgement {
   if (period.standing !== false) return { remove: [], recreated: [] };
@@ -91,7 +98,7 @@ export function judgeEnding(values: readonly EndingValue[], period: Pick<Period,
   const recreated: string[] = [];
   for (const { value, origin, presence, occupied } of values) {
     if (presence === 'absent') continue;
-    if (origin === 'recorded' && occupied && (followed || period.seenAbsent)) recreated.push(value);
+    if (origin === 'recorded' && (period.seenAbsent || (occupied && followed))) recreated.push(value);
     else remove.push(value);
   }
   return { remove, recreated };

@@ -3,7 +3,15 @@ import { closeGrant, type EndedMembership, type EndingGrant, type Standing } fro
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
-import { type EndingValue, judgeEnding, memberValueOf, type Period } from '../access/membership.ts';
+import {
+  type EndingJudgement,
+  type EndingValue,
+  isOurs,
+  judgeEnding,
+  type MemberAttribute,
+  memberValueOf,
+  type Period,
+} from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
 import { type ChangeAnswer, DirectoryError, type GroupEntry, type UserEntry } from '../directory/directory.ts';
@@ -30,6 +38,12 @@ interface Found {
 }
 
 const DONE: Attempted = { done: true };
+
+/** Nothing of ours is there. */
+const NOTHING: EndingJudgement = { remove: [], recreated: [] };
+
+/** The user's name changed while we looked, and what was seen of the old one proves nothing: looked at again at once. */
+const RENAMED: Attempted = { done: false, afterMs: 0 };
 
 /**
  * One attempt to end a membership: the one path on which access is taken away, whoever asks. It is tried for ever; only
@@ -58,7 +72,7 @@ async function tryEnding(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const state = await parts.ledger.pairState(grant.pair);
   const known = state.period ?? periodOf(grant, state.intent);
   // An addition that is not settled was written over an absent membership: what is found now is ours.
-  const period = state.intent?.kind === 'add' ? asWritten(known, state.intent) : known;
+  const period = state.intent?.kind === 'add' ? { ...asWritten(known, state.intent), seenAbsent: known.seenAbsent } : known;
   if (state.grants.some((other) => other.grantId !== grant.grantId)) {
     // The intent of this grant is closed with it; the intent of another stays open and speaks for itself.
     const remaining = state.intent?.grantId === grant.grantId ? period : known;
@@ -84,7 +98,7 @@ function periodOf(grant: EndingGrant, intent: Intent | null): Period {
     standing: grant.standing,
     heldSince: grant.activatedAt,
     memberAttribute: intent?.memberAttribute ?? 'member',
-    values: intent?.values ?? [],
+    values: intent?.values ?? [grant.pair.user.dn],
     metValues: [],
     seenAbsent: false,
     deleteSent: intent?.kind === 'remove',
@@ -111,21 +125,26 @@ async function look(
   if (group === null) return groupMissing(parts, attempt, { state, period, user });
 
   const attribute = period.memberAttribute;
-  const named = user === null ? null : memberValueOf(attribute, user);
-  const current = named?.kind === 'value' ? named.value : null;
+  const current = nameNow(user, attribute);
   const recorded = [...period.values, ...period.metValues].filter(
     (value) => current === null || !sameValue(attribute, value, current),
   );
-  const candidates = current === null ? recorded : [current, ...recorded];
-  const presences = await directory.probe({ group: group.dn, attribute, values: candidates }, signal);
+  // What follows its user goes from a recorded value to the current one, so this order misses it in neither.
+  const earlier = recorded.length === 0 ? [] : await directory.probe({ group: group.dn, attribute, values: recorded }, signal);
+  const now = current === null ? [] : await directory.probe({ group: group.dn, attribute, values: [current] }, signal);
   failPoints('end.probed-before');
   parts.onProbed(pair);
+  if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return RENAMED;
 
+  const candidates = [
+    ...recorded.map((value) => ({ value, origin: 'recorded' }) as const),
+    ...(current === null ? [] : [{ value: current, origin: 'current' } as const]),
+  ];
+  const presences = [...earlier, ...now];
   const values: EndingValue[] = [];
-  for (const [i, value] of candidates.entries()) {
+  for (const [i, { value, origin }] of candidates.entries()) {
     const presence = presences[i];
     if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
-    const origin = value === current ? 'current' : 'recorded';
     const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
     values.push({
       value,
@@ -136,6 +155,12 @@ async function look(
     });
   }
   return { group, user, values };
+}
+
+/** The value by which the user would be a member now; null where there is no user, or none that this attribute can hold. */
+function nameNow(user: UserEntry | null, attribute: MemberAttribute): string | null {
+  const named = user === null ? null : memberValueOf(attribute, user);
+  return named?.kind === 'value' ? named.value : null;
 }
 
 /** A group that cannot be found is gone only with proof; then nobody is in it. */
@@ -167,7 +192,7 @@ async function conclude(
   attempt: Attempt,
   { state, period, found }: { state: PairState; period: Period; found: Found },
 ): Promise<Attempted> {
-  const { remove, recreated } = judgeEnding(found.values, period);
+  const { remove, recreated } = isOurs(period) ? judgeEnding(found.values, period) : NOTHING;
   if (remove.length > 0) return removeValues(parts, attempt, { state, period, found, remove, recreated });
 
   const late = waitForLateWrites(parts, attempt);
@@ -177,7 +202,7 @@ async function conclude(
     const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
   }
-  const standingMember = period.standing === true && found.values.some(({ presence }) => presence === 'member');
+  const standingMember = !isOurs(period) && found.values.some(({ presence }) => presence === 'member');
   const membership: EndedMembership = standingMember
     ? 'kept_standing'
     : deleteWasSent(period, state.intent)
@@ -270,7 +295,7 @@ interface Sent {
 async function sendRemoval(
   parts: EngineParts,
   attempt: Attempt,
-  { period, found, remove, recreated }: Removal,
+  { state, period, found, remove, recreated }: Removal,
   { placeholder, replaced }: { placeholder: string | null; replaced: Intent | null },
 ): Promise<Sent> {
   const { ledger, directory, time, failPoints } = parts;
@@ -324,6 +349,10 @@ async function sendRemoval(
   }
   failPoints('end.probed-after');
   if (answer.presences.every((presence) => presence === 'absent')) {
+    // The user may have been renamed since the look before, and the value may have followed.
+    const again = await look(parts, attempt, { state: { ...state, intent: opened }, period: deleting });
+    if ('done' in again) return { lastMember: false, attempted: again };
+    if (judgeEnding(again.values, deleting).remove.length > 0) return { lastMember: false, attempted: RENAMED };
     if (found.user === null) {
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };

@@ -71,7 +71,7 @@ const FORGET_EVERY_MS = 3_600_000;
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { ledger, directory, clock, random, log, failPoints, policy, timings } = options;
   const stopping = new AbortController();
-  let { replacedAt } = await ledger.identity();
+  let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const recovering = recovery(() => pursued.kickAll());
   const parts: EngineParts = {
@@ -205,12 +205,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     out.wake();
   }
 
-  let saidNextSeq = 0;
   let taking = true;
   const listener: LinkListener = {
     async hello() {
       const { ledgerId, connectorId, nextSeq } = await ledger.identity();
-      saidNextSeq = nextSeq;
       const { name, instanceId, version, startedAt } = options.identity;
       const status = directory.status();
       return {
@@ -227,12 +225,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       };
     },
     async welcomed({ ackedSeq }, connection) {
-      if (ackedSeq !== undefined && ackedSeq >= saidNextSeq) {
+      // Whatever was told before this process had a number below its first; whatever since, it has sent itself.
+      if (ackedSeq !== undefined && ackedSeq > Math.max(firstSeq - 1, out.sentSeq())) {
         const at = time.now();
-        const { ledgerId, ...renewed } = await ledger.renew({ at, audit: [] });
+        const { ledgerId, ...renewed } = await ledger.renew({
+          at,
+          audit: [{ kind: 'ledger.replaced', at, facts: { ackedSeq, firstSeq } }],
+        });
         replacedAt = renewed.replacedAt;
+        firstSeq = 1;
+        out.forgetSent();
         log.error(
-          { event: 'ledger.replaced', ledgerId, ackedSeq, nextSeq: saidNextSeq },
+          { event: 'ledger.replaced', ledgerId, ackedSeq, firstSeq },
           'the control plane knows later events than this ledger: it is an older copy, and takes a new id. Look at every grant that was issued since',
         );
         return 'replaced';
@@ -262,6 +266,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
+        // What a clock that is known to be wrong calls old may be of today.
+        if (!time.trusted()) return;
         const rows = await ledger.forget((time.now() - policy.retentionMs) as Instant);
         if (rows > 0) log.info({ event: 'ledger.forgot', rows }, 'what is older than the retention was deleted');
       });
@@ -270,7 +276,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       clock: { trusted: time.trusted(), aheadMs: time.aheadMs() },
       protectedGroupsMissing: parts.protectedGroups.unresolved(),
       pursued: pursued.size(),
-      failing: pursued.failing(),
+      failing: pursued.failing() + (expiring.failing() ? 1 : 0),
     }),
     async stop(deadline) {
       taking = false;

@@ -7,6 +7,8 @@ export interface Expiry {
   /** An end may have come sooner: looks at the ledger again. */
   rearm(): void;
   stop(): void;
+  /** True while due grants cannot be looked for: the ledger does not answer. */
+  failing(): boolean;
 }
 
 /** Never armed longer ahead: `setTimeout` does not count suspended time, and the wall clock may be stepped (ARCHITECTURE, Time). */
@@ -27,6 +29,7 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
   let looking = false;
   let lookAgain = false;
   let stopped = false;
+  let failing = false;
 
   async function look(): Promise<void> {
     if (stopped) return;
@@ -40,6 +43,7 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
         lookAgain = false;
         await endDue();
         await arm();
+        failing = false;
       } while (lookAgain && !stopped);
     } catch (error) {
       tryAgain(error);
@@ -50,6 +54,7 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
 
   function tryAgain(error: unknown): void {
     if (stopped) return;
+    failing = true;
     log.error({ event: 'expiry.failed', error }, 'could not look for due grants; trying again');
     cancelTimer();
     cancelTimer = clock.timer(LONGEST_WAIT_MS, () => void look());
@@ -101,6 +106,7 @@ export function expiry(parts: EngineParts, onEnding: (grantId: GrantId) => void)
   }
 
   return {
+    failing: () => failing,
     start: () => void look(),
     rearm: () => void look(),
     stop() {

@@ -16,8 +16,8 @@ import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { foundApplied, putIn } from './put-in.ts';
-import { clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
-import { resolvePair, writableValue } from './resolve-pair.ts';
+import { changedMeanwhile, clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
+import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { failed, succeeded } from './views.ts';
 
 /** A grant job that waits for its grant, with its content. */
@@ -100,7 +100,14 @@ async function tryGrant(parts: EngineParts, attempt: Attempt, steps: FoundSteps)
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, { user, group });
   if (denied !== null) return fail(parts, judged, denied);
-  return parts.locks.run(`pair:${pairKey(pair)}`, 'grant', () => writeGrant(parts, judged, { user, group, pair, steps }));
+  return parts.locks.run(`pair:${pairKey(pair)}`, 'grant', async () => {
+    // The wait for the pair may have been long: names, scope and protection are those of now.
+    const now = await entriesNow(parts, { user, group });
+    if (now === null) return wait(parts, judged, changedMeanwhile(pair));
+    const deniedNow = refusal(parts, now);
+    if (deniedNow !== null) return fail(parts, judged, deniedNow);
+    return writeGrant(parts, { ...judged, grant: { ...judged.grant, pair: now.pair } }, { ...now, steps });
+  });
 }
 
 /** A pending grant whose write may have taken effect: found out by reading, before anything else. */
@@ -162,7 +169,19 @@ async function claimFound(
   const at = parts.time.now();
   await ledger.activate(
     { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
-    { at, events: driftEvents(active, member), audit: [] },
+    {
+      at,
+      events: driftEvents(active, member),
+      audit: [
+        {
+          kind: 'grant.activated',
+          at,
+          grantId,
+          pair: active.pair,
+          facts: { intentId: intent.intentId, evidence: 'probe: member', cancelled: true },
+        },
+      ],
+    },
   );
   await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
     at,

@@ -17,6 +17,10 @@ export interface Outbox {
   /** False where that sequence number was never sent on this connection, nor known to the peer before it. */
   acknowledged(seq: number): Promise<boolean>;
   connection(): LinkConnection | null;
+  /** The highest sequence number that this process has sent under the ledger's id; 0 where none. */
+  sentSeq(): number;
+  /** The ledger has a new id, under which nothing was sent. */
+  forgetSent(): void;
   /** True while nothing that was stored waits to be acknowledged on a live connection. */
   drained(): Promise<boolean>;
 }
@@ -47,6 +51,7 @@ export function outbox({
   failPoints: FailPoints;
 }): Outbox {
   let sending: Sending | null = null;
+  let highestSent = 0;
   let cancelTimer = (): void => undefined;
   let pumping = false;
   let pumpAgain = false;
@@ -83,6 +88,7 @@ export function outbox({
       if (sending !== now || !now.connection.send({ type: 'event', seq, at: formatInstant(at), event: eventToWire(event) }))
         return false;
       now.sentSeq = seq;
+      highestSent = Math.max(highestSent, seq);
       now.unacknowledged.push(seq);
       failPoints('event.sent');
     }
@@ -113,6 +119,10 @@ export function outbox({
       return true;
     },
     connection: () => sending?.connection ?? null,
+    sentSeq: () => highestSent,
+    forgetSent() {
+      highestSent = 0;
+    },
     async drained() {
       if (sending === null) return true;
       const [first] = await ledger.events({ after: 0, limit: 1 });

@@ -3,13 +3,14 @@ import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
-import { judgeMembership, type MemberAttribute, type Period } from '../access/membership.ts';
+import { isOurs, judgeMembership, type MemberAttribute, type Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
 import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { viewOf } from './views.ts';
 
 /** What putting a user into a group came to. Only `member` and `found` are proved; nothing is claimed yet. */
 export type PutIn =
@@ -64,20 +65,26 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
   const denied = request.judge({ at, heldSince });
-  if (denied !== null) return { kind: 'denied', error: denied };
+  if (denied !== null) {
+    if (presence === 'absent') await rememberAbsence(parts, request);
+    return { kind: 'denied', error: denied };
+  }
 
   const finding = judgeMembership(presence, state.period);
   if (finding !== 'write') {
-    const period = state.period ?? {
-      pair,
-      standing: request.mayBeLost ? 'unknown' : true,
-      heldSince,
-      memberAttribute: attribute,
-      values: [],
-      metValues: [value],
-      seenAbsent: false,
-      deleteSent: false,
-    };
+    const period: Period =
+      state.period !== null && isOurs(state.period)
+        ? state.period
+        : {
+            pair,
+            standing: state.period?.standing === 'unknown' || (state.period === null && request.mayBeLost) ? 'unknown' : true,
+            heldSince,
+            memberAttribute: attribute,
+            values: [],
+            metValues: [value],
+            seenAbsent: false,
+            deleteSent: false,
+          };
     return {
       kind: 'member',
       finding,
@@ -92,6 +99,42 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
   const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/**
+ * Our membership was seen absent, and nothing of ours is written now: whatever is found there later is somebody else's.
+ * Not while a write of ours may still take effect, nor where an earlier name may still stand.
+ */
+async function rememberAbsence(parts: EngineParts, request: PutInRequest): Promise<void> {
+  const { ledger, time, lateWrites } = parts;
+  const {
+    pair,
+    state: { period, grants },
+    unsettled,
+  } = request;
+  if (
+    period === null ||
+    !isOurs(period) ||
+    unsettled !== null ||
+    lateWrites.remainingMs(pair) > 0 ||
+    oursBefore(request).length > 0
+  )
+    return;
+  const at = time.now();
+  await ledger.savePeriod(
+    { ...period, values: [], metValues: [] },
+    {
+      at,
+      events: grants.map((grant) => ({ kind: 'grant.drifted', grant: viewOf(grant), observed: 'absent', action: 'reported' })),
+      audit: grants.map(({ grantId }) => ({
+        kind: 'grant.drifted',
+        at,
+        grantId,
+        pair,
+        facts: { observed: 'absent', evidence: 'probe' },
+      })),
+    },
+  );
 }
 
 /** Values of our period other than the one to be written. */
@@ -215,6 +258,7 @@ async function write(
   if (presence !== 'absent' && !isOthers) return { kind: 'retry', error: unknownMembership(pair.group.dn) };
   // It stays open for an earlier write that may still take effect: what the next probe finds is ours.
   if (!couldBeLate) await notApplied(parts, intent, answer.result);
+  if (presence === 'absent') await rememberAbsence(parts, request);
   return isOthers ? { kind: 'retry', error: writeError(answer, pair, 'directory_unavailable') } : refusedOrRetry(answer, pair);
 }
 

@@ -21,6 +21,14 @@ export function recovering(): JobError {
   );
 }
 
+/** An entry could not be found again between its look-up and the write. */
+export function changedMeanwhile({ user, group }: Pair): JobError {
+  return jobError(
+    'directory_unavailable',
+    `"${user.dn}" or "${group.dn}" could not be found again right before the write; looking again`,
+  );
+}
+
 /** A reference that was resolved once means someone else now: the grant was never for them. */
 export function otherEntry(recorded: Pair, found: Pair): JobError {
   const what = recorded.user.id === found.user.id ? 'group' : 'user';

@@ -121,3 +121,18 @@ export function writableValue(user: UserEntry, group: GroupEntry): Writable {
       return value satisfies never;
   }
 }
+
+/** The same entries as they are now, by their ids; null where one cannot be found. */
+export async function entriesNow(
+  { directory, signal }: { directory: Directory; signal: AbortSignal },
+  { user, group }: { user: UserEntry; group: GroupEntry },
+): Promise<{ readonly user: UserEntry; readonly group: GroupEntry; readonly pair: Pair } | null> {
+  const userNow = await directory.locateUser(user.id, signal);
+  const groupNow = await directory.locateGroup(group.id, signal);
+  if (userNow === null || groupNow === null) return null;
+  return {
+    user: userNow,
+    group: groupNow,
+    pair: { user: { id: userNow.id, dn: userNow.dn }, group: { id: groupNow.id, dn: groupNow.dn } },
+  };
+}

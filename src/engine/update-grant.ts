@@ -6,7 +6,6 @@ import type { Intent } from '../access/intent.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import type { StoredJob } from '../ledger/ledger.ts';
 import { claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
@@ -14,15 +13,15 @@ import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-membership.ts';
 import type { Attempted } from './pursuits.ts';
 import { asWritten, foundApplied, type PutInRequest, putIn } from './put-in.ts';
-import { clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
-import { resolvePair, writableValue } from './resolve-pair.ts';
+import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
+import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
 
 interface Attempt {
   readonly grant: ActiveGrant;
   readonly update: WaitingGrantJob;
   /** Older jobs that wait to change the same grant: a newer one that takes effect replaces what they ask. */
-  readonly replaced: readonly StoredJob[];
+  readonly replaced: readonly WaitingGrantJob[];
   readonly nextDelayMs: number;
 }
 
@@ -43,7 +42,7 @@ export async function attemptUpdate(
     const update = waiting[place];
     // A grant that is ending tells its waiting jobs itself.
     if (grant?.state !== 'active' || update === undefined) return DONE;
-    const replaced = waiting.slice(0, place).map(({ stored }) => stored);
+    const replaced = waiting.slice(0, place);
     const attempt: Attempt = { grant, update, replaced, nextDelayMs };
     try {
       return await tryUpdate(parts, attempt);
@@ -59,24 +58,44 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const isExtension = expiresAt > grant.expiresAt;
   const over = expired(parts, attempt);
   if (over !== null) return refuse(parts, attempt, over);
-  if (!isExtension && namesByIds(update, grant.pair)) return shorten(parts, attempt, expiresAt);
+  const needsNoDirectory = [...attempt.replaced, update].every((job) => namesByIds(job, grant.pair));
+  if (!isExtension && needsNoDirectory) return shorten(parts, attempt, expiresAt);
   if (isExtension && !parts.time.trusted()) return refuse(parts, attempt, clockUntrusted());
   if (isExtension && !parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
 
   const resolved = await resolvePair({ directory: parts.directory, job: update.job, own: grant.pair }, parts.signal);
   if (!resolved.ok) return refuse(parts, attempt, resolved.error);
   if (!samePair(resolved.pair, grant.pair)) return refuse(parts, attempt, otherPair(grant.pair));
-  if (!isExtension) return shorten(parts, attempt, expiresAt);
+  const agreed = await withoutOthers(parts, attempt);
+  if (!isExtension) return shorten(parts, agreed, expiresAt);
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, resolved);
   if (denied !== null) return refuse(parts, attempt, denied);
   const writable = writableValue(resolved.user, resolved.group);
   if (!writable.ok) return refuse(parts, attempt, writable.error);
-  const { attribute, value } = writable;
-  const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', () =>
-    extend(parts, attempt, { pair: resolved.pair, attribute, value, expiresAt }),
-  );
+  const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
+    // The wait for the pair may have been long: names, scope and protection are those of now.
+    const now = await entriesNow(parts, resolved);
+    if (now === null) return wait(parts, attempt, changedMeanwhile(resolved.pair));
+    const refused = refusal(parts, now);
+    if (refused !== null) return { refused };
+    const named = writableValue(now.user, now.group);
+    if (!named.ok) return { refused: named.error };
+    return extend(parts, agreed, { pair: now.pair, attribute: named.attribute, value: named.value, expiresAt });
+  });
   return 'refused' in extended ? refuse(parts, attempt, extended.refused) : extended;
+}
+
+/** Older jobs that name another pair are told so; only those of this pair are replaced. */
+async function withoutOthers(parts: EngineParts, attempt: Attempt): Promise<Attempt> {
+  const { grant, replaced } = attempt;
+  const agreeing: WaitingGrantJob[] = [];
+  for (const older of replaced) {
+    const named = await resolvePair({ directory: parts.directory, job: older.job, own: grant.pair }, parts.signal);
+    if (named.ok && samePair(named.pair, grant.pair)) agreeing.push(older);
+    else await refuse(parts, { ...attempt, update: older }, named.ok ? otherPair(grant.pair) : named.error);
+  }
+  return { ...attempt, replaced: agreeing };
 }
 
 /** Proves the membership, or restores it, and claims the new end. The pair is locked. */
@@ -117,7 +136,12 @@ async function extend(
 }
 
 async function claimUpdated(parts: EngineParts, attempt: Attempt, active: ActiveGrant, member: Member): Promise<Attempted> {
-  await claim(parts, { active, member, jobs: [...attempt.replaced, attempt.update.stored], outcome: 'updated' });
+  await claim(parts, {
+    active,
+    member,
+    jobs: [...attempt.replaced, attempt.update].map(({ stored }) => stored),
+    outcome: 'updated',
+  });
   return DONE;
 }
 
@@ -150,7 +174,7 @@ async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant)
       standing: grant.standing,
       heldSince: grant.activatedAt,
       memberAttribute: 'member',
-      values: [],
+      values: [grant.pair.user.dn],
       metValues: [],
       seenAbsent: false,
       deleteSent: false,

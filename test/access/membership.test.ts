@@ -19,7 +19,7 @@ const period = (standing: Period['standing']): Period => ({
   standing,
   heldSince: instant(0),
   memberAttribute: 'member',
-  values: [],
+  values: ['uid=u'],
   metValues: [],
   seenAbsent: false,
   deleteSent: false,
@@ -49,6 +49,8 @@ suite('what the probe before the first write means', () => {
     assert.equal(judgeMembership('member', period(true)), 'already_standing'));
   test('a member in our own period is covered, never standing', () =>
     assert.equal(judgeMembership('member', period(false)), 'covered_by_grant'));
+  test('a member in a period whose values were all seen absent is somebody else’s', () =>
+    assert.equal(judgeMembership('member', { ...period(false), values: [] }), 'already_standing'));
   test('after a restore a member is already_standing until an operator decides', () =>
     assert.equal(judgeMembership('member', period('unknown')), 'already_standing'));
   for (const known of [null, period(true), period(false), period('unknown')]) {
@@ -115,8 +117,11 @@ suite('which values an ending deletes', () => {
   test('a recorded value of another person is theirs where a probe saw it absent since our write', () => {
     assert.deepEqual(judgeEnding([recorded], { standing: false, seenAbsent: true }), { remove: [], recreated: ['uid=old'] });
   });
-  test('a dangling recorded value that nobody goes by is deleted', () => {
-    assert.deepEqual(judgeEnding([{ ...recorded, occupied: false }], { standing: false, seenAbsent: true }).remove, ['uid=old']);
+  test('a dangling recorded value that nobody goes by is deleted, unless a probe saw it absent since our write', () => {
+    assert.deepEqual(judgeEnding([{ ...recorded, occupied: false }], { standing: false, seenAbsent: false }).remove, ['uid=old']);
+    assert.deepEqual(judgeEnding([{ ...recorded, occupied: false }], { standing: false, seenAbsent: true }).recreated, [
+      'uid=old',
+    ]);
   });
 });
 

@@ -61,9 +61,9 @@ export function readClockMark(database: Database): Instant {
   return readRow(clockRow, database.row('SELECT clock_mark FROM identity')).clock_mark;
 }
 
-/** Raises the high-water mark; a lower one changes nothing. */
+/** Raises the high-water mark; a lower one changes nothing. An equal one is written again, so that it shows whether anything can be. */
 export function raiseClockMark(database: Database, mark: Instant): void {
-  database.run('UPDATE identity SET clock_mark = :mark WHERE clock_mark < :mark', { mark });
+  database.run('UPDATE identity SET clock_mark = :mark WHERE clock_mark <= :mark', { mark });
 }
 
 /** When the directory last refused our bind. */
