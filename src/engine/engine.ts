@@ -102,10 +102,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     pursueEnding,
     pursueUpdate,
     answerCheck: (stored) =>
-      pursued.pursue({ key: `check:${stored.jobId}`, urgency: 'grant', attempt: () => told(answerCheck(parts, stored)) }),
+      pursued.pursue({
+        key: `check:${stored.jobId}`,
+        about: { jobId: stored.jobId },
+        urgency: 'grant',
+        attempt: () => told(answerCheck(parts, stored)),
+      }),
     answerList: (stored, query) =>
       pursued.pursue({
         key: `list:${stored.jobId}`,
+        about: { jobId: stored.jobId },
         urgency: 'grant',
         attempt: () => told(answerList(parts, { stored, query, connection: out.connection() })),
       }),
@@ -114,6 +120,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   function pursueGrant(grantId: GrantId): void {
     pursued.pursue({
       key: `grant:${grantId}`,
+      about: { grantId },
       urgency: 'grant',
       attempt: (nextDelayMs) =>
         told(attemptGrant(parts, { grantId, nextDelayMs, steps: { onEnding: pursueEnding, onUpdate: pursueUpdate } })),
@@ -123,6 +130,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   function pursueUpdate(grantId: GrantId, jobId: JobId): void {
     pursued.pursue({
       key: `update:${jobId}`,
+      about: { jobId },
       urgency: 'grant',
       attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
     });
@@ -131,6 +139,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   function pursueEnding(grantId: GrantId): void {
     pursued.pursue({
       key: `end:${grantId}`,
+      about: { grantId },
       urgency: 'ending',
       attempt: (nextDelayMs) => told(attemptEnding(parts, { grantId, nextDelayMs })),
     });
@@ -198,6 +207,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       );
       pursued.pursue({
         key: `decide:${stored.jobId}`,
+        about: { jobId: stored.jobId },
         urgency: 'ending',
         attempt: () => told(way.decide(stored).then(() => ({ done: true }))),
       });

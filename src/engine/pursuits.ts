@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../access/clock.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Urgency, workSlots } from './keyed-lock.ts';
 
@@ -9,6 +10,8 @@ export type Attempted = { readonly done: true } | { readonly done: false; readon
 export interface Pursuit {
   readonly key: string;
   readonly urgency: Urgency;
+  /** The grant or the job that it is about, for its log lines. */
+  readonly about?: { readonly grantId: GrantId } | { readonly jobId: JobId };
   /** `nextDelayMs` is how long the wait would be if this attempt failed, for what is told of it. Must not throw. */
   attempt(nextDelayMs: number): Promise<Attempted>;
 }
@@ -97,7 +100,7 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
       failing.add(pursuit.key);
       // An attempt reports its own failures; what arrives here is a fault of ours, or a ledger that cannot write.
       log.error(
-        { event: 'engine.attempt-failed', pursuit: pursuit.key, error },
+        { event: 'engine.attempt-failed', pursuit: pursuit.key, ...pursuit.about, error },
         'an attempt failed unexpectedly; it will be tried again',
       );
       return { done: false };
