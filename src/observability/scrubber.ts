@@ -29,8 +29,10 @@ export function createScrubber(secrets: readonly KnownSecret[] = []): Scrubber {
     if (value.length < MIN_LENGTH || known.has(value)) return;
     known.add(value);
     const forms = new Set([...known].flatMap(formsOf));
-    textForms = longestFirst(forms);
-    jsonForms = longestFirst(new Set([...forms].flatMap((form) => [jsonEscaped(form), jsonEscaped(jsonEscaped(form))])));
+    // JSON that stands in a text too: what the line is cleaned of afterwards would hide it from `jsonLine`.
+    const inJson = [...forms].map(jsonEscaped);
+    textForms = longestFirst(new Set([...forms, ...inJson]));
+    jsonForms = longestFirst(new Set([...inJson, ...inJson.map(jsonEscaped)]));
   };
   for (const secret of secrets) learn(secret);
 

@@ -127,6 +127,13 @@ test('a line that a replaced secret would break is withheld', () => {
   assert.equal(last()['event'], 'log.withheld');
 });
 
+test('a secret with characters that cleaning replaces and JSON escapes is not found out inside a JSON text', () => {
+  const secret = '\u2028"correct-horse\\/+ ';
+  const { logger, lines } = recorded({ scrub: [new Secret(secret)] });
+  logger.info({ event: 'x', text: JSON.stringify({ secret }) }, 'x');
+  assert.ok(!lines[0]?.includes('correct-horse'));
+});
+
 test('no known secret survives in any field, name, message, nesting or encoding', () => {
   const place = fc.constantFrom<(secret: string) => unknown>(
     (secret) => secret,
