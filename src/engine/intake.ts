@@ -17,7 +17,7 @@ import type { JobResult, StoredJob } from '../ledger/ledger.ts';
 import type { ReceivedJob } from '../protocol/frames.ts';
 import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { deadlineOf } from './grant-membership.ts';
+import { deadlineOf } from './grant-attempt.ts';
 import { clockUntrusted } from './refusals.ts';
 import { failed, succeeded } from './views.ts';
 

@@ -10,7 +10,7 @@ import { claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-membership.ts';
+import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-attempt.ts';
 import type { Attempted } from './pursuits.ts';
 import { asWritten, foundApplied, type PutInRequest, putIn } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';

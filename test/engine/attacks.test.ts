@@ -121,4 +121,24 @@ describe('what an attacker of the invariants found', () => {
       assert.ok(!rig.isMember(ada, admins));
       assert.ok(rig.isMember(renamed, admins));
     });
+
+  for (const point of ['end.intent-stored', 'end.modify-answered', 'end.probed-after', 'end.claimed'] as const)
+    test(`whoever was given the old name of a renamed user keeps the membership over a crash at ${point}`, async () => {
+      const { rig, ada, admins } = await startedEngine({ referentialIntegrity: true });
+      await rig.grant({ seconds: 3600 });
+      const renamed = userDn('ada2');
+      rig.fake.tree.rename(ada, renamed);
+      rig.addUser('ada');
+      putIn(rig, ada, admins);
+      rig.crashAt(point);
+      await rig.revoke().catch(() => undefined);
+      await rig.pass(1000);
+      assert.ok(rig.hasCrashed());
+      await rig.start();
+      await rig.pass(MINUTE_MS);
+      assert.equal(await rig.stateOf(), 'ended');
+      assert.ok(!rig.isMember(renamed, admins));
+      assert.ok(rig.isMember(ada, admins));
+      assert.equal(rig.of('grant.drifted').filter(({ observed }) => observed === 'recreated').length, 1);
+    });
 });

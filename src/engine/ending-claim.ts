@@ -1,0 +1,107 @@
+import type { AuditRecord } from '../access/audit.ts';
+import { closeGrant, type EndedMembership, type EndingGrant, type Standing } from '../access/grant.ts';
+import type { Period } from '../access/membership.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
+import type { JobResult, PlaceholderChange, StoredJob } from '../ledger/ledger.ts';
+import { trace } from './claim-membership.ts';
+import { goOnLater } from './delays.ts';
+import type { EngineParts } from './engine-parts.ts';
+import type { Attempted } from './pursuits.ts';
+import { failed, REVOKE_OUTCOMES, succeeded, viewOf } from './views.ts';
+
+export interface EndingAttempt {
+  readonly grant: EndingGrant;
+  readonly jobs: readonly StoredJob[];
+  readonly nextDelayMs: number;
+}
+
+export const DONE: Attempted = { done: true };
+
+interface Ended {
+  readonly membership: EndedMembership;
+  readonly standing: Standing;
+  readonly remaining: Period | null;
+  readonly placeholder: PlaceholderChange | null;
+  readonly recreated?: readonly string[];
+}
+
+/** Claims the end in one transaction: the grant, what remains of its period, and the outcome of every job that waited. */
+export async function claimEnded(
+  parts: EngineParts,
+  { grant, jobs }: EndingAttempt,
+  { membership, standing, remaining, placeholder, recreated = [] }: Ended,
+): Promise<Attempted> {
+  const { ledger, time, log, failPoints } = parts;
+  const at = time.now();
+  const ended = closeGrant(grant, { membership, standing, endedAt: at });
+  const results = jobs.map(
+    (job): JobResult =>
+      job.job?.kind === 'revoke' ? succeeded(job, REVOKE_OUTCOMES[membership], ended) : failed(job, overtaken(grant), ended),
+  );
+  const audit: AuditRecord[] = [
+    {
+      kind: 'grant.ended',
+      at,
+      grantId: grant.grantId,
+      pair: grant.pair,
+      facts: {
+        cause: grant.cause,
+        membership,
+        standing,
+        recreated,
+        evidence: membership === 'kept_by_grant' ? 'ledger: another grant' : 'probe',
+      },
+    },
+    ...results.map(
+      (result): AuditRecord => ({
+        kind: result.kind,
+        at,
+        jobId: result.jobId,
+        grantId: grant.grantId,
+        facts: result.kind === 'job.succeeded' ? { outcome: result.outcome } : { code: result.error.code },
+      }),
+    ),
+  ];
+  const view = viewOf(ended);
+  const drifted =
+    recreated.length === 0 ? [] : [{ kind: 'grant.drifted', grant: view, observed: 'recreated', action: 'reported' } as const];
+  await ledger.end(
+    { grant: ended, period: remaining, placeholder },
+    { at, events: [...drifted, { kind: 'grant.ended', grant: view, cause: grant.cause, membership }], results, audit },
+  );
+  // Its intent is closed with it, so nothing of the pair is left to be looked at.
+  parts.onProbed(grant.pair);
+  failPoints('end.claimed');
+  const [job] = jobs;
+  log.info(
+    {
+      event: 'grant.ended',
+      grantId: grant.grantId,
+      ...(job === undefined ? {} : { jobId: job.jobId }),
+      ...trace(job),
+      cause: grant.cause,
+      membership,
+      user: grant.pair.user,
+      group: grant.pair.group,
+      latenessMs: at - grant.since,
+    },
+    membership === 'removed' ? 'a probe shows that the user has left the group' : 'a grant ended; nothing was left to take away',
+  );
+  return DONE;
+}
+
+/** A grant job that was still waiting when its grant ended. */
+function overtaken(grant: EndingGrant): JobError {
+  return grant.cause === 'revoked'
+    ? jobError('grant_revoked', 'the grant was revoked before this job took effect')
+    : jobError('grant_conflict', `the grant ended (${grant.cause}) before this job took effect; a new grant needs a new id`);
+}
+
+export function later(
+  parts: EngineParts,
+  { grant, jobs, nextDelayMs }: EndingAttempt,
+  error: JobError,
+  afterMs?: number,
+): Promise<Attempted> {
+  return goOnLater(parts, { grant, jobs, error, nextDelayMs, ...(afterMs === undefined ? {} : { afterMs }) });
+}

@@ -1,0 +1,127 @@
+import type { Intent } from '../access/intent.ts';
+import { type EndingValue, type MemberAttribute, memberValueOf, type Period } from '../access/membership.ts';
+import { jobError } from '../access/outcome.ts';
+import type { GroupEntry, UserEntry } from '../directory/directory.ts';
+import type { PairState } from '../ledger/ledger.ts';
+import { unknownMembership } from './directory-errors.ts';
+import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
+import type { EngineParts } from './engine-parts.ts';
+import type { Attempted } from './pursuits.ts';
+import { sameValue } from './put-in.ts';
+
+/** What was found about the pair in the directory, before anything is deleted. */
+export interface Found {
+  readonly group: GroupEntry;
+  readonly user: UserEntry | null;
+  readonly values: readonly EndingValue[];
+}
+
+/** The user's name changed while we looked, and what was seen of the old one proves nothing: looked at again at once. */
+export const RENAMED: Attempted = { done: false, afterMs: 0 };
+
+/** Finds group and user by their ids, wherever they are now, and probes every value that may be ours. */
+export async function look(
+  parts: EngineParts,
+  attempt: EndingAttempt,
+  { state, period }: { state: PairState; period: Period },
+): Promise<Found | Attempted> {
+  const { directory, signal, failPoints } = parts;
+  const { pair } = attempt.grant;
+  const group = await directory.locateGroup(pair.group.id, signal);
+  const user = await directory.locateUser(pair.user.id, signal);
+  if (group === null) return groupMissing(parts, attempt, { state, period, user });
+
+  const attribute = period.memberAttribute;
+  const current = nameNow(user, attribute);
+  const recorded = [...period.values, ...period.metValues].filter(
+    (value) => current === null || !sameValue(attribute, value, current),
+  );
+  // What follows its user goes from a recorded value to the current one, so this order misses it in neither.
+  const earlier = recorded.length === 0 ? [] : await directory.probe({ group: group.dn, attribute, values: recorded }, signal);
+  const now = current === null ? [] : await directory.probe({ group: group.dn, attribute, values: [current] }, signal);
+  failPoints('end.probed-before');
+  parts.onProbed(pair);
+  if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return RENAMED;
+
+  const candidates = [
+    ...recorded.map((value) => ({ value, origin: 'recorded' }) as const),
+    ...(current === null ? [] : [{ value: current, origin: 'current' } as const]),
+  ];
+  const presences = [...earlier, ...now];
+  const values: EndingValue[] = [];
+  for (const [i, { value, origin }] of candidates.entries()) {
+    const presence = presences[i];
+    if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
+    const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
+    values.push({
+      value,
+      origin,
+      written: period.values.some((one) => sameValue(attribute, one, value)),
+      presence,
+      occupied: occupant !== null && occupant !== pair.user.id,
+    });
+  }
+  return { group, user, values };
+}
+
+/** The value by which the user would be a member now; null where there is no user, or none that this attribute can hold. */
+function nameNow(user: UserEntry | null, attribute: MemberAttribute): string | null {
+  const named = user === null ? null : memberValueOf(attribute, user);
+  return named?.kind === 'value' ? named.value : null;
+}
+
+/** A group that cannot be found is gone only with proof; then nobody is in it. */
+async function groupMissing(
+  parts: EngineParts,
+  attempt: EndingAttempt,
+  { state, period, user }: { state: PairState; period: Period; user: UserEntry | null },
+): Promise<Attempted> {
+  const { pair } = attempt.grant;
+  parts.onProbed(pair);
+  const verdict = await parts.goneProofs.ask({ entry: pair.group, witness: user ?? pair.user }, parts.signal);
+  if (verdict.kind === 'proven') {
+    const membership = deleteWasSent(period, state.intent) ? 'removed' : 'already_absent';
+    return claimEnded(parts, attempt, { membership, standing: period.standing, remaining: null, placeholder: null });
+  }
+  const error = jobError(
+    'group_not_found',
+    `looked for the group "${pair.group.dn}" (${pair.group.id}) under the whole base and did not find it; that it is gone needs a second look on another session`,
+  );
+  return later(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
+}
+
+export function deleteWasSent(period: Period, intent: Intent | null): boolean {
+  return period.deleteSent || intent?.kind === 'remove';
+}
+
+/** Absence proves nothing while an addition of ours may still take effect. */
+export function waitForLateWrites(parts: EngineParts, attempt: EndingAttempt): Promise<Attempted> | null {
+  const { pair } = attempt.grant;
+  const remainingMs = parts.lateWrites.remainingMs(pair);
+  if (remainingMs === 0) return null;
+  const error = jobError(
+    'directory_unavailable',
+    `"${pair.user.dn}" is not in "${pair.group.dn}" now, but an addition whose answer was lost may still take effect; waiting until it cannot`,
+  );
+  return later(parts, attempt, error, remainingMs);
+}
+
+/** A user that cannot be found may be where we cannot look, and still a member by a name that we do not know. */
+export async function userMissing(
+  parts: EngineParts,
+  attempt: EndingAttempt,
+  { period, group }: { period: Period; group: GroupEntry },
+): Promise<Attempted | null> {
+  const { ledger, time } = parts;
+  const { user } = attempt.grant.pair;
+  const verdict = await parts.goneProofs.ask({ entry: user, witness: { id: group.id, dn: group.dn } }, parts.signal);
+  if (verdict.kind === 'proven') return null;
+  // Whoever goes by a recorded value from now on is someone else, and was put there by someone else.
+  if (period.standing === false && !period.seenAbsent)
+    await ledger.savePeriod({ ...period, seenAbsent: true }, { at: time.now(), audit: [] });
+  const error = jobError(
+    'user_not_found',
+    `looked for the user "${user.dn}" (${user.id}) under the whole base and did not find it; none of its recorded values is in the group, and that it is gone needs a second look on another session`,
+  );
+  return later(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
+}

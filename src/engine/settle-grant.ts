@@ -1,0 +1,123 @@
+import { endGrant, expiryOf } from '../access/grant.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
+import type { Intent } from '../access/intent.ts';
+import { memberValueOf } from '../access/membership.ts';
+import { jobError } from '../access/outcome.ts';
+import { pairKey } from '../access/reference.ts';
+import type { PairState } from '../ledger/ledger.ts';
+import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
+import { unknownMembership } from './directory-errors.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { DONE, fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
+import type { Attempted } from './pursuits.ts';
+import { foundApplied } from './put-in.ts';
+import { endRefusal } from './refusals.ts';
+
+/** What a grant that was found written after all leaves to be done. */
+export interface FoundSteps {
+  /** It was cancelled meanwhile: it goes over to its ending. */
+  onEnding(grantId: GrantId): void;
+  /** A job joined the grant after the write was begun: it changes an active grant now. */
+  onUpdate(grantId: GrantId, jobId: JobId): void;
+}
+
+/** A pending grant whose write may have taken effect: found out by reading, before anything else. */
+export async function settleOwnIntent(
+  parts: EngineParts,
+  { attempt, intent, steps }: { attempt: GrantAttempt; intent: Intent; steps: FoundSteps },
+): Promise<Attempted | null> {
+  const { directory, ledger, signal, failPoints } = parts;
+  return parts.locks.run(`pair:${pairKey(intent.pair)}`, 'grant', async () => {
+    const group = await directory.locateGroup(intent.pair.group.id, signal);
+    if (group === null) return groupMissing(parts, attempt, intent);
+    const user = await directory.locateUser(intent.pair.user.id, signal);
+    // The value may have followed the user to another name since.
+    const named = user === null ? null : memberValueOf(intent.memberAttribute, user);
+    const values = [...new Set([...(named?.kind === 'value' ? [named.value] : []), ...intent.values])];
+    const presences = await directory.probe({ group: group.dn, attribute: intent.memberAttribute, values }, signal);
+    failPoints('recovery.probed');
+    parts.onProbed(intent.pair);
+    if (presences.includes('member')) {
+      return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
+    }
+    if (presences.some((presence) => presence !== 'absent')) return wait(parts, attempt, unknownMembership(group.dn));
+    // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
+    return user === null ? userMissing(parts, attempt, intent) : null;
+  });
+}
+
+/** A user that cannot be found may be a member by a name that we do not know: only proof that it is gone rules that out. */
+async function userMissing(parts: EngineParts, attempt: GrantAttempt, intent: Intent): Promise<Attempted | null> {
+  const { group, user } = intent.pair;
+  const verdict = await parts.goneProofs.ask({ entry: user, witness: group }, parts.signal);
+  if (verdict.kind === 'proven') return null;
+  const error = jobError(
+    'user_not_found',
+    `looked for the user "${user.dn}" (${user.id}) under the whole base and did not find it; that it is gone needs a second look on another session`,
+  );
+  return wait(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
+}
+
+/** The write took effect after all. The pair is locked. */
+export async function claimFound(
+  parts: EngineParts,
+  attempt: GrantAttempt,
+  { intent, state, steps }: { intent: Intent; state: PairState; steps: FoundSteps },
+): Promise<Attempted> {
+  const { ledger } = parts;
+  const { grant, waiting, revokes } = attempt;
+  const { grantId } = grant;
+  const member = foundApplied(intent, state);
+  const first = writtenFor(parts, waiting, member);
+  const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
+  if (revokes.length === 0) {
+    await claim(parts, { active, member, jobs: first === undefined ? [] : [first.stored], outcome: 'granted' });
+    // Nobody has judged the ends and the references of those that joined since.
+    for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
+    return DONE;
+  }
+  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it.
+  const at = parts.time.now();
+  await ledger.activate(
+    { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
+    {
+      at,
+      events: driftEvents(active, member),
+      audit: [
+        {
+          kind: 'grant.activated',
+          at,
+          grantId,
+          pair: active.pair,
+          facts: { intentId: intent.intentId, evidence: 'probe: member', cancelled: true },
+        },
+      ],
+    },
+  );
+  await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
+    at,
+    audit: [{ kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } }],
+  });
+  steps.onEnding(grantId);
+  return DONE;
+}
+
+/** The job whose end the write is claimed with: the first that the policy allows. One was judged before the write. */
+function writtenFor(
+  parts: EngineParts,
+  waiting: readonly WaitingGrantJob[],
+  { at, period }: Member,
+): WaitingGrantJob | undefined {
+  const isAllowed = ({ job }: WaitingGrantJob): boolean =>
+    endRefusal(parts, { heldSince: period.heldSince, expiresAt: expiryOf(job.end, at), at }) === null;
+  return waiting.find(isAllowed) ?? waiting[0];
+}
+
+async function groupMissing(parts: EngineParts, attempt: GrantAttempt, intent: Intent): Promise<Attempted> {
+  const { group, user } = intent.pair;
+  parts.onProbed(intent.pair);
+  const verdict = await parts.goneProofs.ask({ entry: group, witness: user }, parts.signal);
+  const error = jobError('group_not_found', `the group "${group.dn}" (${group.id}) is gone`);
+  if (verdict.kind === 'proven') return fail(parts, attempt, reasonToStop(attempt, parts.time.now()) ?? error);
+  return wait(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);
+}
