@@ -24,6 +24,11 @@ interface Removal {
   readonly recreated: readonly string[];
 }
 
+/**
+ * Takes the values out, and the end is claimed only once a second look finds nothing of ours. Where the schema demands a
+ * member (result 65), the placeholder goes in by the same modify. Rejects with a `DirectoryError`; an intent then stays open
+ * where the outcome is unknown.
+ */
 export async function removeValues(parts: EngineParts, attempt: EndingAttempt, removal: Removal): Promise<Attempted> {
   const { state, found } = removal;
   // Its write did not take effect, or not for every value: what is still there is deleted under a new intent.
@@ -56,8 +61,8 @@ interface Sent {
 
 /** What was found to be somebody else's is told and forgotten before ours leaves: afterwards nothing would show the difference. */
 function withoutOthers(period: Period, recreated: readonly string[]): Period {
-  const isOurs = (one: string): boolean => !recreated.includes(one);
-  return { ...period, values: period.values.filter(isOurs), metValues: period.metValues.filter(isOurs) };
+  const isKept = (one: string): boolean => !recreated.includes(one);
+  return { ...period, values: period.values.filter(isKept), metValues: period.metValues.filter(isKept) };
 }
 
 /** One delete of exactly the values, with the placeholder going in where the schema demands a member (result 65). */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { FailPoint } from '../../src/access/fail-point.ts';
+import { FAIL_POINTS, type FailPoint } from '../../src/access/fail-point.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { LostAnswer } from './fake-directory.ts';
 
@@ -30,25 +30,8 @@ export const USERS = 2;
 export const GROUPS = 2;
 const NUMBERS = { user: fc.nat(USERS - 1), group: fc.nat(GROUPS - 1), grant: fc.nat(4) };
 
-/** Places that a history may die at; the others belong to parts that the fakes replace. */
-const POINTS: readonly FailPoint[] = [
-  'job.stored',
-  'grant.resolved',
-  'grant.probed-before',
-  'grant.intent-stored',
-  'grant.modify-answered',
-  'grant.probed-after',
-  'grant.claimed',
-  'end.stored',
-  'end.probed-before',
-  'end.intent-stored',
-  'end.modify-answered',
-  'end.probed-after',
-  'end.claimed',
-  'recovery.probed',
-  'event.sent',
-  'event.acknowledged',
-];
+/** Places that a history may die at; the others belong to the link, which a fake replaces. */
+const POINTS: readonly FailPoint[] = FAIL_POINTS.filter((point) => point !== 'job.received' && point !== 'job.received.sent');
 
 const FAILING: readonly (keyof Ledger)[] = [
   'storeJob',
