@@ -2,9 +2,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { runHistory } from '../support/engine-history.ts';
 import { type Step, steps } from '../support/history-steps.ts';
+import { atScale } from '../support/scale.ts';
 
 /** A sample, or the full number (TEST_SCALE=full); a million come with the proof under faults. */
-const RUNS = process.env['TEST_SCALE'] === 'full' ? 3000 : 60;
+const RUNS = atScale({ sample: 60, full: 3000 });
 
 for (const referentialIntegrity of [false, true]) {
   test(`whatever happens, nothing leaks, nothing is stolen, everything is told once (referential integrity: ${referentialIntegrity})`, async () => {
