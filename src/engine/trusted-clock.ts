@@ -13,13 +13,18 @@ export interface TrustedClock {
 
 /** Starts from the high-water mark of the ledger; the mark advances with the monotonic clock and with every forward step of the wall. */
 export function trustedClock({ clock, mark }: { clock: Clock; mark: Instant }): TrustedClock {
-  let current = mark;
-  let readAtMs = clock.monotonicMs();
+  let marked = mark;
+  let markedAtMs = clock.monotonicMs();
 
   function now(): Instant {
     const monotonicMs = clock.monotonicMs();
-    current = trustedNow({ wall: clock.wall(), mark: current, elapsedMs: monotonicMs - readAtMs });
-    readAtMs = monotonicMs;
+    const current = trustedNow({ wall: clock.wall(), mark: marked, elapsedMs: monotonicMs - markedAtMs });
+    // Only a wall that leads moves the mark. An instant is a whole millisecond: marked anew at each question, this clock
+    // would lose the fraction each time, and run slow where it is asked often.
+    if (current - marked > monotonicMs - markedAtMs) {
+      marked = current;
+      markedAtMs = monotonicMs;
+    }
     return current;
   }
 

@@ -245,6 +245,18 @@ describe('trusted time', () => {
     assert.equal(time.trusted(), true);
   });
 
+  test('runs as fast as the monotonic clock after a step back, however often it is asked', () => {
+    const clock = fakeClock();
+    const time = trustedClock({ clock, mark: instant(0) });
+    const before = time.now();
+    clock.step(-7_200_000);
+    for (let asked = 0; asked < 10_000; asked += 1) {
+      clock.advance(0.25);
+      time.now();
+    }
+    assert.equal(time.now(), before + 2500);
+  });
+
   test('follows a forward step, and the wall clock after a suspended time', () => {
     const clock = fakeClock();
     const time = trustedClock({ clock, mark: instant(0) });
