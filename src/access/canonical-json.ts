@@ -19,7 +19,15 @@ export function canonicalJson(value: unknown): string {
   return `{${members.join(',')}}`;
 }
 
-/** SHA-256 of the canonical form, as 64 lower-case hex digits. */
+/** A surrogate without its other half, which alone is written as an escape; `\\ud8` is a backslash before a word. */
+const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
+/**
+ * SHA-256 of the canonical form, as 64 lower-case hex digits. Throws a TypeError for what has none: half a surrogate pair too
+ * (RFC 8785 §3.2.2.2), which would be another character by the time that it is a name in a directory.
+ */
 export function contentHash(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value), 'utf8').digest('hex');
+  const text = canonicalJson(value);
+  if (LONE_SURROGATE.test(text)) throw new TypeError('half a surrogate pair is no text (RFC 8785 §3.2.2.2)');
+  return createHash('sha256').update(text, 'utf8').digest('hex');
 }

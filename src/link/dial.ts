@@ -1,6 +1,7 @@
 import { getCACertificates } from 'node:tls';
 import { type ClientOptions, WebSocket } from 'ws';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/limits.ts';
+import { answerPings } from './pongs.ts';
 
 /** TCP, TLS and upgrade together, in milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -20,6 +21,8 @@ export function dial({ url, token, ca }: { url: string; token: string; ca: strin
     perMessageDeflate: false,
     followRedirects: false,
     skipUTF8Validation: false,
+    // Answered below.
+    autoPong: false,
     maxPayload: MAX_FRAME_BYTES,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
@@ -28,7 +31,9 @@ export function dial({ url, token, ca }: { url: string; token: string; ca: strin
     // ws sends the URL's host as servername (RFC 6066 §3), and none where it is an IP address.
     ...(url.startsWith('wss:') ? { minVersion: 'TLSv1.2', rejectUnauthorized: true, ca: authorities(ca) } : {}),
   };
-  return new WebSocket(url, [SUBPROTOCOL], options);
+  const socket = new WebSocket(url, [SUBPROTOCOL], options);
+  answerPings(socket);
+  return socket;
 }
 
 /** Our own CA replaces all others; without one, what Node.js trusts and what this machine trusts. */

@@ -6,6 +6,8 @@ import type { JobId } from '../access/ids.ts';
 import type { Job } from '../access/job.ts';
 import { directoryViewSchema, eventSchema, grantViewSchema } from './event-frame.ts';
 import { parseJob } from './job-frame.ts';
+import { judgeShape } from './json-shape.ts';
+import { MAX_FRAME_DEPTH, MAX_VALUES_FROM_CONNECTOR, MAX_VALUES_FROM_CONTROL_PLANE } from './limits.ts';
 import { countSchema, describeIssues, instantSchema, jobIdSchema, shortText, traceparentSchema } from './values.ts';
 
 const errorFrameSchema = z.object({
@@ -100,7 +102,7 @@ export type ReadFrame<T> = { readonly ok: true; readonly frame: T } | { readonly
 /** Reads a frame sent by a control plane. Never throws; what cannot be read is refused with the reason. */
 export function readFrameFromControlPlane(text: string): ReadFrame<FrameFromControlPlane> {
   return guarded(text, () => {
-    const json = readObject(text);
+    const json = readObject(text, MAX_VALUES_FROM_CONTROL_PLANE);
     if (!json.ok) return json;
     if (json.frame['type'] === 'job') return readJobFrame(text, json.frame);
     return readBySchema(fromControlPlaneSchema, text, json.frame);
@@ -110,7 +112,7 @@ export function readFrameFromControlPlane(text: string): ReadFrame<FrameFromCont
 /** Reads a frame sent by a connector. Never throws; what cannot be read is refused with the reason. */
 export function readFrameFromConnector(text: string): ReadFrame<FrameFromConnector> {
   return guarded(text, () => {
-    const json = readObject(text);
+    const json = readObject(text, MAX_VALUES_FROM_CONNECTOR);
     return json.ok ? readBySchema(fromConnectorSchema, text, json.frame) : json;
   });
 }
@@ -124,13 +126,16 @@ function guarded<T>(text: string, read: () => ReadFrame<T>): ReadFrame<T> {
   }
 }
 
-function readObject(text: string): ReadFrame<Record<string, unknown>> {
+function readObject(text: string, maxValues: number): ReadFrame<Record<string, unknown>> {
+  // First, since making objects of a frame that is all brackets would hold up everything else.
+  const shape = judgeShape(text, { maxDepth: MAX_FRAME_DEPTH, maxValues });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = shape.ok || shape.readable ? JSON.parse(text) : undefined;
   } catch {
     return refuse(text, 'the frame is not JSON');
   }
+  if (!shape.ok) return refuse(text, `the frame is refused: ${shape.problem}`);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(text, 'the frame is not a JSON object');
   return { ok: true, frame: value as Record<string, unknown> };
 }

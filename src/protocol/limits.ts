@@ -4,6 +4,16 @@ export const SUBPROTOCOL = 'latchkey.v1';
 /** Largest frame, in bytes of UTF-8 (PROTOCOL, Transport). */
 export const MAX_FRAME_BYTES = 1_048_576;
 
+/** Levels of arrays and objects in one frame; what this protocol defines needs 7. */
+export const MAX_FRAME_DEPTH = 32;
+
+/**
+ * Values in one frame. A job has 20; the rest is room for fields of later versions, within what is read in a few milliseconds.
+ * A full `grants.page` has 8,000, and pages of the directory more.
+ */
+export const MAX_VALUES_FROM_CONTROL_PLANE = 10_000;
+export const MAX_VALUES_FROM_CONNECTOR = 100_000;
+
 /** Refused frames within {@link INVALID_FRAME_WINDOW_MS} that close a connection with 1008. */
 export const MAX_INVALID_FRAMES = 100;
 export const INVALID_FRAME_WINDOW_MS = 60_000;

@@ -39,3 +39,10 @@ test('what JSON cannot hold has no canonical form', () => {
   for (const value of [Number.POSITIVE_INFINITY, Number.NaN, undefined, () => 1, 1n])
     assert.throws(() => canonicalJson({ value }), TypeError);
 });
+
+test('half a surrogate pair has no hash, as a name and as a value; a whole one has', () => {
+  for (const text of ['{"a":"\\ud800"}', '{"a":["x\\udfff"]}', '{"\\ud83d":1}', '{"a":"\\\\\\ud800"}'])
+    assert.throws(() => contentHash(JSON.parse(text)), TypeError);
+  for (const text of ['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud800"}', '{"a":"\\\\\\\\ud800"}'])
+    assert.match(contentHash(JSON.parse(text)), /^[0-9a-f]{64}$/);
+});
