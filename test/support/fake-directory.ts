@@ -1,4 +1,4 @@
-import { type Dn, isBeneath, parentDn, parseDn, sameDn } from '../../src/access/dn.ts';
+import { type Dn, isBeneath, parentDn, parseDn } from '../../src/access/dn.ts';
 import type { FailPoints } from '../../src/access/fail-point.ts';
 import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
 import { instant } from '../../src/access/instant.ts';
@@ -17,6 +17,8 @@ import {
   type Resolution,
   type UserEntry,
 } from '../../src/directory/directory.ts';
+import { faultOf, ldapAnswer } from '../../src/directory/ldap/result-codes.ts';
+import { PERSONALITIES, type Personality } from './fake-servers.ts';
 import { type FakeEntry, type FakeGroup, type FakeTree, type FakeUser, fakeTree } from './fake-tree.ts';
 
 type AsyncMethod =
@@ -61,13 +63,13 @@ export interface FakeDirectory {
   holdNext(method: AsyncMethod): { readonly reached: Promise<void>; go(): void };
 }
 
-const CODES: Readonly<Record<Exclude<DirectoryFault, 'unavailable' | 'bind_refused'>, readonly [number, string]>> = {
-  already_there: [20, 'attributeOrValueExists'],
-  already_absent: [16, 'noSuchAttribute'],
-  last_member: [65, 'objectClassViolation'],
-  gone: [32, 'noSuchObject'],
-  refused: [50, 'insufficientAccessRights'],
-  busy: [51, 'busy'],
+const CODES: Readonly<Record<Exclude<DirectoryFault, 'unavailable' | 'bind_refused'>, number>> = {
+  already_there: 20,
+  already_absent: 16,
+  last_member: 65,
+  gone: 32,
+  refused: 50,
+  busy: 51,
 };
 
 /**
@@ -76,10 +78,14 @@ const CODES: Readonly<Record<Exclude<DirectoryFault, 'unavailable' | 'bind_refus
  * `ou=elsewhere` beside them.
  */
 export function fakeDirectory(
-  options: { referentialIntegrity?: boolean; demandsMember?: boolean; failPoints?: FailPoints } = {},
+  options: Partial<Pick<Personality, 'referentialIntegrity' | 'demandsMember'>> & {
+    personality?: Personality;
+    failPoints?: FailPoints;
+  } = {},
 ): FakeDirectory {
-  const { referentialIntegrity = false, demandsMember = true, failPoints = () => undefined } = options;
-  const tree = fakeTree({ referentialIntegrity, demandsMember });
+  const { personality = PERSONALITIES.openldap, failPoints = () => undefined } = options;
+  const { referentialIntegrity = personality.referentialIntegrity, demandsMember = personality.demandsMember } = options;
+  const tree = fakeTree({ ...personality, referentialIntegrity, demandsMember });
   const baseDn = dn('dc=example,dc=test');
   const usersScope = dn(`ou=people,${baseDn}`);
   const groupsScope = dn(`ou=groups,${baseDn}`);
@@ -100,7 +106,7 @@ export function fakeDirectory(
     downFault === null
       ? {
           state: 'up',
-          view: { vendor: 'Fake', flavour: 'openldap', baseDn, usersScope: [usersScope], groupsScope: [groupsScope] },
+          view: { vendor: 'Fake', flavour: personality.flavour, baseDn, usersScope: [usersScope], groupsScope: [groupsScope] },
         }
       : { state: 'down', error: trouble(), nextAttemptAt: instant(0) };
   const become = (fault: typeof downFault): void => {
@@ -130,11 +136,12 @@ export function fakeDirectory(
       if (fate === 'applied_later') late.push(wanted);
       throw new DirectoryError('unavailable', 'The answer of the fake directory was lost.', { sent: true });
     }
-    const result = refused ?? resultOf(tree.apply(wanted));
+    const code = refused === null ? tree.apply(wanted) : CODES[refused];
+    const result = code === 0 ? 'ok' : answeredFault(code);
     refused = null;
     failPoints(wanted.add.some((value) => probed.includes(value)) ? 'grant.modify-answered' : 'end.modify-answered');
     const presences = probe(wanted.group, wanted.attribute, probed);
-    return { result, ldap: result === 'ok' ? null : answerOf(result), presences };
+    return { result, ldap: result === 'ok' ? null : answerOf(code), presences };
   };
 
   const directory: Directory = {
@@ -191,33 +198,39 @@ export function fakeDirectory(
   };
 }
 
-function resultOf(code: number): ChangeAnswer['result'] {
-  if (code === 0) return 'ok';
-  for (const [fault, [known]] of Object.entries(CODES)) {
-    if (known === code) return fault as ChangeAnswer['result'];
-  }
-  return 'refused';
+/** As the adapter of real servers reads a result code. */
+function answeredFault(code: number): Exclude<ChangeAnswer['result'], 'ok'> {
+  const fault = faultOf(code);
+  if (fault === 'bind_refused') throw new Error('no modify is answered with a refused bind');
+  return fault;
 }
 
-function answerOf(result: Exclude<ChangeAnswer['result'], 'ok'>): LdapAnswer {
-  const [resultCode, resultName] = CODES[result];
-  return { resultCode, resultName, diagnosticMessage: '', matchedDn: '' };
+function answerOf(resultCode: number): LdapAnswer {
+  return ldapAnswer({ resultCode, diagnosticMessage: '', matchedDn: '', referral: [], controls: [] });
 }
 
 /** The look-ups of the port, over the entries that can be seen. */
 function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; groupsScope: Dn }) {
+  const beneath = new Map<string, boolean>();
+  /** Remembered: the same few names are asked for thousands of times. */
+  const isWithin = (name: Dn, scope: Dn): boolean => {
+    const key = `${name} ${scope}`;
+    const known = beneath.get(key) ?? isBeneath(name, scope);
+    beneath.set(key, known);
+    return known;
+  };
   const userView = (entry: FakeUser): UserEntry => ({
     id: entry.id,
     dn: entry.dn,
     uids: entry.uids,
-    inScope: isBeneath(entry.dn, scopes.usersScope),
+    inScope: isWithin(entry.dn, scopes.usersScope),
   });
   const groupView = (entry: FakeGroup): GroupEntry => ({
     id: entry.id,
     dn: entry.dn,
     name: entry.name,
     memberAttribute: entry.attribute,
-    inScope: isBeneath(entry.dn, scopes.groupsScope),
+    inScope: isWithin(entry.dn, scopes.groupsScope),
   });
   const allUsers = () => tree.visible().filter((entry): entry is FakeUser => entry.kind === 'user');
   const allGroups = () => tree.visible().filter((entry): entry is FakeGroup => entry.kind === 'group');
@@ -230,10 +243,10 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
     const { isNamed, dn: name, own, scope } = asked;
     const ownView = own === null ? undefined : views.find((view) => view.id === own.id);
     if (ownView !== undefined && own !== null) {
-      const isRecordedName = name !== null && sameDn(name, own.dn) && tree.at(name) === null;
+      const isRecordedName = name !== null && tree.sameDn(name, own.dn) && tree.at(name) === null;
       if (isNamed(ownView) || isRecordedName) return { kind: 'found', entry: ownView };
     }
-    if (name !== null && !isBeneath(name, scope)) return { kind: 'out_of_scope' };
+    if (name !== null && !isWithin(name, scope)) return { kind: 'out_of_scope' };
     const [only, ...others] = views.filter((view) => view.inScope && isNamed(view));
     if (only === undefined) return { kind: 'not_found' };
     return others.length === 0 ? { kind: 'found', entry: only } : { kind: 'ambiguous', count: others.length + 1 };
@@ -246,7 +259,7 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
         if (entry?.kind !== 'user') return false;
         switch (ref.by) {
           case 'dn':
-            return sameDn(entry.dn, ref.dn);
+            return tree.sameDn(entry.dn, ref.dn);
           case 'id':
             return entry.id === ref.id;
           case 'email':
@@ -264,7 +277,7 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
       const named = (view: GroupEntry): boolean => {
         switch (ref.by) {
           case 'dn':
-            return sameDn(view.dn, ref.dn);
+            return tree.sameDn(view.dn, ref.dn);
           case 'id':
             return view.id === ref.id;
           case 'name':
@@ -299,7 +312,7 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
       const name = nameOrDn.includes('=') ? parseDn(nameOrDn) : null;
       const isMeant = (entry: FakeEntry): boolean => {
         if (id.ok) return entry.id === id.value;
-        if (name?.ok) return sameDn(entry.dn, name.value);
+        if (name?.ok) return tree.sameDn(entry.dn, name.value);
         return entry.kind === 'group' && nameOrDn.trim() !== '' && sameText(entry.name, nameOrDn);
       };
       return tree
@@ -310,9 +323,9 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
     sightGone({ entry, witness }: Missing): 'found' | 'gone' | 'unproven' {
       if (byId(entry.id) !== null) return 'found';
       let ancestor = parentDn(entry.dn);
-      while (ancestor !== undefined && isBeneath(ancestor, scopes.baseDn) && tree.at(ancestor) === null)
+      while (ancestor !== undefined && isWithin(ancestor, scopes.baseDn) && tree.at(ancestor) === null)
         ancestor = parentDn(ancestor);
-      const isAncestorReadable = ancestor !== undefined && isBeneath(ancestor, scopes.baseDn);
+      const isAncestorReadable = ancestor !== undefined && isWithin(ancestor, scopes.baseDn);
       const isWitnessed = witness === null ? tree.at(scopes.baseDn) !== null : byId(witness.id) !== null;
       return isAncestorReadable && isWitnessed ? 'gone' : 'unproven';
     },

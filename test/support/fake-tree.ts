@@ -3,14 +3,15 @@ import { type Dn, foldDn, isBeneath, parseDn } from '../../src/access/dn.ts';
 import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
 import type { MemberAttribute } from '../../src/access/membership.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
+import type { Personality } from './fake-servers.ts';
 
 export type FakeEntry = {
   readonly id: EntryId;
   dn: Dn;
 } & (
   | { readonly kind: 'container' }
-  | { readonly kind: 'user'; readonly uids: readonly string[]; readonly mails: readonly string[] }
-  | { readonly kind: 'group'; readonly name: string; readonly attribute: MemberAttribute | null; values: string[] }
+  | { readonly kind: 'user'; uids: readonly string[]; readonly mails: readonly string[] }
+  | { readonly kind: 'group'; name: string; readonly attribute: MemberAttribute | null; values: string[] }
 );
 
 export type FakeGroup = Extract<FakeEntry, { kind: 'group' }>;
@@ -36,17 +37,18 @@ export interface FakeTree {
   hideMembers(dn: Dn): void;
   showAll(): void;
   group(dn: Dn): FakeGroup | null;
+  sameDn(one: Dn, other: Dn): boolean;
   presenceCounts(group: Dn, value: { attribute: MemberAttribute; value: string }): { matching: number; notMatching: number };
   /** Applies all or nothing, and says which result code a directory would. */
   apply(change: MembershipChange): number;
 }
 
 /**
- * The entries of a directory in memory, with the rules of OpenLDAP that matter here: names are equal in any spelling, a
- * `memberUid` only as it is, a modify is atomic, and (as a choice) groups must not lose their last member.
+ * The entries of a directory in memory, with the rules that matter here: names are equal in any spelling, a `memberUid` only
+ * as it is, a modify is atomic. What servers do differently is the personality's.
  */
-export function fakeTree(options: { referentialIntegrity: boolean; demandsMember: boolean }): FakeTree {
-  const { sameDn, sameValue, distinct } = spellings();
+export function fakeTree(options: Personality): FakeTree {
+  const { sameDn, sameValue, distinct, isName } = spellings();
   const entries: FakeEntry[] = [];
   const hidden = new Set<Dn>();
   const membersHidden = new Set<Dn>();
@@ -71,6 +73,7 @@ export function fakeTree(options: { referentialIntegrity: boolean; demandsMember
   return {
     at,
     group,
+    sameDn,
     visible: () => entries.filter(isVisible),
     add(entry) {
       const id = parseEntryId(randomUUID());
@@ -119,15 +122,17 @@ export function fakeTree(options: { referentialIntegrity: boolean; demandsMember
       const entry = group(dn);
       if (entry === null) return 32;
       if (entry.attribute !== attribute) return 65;
-      if (attribute !== 'memberUid' && [...add, ...remove].some((value) => !parseDn(value).ok)) return 21;
+      if (attribute !== 'memberUid' && [...add, ...remove].some((value) => !isName(value))) return options.codes.badName;
       let values = entry.values;
       for (const value of distinct(attribute, add)) {
-        if (values.some((one) => sameValue(attribute, one, value))) return 20;
+        if (values.some((one) => sameValue(attribute, one, value))) return options.codes.exists;
+        // A link needs an entry at its other end.
+        if (options.refusesUnknown && attribute !== 'memberUid' && at(value as Dn) === null) return 32;
         values = [...values, value];
       }
       for (const value of distinct(attribute, remove)) {
         const kept = values.filter((one) => !sameValue(attribute, one, value));
-        if (kept.length === values.length) return 16;
+        if (kept.length === values.length) return options.codes.absent;
         values = kept;
       }
       if (values.length === 0 && attribute !== 'memberUid' && options.demandsMember) return 65;
@@ -139,20 +144,21 @@ export function fakeTree(options: { referentialIntegrity: boolean; demandsMember
 
 /** Equality of names and values. Folded names are remembered: a test asks for the same ones thousands of times. */
 function spellings() {
-  const folded = new Map<string, string>();
-  const fold = (text: string): string => {
-    const known = folded.get(text);
-    if (known !== undefined) return known;
+  const folded = new Map<string, { readonly key: string; readonly isName: boolean }>();
+  const known = (text: string) => {
+    const met = folded.get(text);
+    if (met !== undefined) return met;
     const dn = parseDn(text);
-    const key = dn.ok ? foldDn(dn.value) : text;
-    folded.set(text, key);
-    return key;
+    const fresh = { key: dn.ok ? foldDn(dn.value) : text, isName: dn.ok };
+    folded.set(text, fresh);
+    return fresh;
   };
+  const fold = (text: string): string => known(text).key;
   const sameDn = (one: Dn, other: Dn): boolean => fold(one) === fold(other);
   const sameValue = (attribute: MemberAttribute, one: string, other: string): boolean =>
     attribute === 'memberUid' ? one === other : fold(one) === fold(other);
   /** The port's adapters write a value once, however often and in whatever spelling it comes. */
   const distinct = (attribute: MemberAttribute, values: readonly string[]): readonly string[] =>
     values.filter((value, index) => values.findIndex((one) => sameValue(attribute, one, value)) === index);
-  return { sameDn, sameValue, distinct };
+  return { sameDn, sameValue, distinct, isName: (text: string): boolean => known(text).isName };
 }
