@@ -206,7 +206,7 @@ function answeredFault(code: number): Exclude<ChangeAnswer['result'], 'ok'> {
 }
 
 function answerOf(resultCode: number): LdapAnswer {
-  return ldapAnswer({ resultCode, diagnosticMessage: '', matchedDn: '', referral: [], controls: [] });
+  return ldapAnswer({ resultCode, diagnosticMessage: '', matchedDn: '', referral: [], controls: new Map() });
 }
 
 /** The look-ups of the port, over the entries that can be seen. */

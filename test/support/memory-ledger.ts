@@ -7,6 +7,7 @@ import {
   activeByExpiry,
   appendAudit,
   attachJobs,
+  cloned,
   closeIntentsOf,
   closeOpenIntent,
   copyOf,
@@ -83,7 +84,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
     const turn = queue.then(() => {
       if (crashed) throw closedError();
       if (failure !== undefined) throw failure.error;
-      return structuredClone(attempt(() => work(state)));
+      return cloned(attempt(() => work(state)));
     });
     queue = turn.catch(() => undefined);
     return turn;
@@ -127,7 +128,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
     storeJob: (job, consequence) =>
       change('storeJob', consequence, ({ jobs }) => {
         if (jobs.has(job.jobId)) throw new LedgerError('conflict', `job ${job.jobId} is stored already`);
-        jobs.set(job.jobId, structuredClone({ ...job, attempts: 0, result: null }));
+        jobs.set(job.jobId, cloned({ ...job, attempts: 0, result: null }));
       }),
     countAttempts: (jobIds) =>
       write('countAttempts', ({ jobs }) => {
