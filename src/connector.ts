@@ -14,7 +14,7 @@ import { systemClock } from './engine/system-clock.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import type { Link } from './link/link.ts';
-import { openWebSocketLink } from './link/websocket-link.ts';
+import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
@@ -31,6 +31,7 @@ export interface ConnectorOptions {
   readonly random?: Random;
   readonly failPoints?: FailPoints;
   readonly timings?: Partial<EngineTimings>;
+  readonly linkBackoff?: LinkBackoff;
 }
 
 export interface Connector {
@@ -91,6 +92,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     random,
     logger: log,
     failPoints,
+    ...(options.linkBackoff === undefined ? {} : { backoff: options.linkBackoff }),
   });
   opened.defer(() => link.stop());
   const { http } = config.process;

@@ -18,7 +18,7 @@ const EXIT_OF_FAULT: Record<LedgerFault, number> = {
   failed: EXIT.unavailable,
 };
 
-type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings'>;
+type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff'>;
 
 /** Runs the connector until SIGTERM or SIGINT; returns the exit code. `parameters` are for test entries. */
 export async function run(parameters: TestParameters = {}): Promise<number> {

@@ -22,10 +22,17 @@ export interface WebSocketLinkOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly failPoints?: FailPoints;
+  /** Between two attempts; what the protocol says where it is left out. */
+  readonly backoff?: LinkBackoff;
+}
+
+export interface LinkBackoff {
+  readonly baseMs: number;
+  readonly capMs: number;
 }
 
 /** PROTOCOL, Transport. */
-const BACKOFF = { baseMs: 500, capMs: 30_000 };
+const BACKOFF: LinkBackoff = { baseMs: 500, capMs: 30_000 };
 /** A connection that held for so long was a good one, in milliseconds. */
 const HELD_MS = 30_000;
 /** RFC 6750 §2.1: what a bearer token is made of. */
@@ -38,9 +45,9 @@ const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
  * which accepts and drops everyone is not hammered. What only a person can change is retried at 30 s from the start.
  */
 export function openWebSocketLink(options: WebSocketLinkOptions): Link {
-  const { url, clock, logger } = options;
+  const { url, clock, logger, backoff: times = BACKOFF } = options;
   const { host } = new URL(url);
-  const backoff = openBackoff({ ...BACKOFF, random: options.random });
+  const backoff = openBackoff({ ...times, random: options.random });
   const stopping = new AbortController();
   let status: LinkStatus = { state: 'idle', since: clock.wall() };
   let connection: Connection | undefined;
@@ -68,7 +75,7 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
     const { pace } = explainEnding(ending);
     switch (pace) {
       case 'cap':
-        return BACKOFF.capMs;
+        return times.capMs;
       case 'at_once':
         return before === ending.kind ? backoff.next() : 0;
       case 'backoff':

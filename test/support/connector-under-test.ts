@@ -1,11 +1,14 @@
 /**
  * The connector as `main.ts` runs it, with the parameters that only tests pass: a place at which the process kills
- * itself, and shorter waits. `TEST_KILL_AT` is `point` or `point:n` for the n-th passing.
+ * itself, and shorter waits. `TEST_KILL_AT` is `point` or `point:n` for the n-th passing. With `TEST_TURNS` the process tells,
+ * at each SIGUSR2, the longest turn of its event loop since the last.
  */
 
 import type { FailPoint } from '../../src/access/fail-point.ts';
 import { FAIL_POINTS } from '../../src/access/fail-point.ts';
 import { run } from '../../src/cli/run.ts';
+import { reportWhenAsked, stopWhereTold } from './connector-instruments.ts';
+import { tellLongestTurn } from './longest-turn.ts';
 
 const [wanted = '', count = '1'] = (process.env['TEST_KILL_AT'] ?? '').split(':');
 if (wanted !== '' && !FAIL_POINTS.some((point) => point === wanted)) throw new Error(`no fail point is called ${wanted}`);
@@ -17,10 +20,22 @@ function killAt(point: FailPoint): void {
   if (left === 0) process.kill(process.pid, 'SIGKILL');
 }
 
+if (process.env['TEST_TURNS'] !== undefined) tellLongestTurn();
+
+const [baseMs, capMs] = (process.env['TEST_LINK_BACKOFF_MS'] ?? '').split(':').map(Number);
+const stopFile = process.env['TEST_STOP_FILE'];
+const stopAt = stopFile === undefined ? () => undefined : stopWhereTold(stopFile);
+const reportFile = process.env['TEST_REPORT_FILE'];
+if (reportFile !== undefined) reportWhenAsked(reportFile);
+
 const goneConfirmMs = process.env['TEST_GONE_CONFIRM_MS'];
 const lateWriteMs = process.env['TEST_LATE_WRITE_MS'];
 process.exitCode = await run({
-  failPoints: killAt,
+  failPoints: (point) => {
+    killAt(point);
+    stopAt(point);
+  },
+  ...(baseMs === undefined || capMs === undefined ? {} : { linkBackoff: { baseMs, capMs } }),
   timings: {
     ...(goneConfirmMs === undefined ? {} : { goneConfirmMs: Number(goneConfirmMs) }),
     ...(lateWriteMs === undefined ? {} : { lateWriteMs: Number(lateWriteMs) }),

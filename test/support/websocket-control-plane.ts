@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import type { WireEvent } from '../../src/protocol/event-frame.ts';
+import { type WebSocketPeer, webSocketServer } from './websocket-peer.ts';
+
+type Frame = Readonly<Record<string, unknown>>;
+type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
+
+/** A control plane in the test's own process that does its work, and lets a test misbehave on the same connection. */
+export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbeatSeconds?: number } = {}) {
+  const server = await webSocketServer();
+  const unreceived = new Map<string, Frame>();
+  const events = new Map<number, WireEvent>();
+  const errors: Frame[] = [];
+  const closes: number[] = [];
+  const watchers = new Set<() => void>();
+  let ledgerId = '';
+  let ackedSeq = 0;
+  let peer: WebSocketPeer | null = null;
+  let connections = 0;
+  let serving = true;
+
+  const changed = (): void => {
+    for (const watch of watchers) watch();
+  };
+
+  /** Resolves with the first answer that is not undefined, asked whenever something has happened. */
+  function when<T>(ask: () => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const watch = (): void => {
+        const answer = ask();
+        if (answer === undefined) return;
+        watchers.delete(watch);
+        resolve(answer);
+      };
+      watchers.add(watch);
+      watch();
+    });
+  }
+
+  function take(from: WebSocketPeer, frame: Frame): void {
+    switch (frame['type']) {
+      case 'job.received':
+        unreceived.delete(String(frame['jobId']));
+        break;
+      case 'event': {
+        const seq = Number(frame['seq']);
+        const told = frame['event'] as WireEvent;
+        assert.deepEqual(events.get(seq) ?? told, told, `one seq, two events: ${seq}`);
+        events.set(seq, told);
+        ackedSeq = Math.max(ackedSeq, seq);
+        from.send({ type: 'ack', seq: ackedSeq });
+        break;
+      }
+      case 'error':
+        errors.push(frame);
+        break;
+    }
+  }
+
+  async function converse(next: WebSocketPeer): Promise<void> {
+    void next.closed.then((code) => {
+      if (peer === next) peer = null;
+      closes.push(code);
+      changed();
+    });
+    const hello = await next.next();
+    assert.equal(hello['type'], 'hello');
+    if (ledgerId !== '') assert.equal(hello['ledgerId'], ledgerId);
+    ledgerId = String(hello['ledgerId']);
+    next.send({
+      type: 'welcome',
+      sessionId: 's',
+      time: new Date().toISOString(),
+      heartbeatSeconds,
+      ...(ackedSeq === 0 ? {} : { ackedSeq }),
+    });
+    peer = next;
+    connections += 1;
+    for (const job of unreceived.values()) next.send({ type: 'job', job });
+    changed();
+    for (;;) {
+      take(next, await next.next());
+      changed();
+    }
+  }
+
+  async function serve(): Promise<void> {
+    while (serving) {
+      const next = await server.nextPeer();
+      // Ends with the connection, or with the hello that never came.
+      await converse(next).catch((error: unknown) => {
+        if (error instanceof assert.AssertionError) throw error;
+      });
+    }
+  }
+  const serveEnded = serve();
+
+  return {
+    url: server.url,
+    events: () => [...events].toSorted(([one], [other]) => one - other).map(([, event]) => event),
+    errors,
+    closes,
+    connections: () => connections,
+    /** The welcomed connection of now, or the next. */
+    peer: () => when(() => peer ?? undefined),
+    when,
+    /** Sends the job, and again on each connection until it is received. */
+    deliver(job: Frame & { readonly jobId: string }) {
+      unreceived.set(job.jobId, job);
+      peer?.send({ type: 'job', job });
+    },
+    received: (jobId: string) => when(() => (unreceived.has(jobId) ? undefined : true)),
+    outcome: (jobId: string): Promise<Result> =>
+      when(() =>
+        [...events.values()].find(
+          (event): event is Result => (event.kind === 'job.succeeded' || event.kind === 'job.failed') && event.jobId === jobId,
+        ),
+      ),
+    endOf: (grantId: string) =>
+      when(() =>
+        [...events.values()].find(
+          (event): event is Extract<WireEvent, { kind: 'grant.ended' }> =>
+            event.kind === 'grant.ended' && event.grant.grantId === grantId,
+        ),
+      ),
+    /** A failure of the control plane itself: a rule that the connector broke. */
+    broken: serveEnded,
+    async [Symbol.asyncDispose]() {
+      serving = false;
+      await server.close();
+    },
+  };
+}
+
+export type WebSocketControlPlane = Awaited<ReturnType<typeof webSocketControlPlane>>;
