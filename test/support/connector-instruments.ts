@@ -1,0 +1,47 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { FailPoint } from '../../src/access/fail-point.ts';
+
+/** What a connector under test reports of itself. Times in milliseconds. */
+export interface ResourceReport {
+  /** How many of each kind of handle and request keep the event loop alive. */
+  readonly active: Readonly<Record<string, number>>;
+  /** After a full collection. */
+  readonly heapBytes: number;
+  readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+}
+
+/** Stops the whole process, as SIGSTOP does, when it passes the point that the file names; once for each time it is named. */
+export function stopWhereTold(file: string): (point: FailPoint) => void {
+  return (point) => {
+    let wanted = '';
+    try {
+      wanted = readFileSync(file, 'utf8');
+    } catch {
+      return;
+    }
+    if (wanted !== point) return;
+    rmSync(file);
+    process.kill(process.pid, 'SIGSTOP');
+  };
+}
+
+/** Writes a report into the file at each SIGUSR2. The delays are those since the last report. */
+export function reportWhenAsked(file: string): void {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  process.on('SIGUSR2', () => {
+    const loopDelay = { p50Ms: delay.percentile(50) / 1e6, p99Ms: delay.percentile(99) / 1e6, maxMs: delay.max / 1e6 };
+    collect();
+    const active: Record<string, number> = {};
+    for (const kind of process.getActiveResourcesInfo()) active[kind] = (active[kind] ?? 0) + 1;
+    const report: ResourceReport = { active, heapBytes: process.memoryUsage().heapUsed, loopDelay };
+    writeFileSync(`${file}.next`, JSON.stringify(report));
+    renameSync(`${file}.next`, file);
+    delay.reset();
+  });
+}
