@@ -7,6 +7,7 @@ import { formatInstant } from './access/instant.ts';
 import type { GroupRef } from './access/reference.ts';
 import type { Config } from './config/config.ts';
 import type { Directory } from './directory/directory.ts';
+import { gatheredDirectory } from './directory/gathered-directory.ts';
 import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
@@ -70,7 +71,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   opened.defer(() => directory.close());
   const engine = await createEngine({
     ledger,
-    directory,
+    directory: gatheredDirectory({ directory, failPoints }),
     clock,
     random,
     log,

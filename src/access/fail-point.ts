@@ -15,6 +15,8 @@ export const FAIL_POINTS = [
   'end.modify-answered',
   'end.probed-after',
   'end.claimed',
+  'batch.refused',
+  'batch.split',
   'recovery.probed',
   'event.sent',
   'event.acknowledged',

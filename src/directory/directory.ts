@@ -26,11 +26,13 @@ export type Resolution<Entry> =
   | { readonly kind: 'ambiguous'; readonly count: number }
   | { readonly kind: 'out_of_scope' };
 
-/** One value of one attribute of one group. */
+/** Values of one attribute of one group. */
 export interface ProbedValues {
   readonly group: Dn;
   readonly attribute: MemberAttribute;
   readonly values: readonly string[];
+  /** What most of the values are expected to be: tried first where many are asked for at once. It never changes an answer. */
+  readonly likely?: Exclude<Presence, 'unknown'>;
 }
 
 /** A modify of one group that names exactly the values to add and to delete (RFC 4511 §4.6). */
@@ -95,13 +97,15 @@ export interface Directory {
   findGroup(ref: GroupRef, own: EntryRef | null, signal: AbortSignal): Promise<Resolution<GroupEntry>>;
   /** Finds an entry by its stable id under the whole base. Null is not yet a proof that it is gone. */
   locateUser(id: EntryId, signal: AbortSignal): Promise<UserEntry | null>;
+  /** The same for many at once: one answer for each id, in order. */
+  locateUsers(ids: readonly EntryId[], signal: AbortSignal): Promise<readonly (UserEntry | null)[]>;
   locateGroup(id: EntryId, signal: AbortSignal): Promise<GroupEntry | null>;
   /** The entry that goes by a member value now: the one at that name, or the user with that uid. Null where there is none. */
   occupant(attribute: MemberAttribute, value: string, signal: AbortSignal): Promise<EntryId | null>;
   /** Groups anywhere under the base that a name or DN of the configuration means. */
   groupsNamed(nameOrDn: string, signal: AbortSignal): Promise<readonly EntryRef[]>;
 
-  /** Presence of each value, by two base searches each. */
+  /** Presence of each value, in order: each is proved by two base searches, which values that are alike may share. */
   probe(values: ProbedValues, signal: AbortSignal): Promise<readonly Presence[]>;
   /**
    * One modify, then a probe of `probe` on the same connection. Rejects with `sent: true` where the outcome is unknown.

@@ -15,7 +15,7 @@ import { type KeeperState, sessionKeeper } from './keeper.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
 import { type BindPassword, sessionOpener } from './opener.ts';
 import { change, probe } from './probe.ts';
-import { findGroup, findUser, groups, groupsNamed, locate, occupant, type Place, users } from './resolve.ts';
+import { findGroup, findUser, groups, groupsNamed, locate, locateAll, occupant, type Place, users } from './resolve.ts';
 
 export interface LdapDirectoryOptions extends Scopes {
   /** One `ldaps://` or `ldap://` URL. */
@@ -100,6 +100,10 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     locateUser: async (id, signal) => {
       const here = await place(signal);
       return await locate(here, { kind: users(here.landscape), id }, signal);
+    },
+    locateUsers: async (ids, signal) => {
+      const here = await place(signal);
+      return await locateAll(here, { kind: users(here.landscape), ids }, signal);
     },
     locateGroup: async (id, signal) => {
       const here = await place(signal);

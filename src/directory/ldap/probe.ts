@@ -1,26 +1,71 @@
-import { foldDn, parseDn } from '../../access/dn.ts';
+import { type Dn, foldDn, parseDn } from '../../access/dn.ts';
 import type { FailPoints } from '../../access/fail-point.ts';
-import { equality, type Filter, not } from '../../access/filter.ts';
+import { and, equality, type Filter, not, or } from '../../access/filter.ts';
 import { type MemberAttribute, type Presence, presenceOf } from '../../access/membership.ts';
+import { batchLength, halves } from '../batch.ts';
 import { type ChangeAnswer, DirectoryError, type MembershipChange, type ProbedValues } from '../directory.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { faultOf, ldapAnswer } from './result-codes.ts';
 import type { Session } from './session.ts';
 
-/** How many values are probed at a time: two searches each wait on the connection. */
-const AT_ONCE = 8;
+/** So few values are asked for one by one, two searches each, all at a time. */
+const FEW = 4;
 
 /**
  * The presence of each value in one group, in order: two base searches on the group, `(attribute=value)` and its
  * negation. An answer other than success means `unknown`; no answer rejects.
+ *
+ * Many values share two searches as long as they are alike: the proof is the same one, of each (RFC 4511 §4.5.1.7).
  */
 export async function probe(session: Session, probed: ProbedValues, signal?: AbortSignal): Promise<readonly Presence[]> {
   const presences: Presence[] = [];
-  for (let at = 0; at < probed.values.length; at += AT_ONCE) {
-    const some = probed.values.slice(at, at + AT_ONCE);
-    presences.push(...(await Promise.all(some.map((value) => probeOne(session, { ...probed, value }, signal)))));
+  for (let rest = probed.values; rest.length > 0; ) {
+    const length = batchLength(rest, { valuesOf: (value) => [value] });
+    presences.push(...(await probeSome(session, { ...probed, values: rest.slice(0, length) }, signal)));
+    rest = rest.slice(length);
   }
   return presences;
+}
+
+async function probeSome(session: Session, probed: ProbedValues, signal: AbortSignal | undefined): Promise<readonly Presence[]> {
+  const { values, likely = 'member' } = probed;
+  if (values.length <= FEW)
+    return await Promise.all(values.map(async (value) => await probeOne(session, { ...probed, value }, signal)));
+  const other = likely === 'member' ? 'absent' : 'member';
+  const first = await provesAll(session, { ...probed, likely }, signal);
+  if (first.all) return values.map(() => likely);
+  const second = await provesAll(session, { ...probed, likely: other }, signal);
+  if (second.all) return values.map(() => other);
+  // No assertion is true of any value, and no negation: (0,0) for each.
+  if (first.noneAgainst && second.noneAgainst) return values.map(() => 'unknown');
+  const presences: Presence[] = [];
+  for (const half of halves(values)) presences.push(...(await probeSome(session, { ...probed, values: half }, signal)));
+  return presences;
+}
+
+/**
+ * Whether all values are as `likely` says: the conjunction of what would be true is true, and the disjunction of what
+ * would be false is not. A refusal proves nothing.
+ */
+async function provesAll(
+  session: Session,
+  { group, attribute, values, likely }: ProbedValues & { likely: Exclude<Presence, 'unknown'> },
+  signal: AbortSignal | undefined,
+): Promise<{ all: boolean; noneAgainst: boolean }> {
+  const assertions = values.map((value) => equality(attribute, value));
+  const negations = assertions.map(not);
+  const [expected, unexpected] = likely === 'member' ? [assertions, negations] : [negations, assertions];
+  try {
+    const [matching, against] = await Promise.all([
+      matches(session, { group, filter: and(...expected) }, signal),
+      matches(session, { group, filter: or(...unexpected) }, signal),
+    ]);
+    return { all: matching === 1 && against === 0, noneAgainst: against === 0 };
+  } catch (error) {
+    if (!(error instanceof DirectoryError) || error.ldap === null) throw error;
+    // The base of the search is the group: where that is not there, the same is said of every value.
+    return { all: false, noneAgainst: error.fault === 'gone' };
+  }
 }
 
 async function probeOne(
@@ -29,17 +74,26 @@ async function probeOne(
   signal: AbortSignal | undefined,
 ): Promise<Presence> {
   const asserted = equality(attribute, value);
-  const count = async (filter: Filter): Promise<number> => {
-    const request = { base: group, scope: 'base', filter, attributes: ['1.1'], sizeLimit: 2 } as const;
-    return (await session.search(request, signal)).entries.length;
-  };
   try {
-    const [matching, notMatching] = await Promise.all([count(asserted), count(not(asserted))]);
+    const [matching, notMatching] = await Promise.all([
+      matches(session, { group, filter: asserted }, signal),
+      matches(session, { group, filter: not(asserted) }, signal),
+    ]);
     return presenceOf({ matching, notMatching });
   } catch (error) {
     if (error instanceof DirectoryError && error.ldap !== null) return 'unknown';
     throw error;
   }
+}
+
+/** How many entries a base search of the group finds: none or one. */
+async function matches(
+  session: Session,
+  { group, filter }: { group: Dn; filter: Filter },
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const request = { base: group, scope: 'base', filter, attributes: ['1.1'], sizeLimit: 2 } as const;
+  return (await session.search(request, signal)).entries.length;
 }
 
 /**
@@ -58,7 +112,8 @@ export async function change(
   const result = add.length + remove.length === 0 ? null : await session.modify({ dn: group, attribute, add, remove });
   failPoints(add.some((value) => probed.includes(value)) ? 'grant.modify-answered' : 'end.modify-answered');
   try {
-    const presences = await probe(session, { group, attribute, values: probed });
+    const likely = add.length > 0 ? 'member' : 'absent';
+    const presences = await probe(session, { group, attribute, values: probed, likely });
     return { result: resultOf(result), ldap: result === null || result.resultCode === 0 ? null : ldapAnswer(result), presences };
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;

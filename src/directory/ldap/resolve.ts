@@ -1,5 +1,5 @@
 import { type Dn, isBeneath, parseDn, sameDn } from '../../access/dn.ts';
-import { and, equality, type Filter } from '../../access/filter.ts';
+import { and, equality, type Filter, or } from '../../access/filter.ts';
 import { type EntryId, parseEntryId } from '../../access/ids.ts';
 import type { MemberAttribute } from '../../access/membership.ts';
 import type { EntryRef, GroupRef, UserRef } from '../../access/reference.ts';
@@ -202,6 +202,28 @@ export async function locate<Entry>(
   const filter = equality(place.landscape.flavour.idAttribute, id);
   const [entry] = await beneathBase(place, { filter, attributes: kind.attributes }, signal);
   return entry === undefined ? null : await judged(place, { kind, entry }, signal);
+}
+
+/** The same for many ids in one search; one answer for each, in order. At most as many as {@link MOST_NAMED}. */
+export async function locateAll<Entry>(
+  place: Place,
+  { kind, ids }: { kind: Kind<Entry>; ids: readonly EntryId[] },
+  signal: AbortSignal,
+): Promise<readonly (Entry | null)[]> {
+  const { idAttribute } = place.landscape.flavour;
+  const filter = or(...ids.map((id) => equality(idAttribute, id)));
+  const entries = await beneathBase(place, { filter, attributes: kind.attributes }, signal);
+  const narrowed = { filter: and(filter, wholeFilter(kind)), attributes: [idAttribute] };
+  const matching =
+    kind.configured === null || entries.length === 0
+      ? null
+      : new Set((await beneathBase(place, narrowed, signal)).map((entry) => idOf(entry, idAttribute)));
+  const found = new Map<EntryId, Entry>();
+  for (const entry of entries) {
+    const id = idOf(entry, idAttribute);
+    found.set(id, kind.read(entry, isInside(entry.dn, kind.scopes) && matching?.has(id) !== false));
+  }
+  return ids.map((id) => found.get(id) ?? null);
 }
 
 /** The entry with whether it is in scope: beneath a scope, and matching the configured filter where there is one. */

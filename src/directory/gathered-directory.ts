@@ -1,0 +1,79 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import type { FailPoints } from '../access/fail-point.ts';
+import type { EntryId } from '../access/ids.ts';
+import type { Presence } from '../access/membership.ts';
+import { changeLanes } from './change-lanes.ts';
+import type { Directory, GroupEntry, ProbedValues, UserEntry } from './directory.ts';
+import { gathering, type Turn } from './gathering.ts';
+
+/** Ids in one search: their filter stays small, and the answer far below what any server gives. */
+const MOST_IDS = 100;
+
+/** Each request of these is answered by itself, and they overlap. */
+const LOCATED_AT_ONCE = 4;
+
+export interface GatheredDirectoryOptions {
+  readonly directory: Directory;
+  readonly failPoints: FailPoints;
+  /** Until when what is asked for together is gathered; for tests on fakes, which know no turns. */
+  readonly turn?: Turn;
+}
+
+/**
+ * The same directory, asked with fewer requests: what is asked for at one time about one group goes into one modify or one
+ * probe, and users are located together. Nothing is answered from memory, and nobody gets an answer to a request that was
+ * sent before the question.
+ */
+export function gatheredDirectory(options: GatheredDirectoryOptions): Directory {
+  const { directory, failPoints, turn = async () => void (await endOfTurn()) } = options;
+  const probe = gathering<ProbedValues, readonly Presence[]>({
+    ask: async (questions, signal) => await probeTogether(directory, questions, signal),
+    keyOf: ({ group, attribute, likely }) => `${attribute} ${likely ?? ''} ${group}`,
+    valuesOf: ({ values }) => values,
+    most: Number.POSITIVE_INFINITY,
+    atOnce: 1,
+    turn,
+  });
+  const locateUser = gathering<EntryId, UserEntry | null>({
+    ask: async (ids, signal) => {
+      const [only, ...others] = ids;
+      if (only !== undefined && others.length === 0) return [await directory.locateUser(only, signal)];
+      return await directory.locateUsers(ids, signal);
+    },
+    keyOf: () => '',
+    valuesOf: (id) => [id],
+    most: MOST_IDS,
+    atOnce: LOCATED_AT_ONCE,
+    turn,
+  });
+  const locateGroup = gathering<EntryId, GroupEntry | null>({
+    ask: async (ids, signal) => {
+      const [id] = ids;
+      const group = id === undefined ? null : await directory.locateGroup(id, signal);
+      return ids.map(() => group);
+    },
+    keyOf: (id) => id,
+    valuesOf: () => [],
+    most: Number.POSITIVE_INFINITY,
+    atOnce: 1,
+    turn,
+  });
+  return { ...directory, probe, locateUser, locateGroup, change: changeLanes({ directory, failPoints, turn }) };
+}
+
+async function probeTogether(
+  directory: Directory,
+  questions: readonly ProbedValues[],
+  signal: AbortSignal,
+): Promise<readonly (readonly Presence[])[]> {
+  const [first, ...others] = questions;
+  if (first === undefined) return [];
+  if (others.length === 0) return [await directory.probe(first, signal)];
+  const presences = await directory.probe({ ...first, values: questions.flatMap(({ values }) => values) }, signal);
+  let at = 0;
+  return questions.map(({ values }) => {
+    const own = presences.slice(at, at + values.length);
+    at += values.length;
+    return own;
+  });
+}
