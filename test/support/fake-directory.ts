@@ -25,6 +25,7 @@ type AsyncMethod =
   | 'findUser'
   | 'findGroup'
   | 'locateUser'
+  | 'locateUsers'
   | 'locateGroup'
   | 'occupant'
   | 'groupsNamed'
@@ -151,6 +152,7 @@ export function fakeDirectory(
     findUser: (ref, own) => call({ method: 'findUser', args: [ref, own] }, () => look.findUser(ref, own)),
     findGroup: (ref, own) => call({ method: 'findGroup', args: [ref, own] }, () => look.findGroup(ref, own)),
     locateUser: (id) => call({ method: 'locateUser', args: [id] }, () => look.locateUser(id)),
+    locateUsers: (ids) => call({ method: 'locateUsers', args: [ids] }, () => ids.map(look.locateUser)),
     locateGroup: (id) => call({ method: 'locateGroup', args: [id] }, () => look.locateGroup(id)),
     occupant: (attribute, value) => call({ method: 'occupant', args: [attribute, value] }, () => look.occupant(attribute, value)),
     groupsNamed: (nameOrDn) => call({ method: 'groupsNamed', args: [nameOrDn] }, () => look.groupsNamed(nameOrDn)),
