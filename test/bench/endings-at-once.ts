@@ -1,0 +1,83 @@
+import type { EntryRef } from '../../src/access/reference.ts';
+import { endTogether } from './due-together.ts';
+import type { Effort, Figure, Row } from './figure.ts';
+import { type BenchGroup, changes, personDn, type Site, startSite } from './site.ts';
+import { shown, shownSpread, spreadOf } from './statistics.ts';
+
+const GOAL = 20;
+/** Values a record when a round puts the members back. */
+const PUT_BACK = 500;
+
+/** A thousand endings due at once in one group. */
+export const endingsAtOnce: Figure = {
+  name: 'endings-at-once',
+  async measure(effort) {
+    const small = effort.isQuick ? { due: 20, members: 20, records: 20 } : { due: 1_000, members: 1_000, records: 1_000 };
+    // One value a record takes ldapmodify some 50 ms in the large group: its rate is known after a hundred.
+    const large = { due: 1_000, members: 50_000, records: 100 };
+    const measured = [await compare(effort, small), ...(effort.isQuick ? [] : [await compare(effort, large)])];
+    return { rows: measured.map(({ row }) => row), notes: measured.map(({ note }) => note) };
+  },
+};
+
+interface Size {
+  readonly due: number;
+  readonly members: number;
+  /** How many of the same modifies `ldapmodify` does. */
+  readonly records: number;
+}
+
+async function compare({ rounds, say }: Effort, size: Size): Promise<{ row: Row; note: string }> {
+  const { due, members, records } = size;
+  const everybody = Array.from({ length: members }, (_, i) => personDn(i + 1));
+  const leaving = everybody.slice(0, due);
+  const twin: BenchGroup = { cn: 'twin', members: everybody };
+  await using site = await startSite({ people: due, groups: [{ cn: 'large', members: everybody }, twin], serverSyncs: true });
+  const entries = await site.entries();
+  const rates: number[] = [];
+  const references: number[] = [];
+  const modifies: number[] = [];
+  const cpuMs: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    say(`${due} endings at once in a group of ${members}, round ${round + 1} of ${rounds}`);
+    const steps = [
+      async () => {
+        const one = await byConnector(site, { due, entries });
+        rates.push(one.rate);
+        modifies.push(one.modifies);
+        cpuMs.push(one.cpuMs);
+        await site.ldap.modify(changes('add', { cn: 'large', members: leaving }, PUT_BACK));
+      },
+      async () => {
+        const some = { cn: 'twin', members: leaving.slice(0, records) };
+        references.push((records * 1000) / (await site.ldapmodify(changes('delete', some, 1))));
+        await site.ldap.modify(changes('add', some, PUT_BACK));
+      },
+    ];
+    for (const step of round % 2 === 0 ? steps : steps.toReversed()) await step();
+  }
+  const ratio = spreadOf(rates.map((rate, i) => rate / (references[i] ?? NaN))).median;
+  return {
+    row: {
+      measured: `${due} endings due at once in one group of ${members}: members per second, until told`,
+      connector: shownSpread(rates, '/s'),
+      reference: shownSpread(references, '/s'),
+      ratio: shown(ratio),
+      goal: `≥ ${GOAL} ×`,
+      isMet: ratio >= GOAL,
+    },
+    note: `Group of ${members}: the ${due} endings took ${shown(spreadOf(modifies).median)} modifies and ${shown(spreadOf(cpuMs).median)} ms of the connector's processor.`,
+  };
+}
+
+async function byConnector(
+  site: Site,
+  { due, entries }: { due: number; entries: ReadonlyMap<string, EntryRef> },
+): Promise<{ rate: number; modifies: number; cpuMs: number }> {
+  const wanted = Array.from({ length: due }, (_, i) => ({ cn: 'large', person: i + 1 }));
+  const { ended, readings } = await endTogether(site, { wanted, entries });
+  const [first] = ended;
+  if (first === undefined) throw new Error('nothing ended');
+  const tookMs = Math.max(...ended.map(({ toldMs }) => toldMs)) - first.expiresAt;
+  return { rate: (due * 1000) / tookMs, modifies: readings.ldap.modifies, cpuMs: readings.cpuMs };
+}

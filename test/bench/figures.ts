@@ -1,0 +1,10 @@
+import { directoryReturns } from './directory-returns.ts';
+import { endingsAtOnce } from './endings-at-once.ts';
+import type { Figure } from './figure.ts';
+import { grantsAlone } from './grants-alone.ts';
+import { grantsInFlight } from './grants-in-flight.ts';
+import { lateness } from './lateness.ts';
+import { refusedPair } from './refused-pair.ts';
+
+/** In the order of the document. */
+export const FIGURES: readonly Figure[] = [grantsAlone, grantsInFlight, endingsAtOnce, lateness, directoryReturns, refusedPair];
