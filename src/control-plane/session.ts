@@ -78,8 +78,13 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
     const { ledgerId } = hello;
     const ackedSeq = book.ackedSeq(ledgerId);
     book.greet(hello, raw, timestamp(clock), tokenHash);
-    conversation = converse({ connectorId, ledgerId, desk, send, violated, fail, closed: closed.signal });
-    session = { instanceId: hello.instanceId, sendJobs: conversation.sendJobs, isAlive, close: closeSocket, terminate };
+    const begun = converse({ connectorId, ledgerId, desk, send, violated, fail, closed: closed.signal });
+    conversation = begun;
+    // A job may be asked for while the hello is being stored, and none may come before the welcome.
+    const sendJobs = (): void => {
+      if (phase === 'open') begun.sendJobs();
+    };
+    session = { instanceId: hello.instanceId, sendJobs, isAlive, close: closeSocket, terminate };
     desk.sessions.set(connectorId, session);
     await desk.stateFile.save();
     send({
@@ -91,7 +96,7 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
     });
     desk.note(`connected ${connectorId} (ledger ${ledgerId}, acknowledged ${ackedSeq ?? 'nothing'})`);
     phase = 'open';
-    conversation.sendJobs();
+    sendJobs();
   }
 
   function isAlive(withinMs: number): Promise<boolean> {

@@ -143,6 +143,24 @@ describe('jobs', () => {
     assert.equal(connector.left.length, 0);
   });
 
+  test('no job comes before the welcome, though many are asked for while the hello is being stored', async () => {
+    await using folder = await temporaryFolder();
+    await using stub = await startStub(folder.path);
+    let greeted = false;
+    const ask = async (): Promise<void> => {
+      while (!greeted) await stub.request('POST', '/grants', { ...GRANT, justification: 'x'.repeat(1000) });
+    };
+    const asking = Array.from({ length: 8 }, ask);
+    const firsts: unknown[] = [];
+    for (let time = 0; time < 10; time += 1) {
+      await using connector = await connect(stub);
+      firsts.push((await connector.greet({ instanceId: `i-${time}` }))['type']);
+    }
+    greeted = true;
+    await Promise.all(asking);
+    assert.deepEqual(new Set(firsts), new Set(['welcome']));
+  });
+
   test('an event about a job stands for its receipt', async () => {
     await using folder = await temporaryFolder();
     const clock = fakeClock();
