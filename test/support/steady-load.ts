@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { IndependentCheck, Posted } from './independent-check.ts';
 import type { System } from './system.ts';
@@ -75,7 +76,7 @@ export function steadyLoad(s: System, { check, seed, jobsPerSecond = 5, people =
   const asked: Asked[] = [];
   let timer: NodeJS.Timeout | undefined;
   let posting: Promise<void> = Promise.resolve();
-  let failure: unknown;
+  const failures: unknown[] = [];
   let due = 0;
 
   async function post(fields: Readonly<Record<string, unknown>>, allowed: readonly string[]): Promise<Posted> {
@@ -123,12 +124,13 @@ export function steadyLoad(s: System, { check, seed, jobsPerSecond = 5, people =
     return newGrant({ user, group });
   }
 
-  function tick(): void {
-    // As many as the time that has passed asks for, so that a busy machine does not thin the load.
-    posting = posting.then(next).catch((error: unknown) => {
-      failure ??= error;
-    });
-    due += 1;
+  async function postAfter(before: Promise<void>): Promise<void> {
+    await before;
+    try {
+      await next();
+    } catch (error) {
+      failures.push(error);
+    }
   }
 
   return {
@@ -137,14 +139,17 @@ export function steadyLoad(s: System, { check, seed, jobsPerSecond = 5, people =
     count: () => due,
     start(): void {
       if (timer !== undefined) return;
-      timer = setInterval(tick, 1000 / jobsPerSecond);
+      timer = setInterval(() => {
+        posting = postAfter(posting);
+        due += 1;
+      }, 1000 / jobsPerSecond);
     },
     /** Sends nothing more; resolves when what was begun is posted. Rejects where a job could not be posted. */
     async stop(): Promise<void> {
       clearInterval(timer);
       timer = undefined;
       await posting;
-      if (failure !== undefined) throw failure;
+      assert.deepEqual(failures, [], 'jobs that could not be posted');
     },
   };
 }
