@@ -13,6 +13,10 @@ export interface ResourceReport {
   readonly loopDelay: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
 }
 
+/** How often the event loop is asked for. What is measured is the time from one turn to the next, this included. */
+const RESOLUTION_MS = 10;
+const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
+
 /** Stops the whole process, as SIGSTOP does, when it passes the point that the file names; once for each time it is named. */
 export function stopWhereTold(file: string): (point: FailPoint) => void {
   return (point) => {
@@ -30,12 +34,12 @@ export function stopWhereTold(file: string): (point: FailPoint) => void {
 
 /** Writes a report into the file at each SIGUSR2. The delays are those since the last report. */
 export function reportWhenAsked(file: string): void {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   process.on('SIGUSR2', () => {
-    const loopDelay = { p50Ms: delay.percentile(50) / 1e6, p99Ms: delay.percentile(99) / 1e6, maxMs: delay.max / 1e6 };
+    const loopDelay = { p50Ms: late(delay.percentile(50)), p99Ms: late(delay.percentile(99)), maxMs: late(delay.max) };
     collect();
     const active: Record<string, number> = {};
     for (const kind of process.getActiveResourcesInfo()) active[kind] = (active[kind] ?? 0) + 1;

@@ -63,7 +63,7 @@ export async function startSystem({
   const connectorLines: string[] = [];
   const commandLines: string[] = [];
 
-  async function startStub(): Promise<void> {
+  async function startStub(stubEnv: NodeJS.ProcessEnv = {}): Promise<void> {
     const child = startChild({
       script: MAIN,
       args: [
@@ -78,6 +78,7 @@ export async function startSystem({
         '5',
       ],
       cwd: folder,
+      env: stubEnv,
     });
     stub = child;
     const line = await child.line((text) => text.startsWith('listening: '));
