@@ -37,8 +37,12 @@ export async function look(
     (value) => current === null || !sameValue(attribute, value, current),
   );
   // What follows its user goes from a recorded value to the current one, so this order misses it in neither.
-  const earlier = recorded.length === 0 ? [] : await directory.probe({ group: group.dn, attribute, values: recorded }, signal);
-  const now = current === null ? [] : await directory.probe({ group: group.dn, attribute, values: [current] }, signal);
+  const earlier =
+    recorded.length === 0
+      ? []
+      : await directory.probe({ group: group.dn, attribute, values: recorded, likely: 'absent' }, signal);
+  const now =
+    current === null ? [] : await directory.probe({ group: group.dn, attribute, values: [current], likely: 'member' }, signal);
   failPoints('end.probed-before');
   parts.onProbed(pair);
   if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return RENAMED;
@@ -64,8 +68,23 @@ export async function look(
   return { group, user, values };
 }
 
+/**
+ * True where group and user are still named as they were found. A value that was then deleted, and seen absent while the
+ * names stood, has followed its user nowhere, and need not be looked for again.
+ */
+export async function isUnmoved(
+  { directory, signal }: EngineParts,
+  { group, user }: Found,
+  attribute: MemberAttribute,
+): Promise<boolean> {
+  if (user === null) return false;
+  const groupNow = await directory.locateGroup(group.id, signal);
+  const userNow = await directory.locateUser(user.id, signal);
+  return groupNow?.dn === group.dn && nameNow(userNow, attribute) === nameNow(user, attribute);
+}
+
 /** The value by which the user would be a member now; null where there is no user, or none that this attribute can hold. */
-function nameNow(user: UserEntry | null, attribute: MemberAttribute): string | null {
+export function nameNow(user: UserEntry | null, attribute: MemberAttribute): string | null {
   const named = user === null ? null : memberValueOf(attribute, user);
   return named?.kind === 'value' ? named.value : null;
 }
@@ -78,7 +97,9 @@ async function groupMissing(
 ): Promise<Attempted> {
   const { pair } = attempt.grant;
   parts.onProbed(pair);
-  const verdict = await parts.goneProofs.ask({ entry: pair.group, witness: user ?? pair.user }, parts.signal);
+  // A user that is gone too is no witness, and the directory knows others.
+  const witness = user === null ? null : { id: user.id, dn: user.dn };
+  const verdict = await parts.goneProofs.ask({ entry: pair.group, witness }, parts.signal);
   if (verdict.kind === 'proven') {
     const membership = deleteWasSent(period, state.intent) ? 'removed' : 'already_absent';
     return claimEnded(parts, attempt, { membership, standing: period.standing, remaining: null, placeholder: null });

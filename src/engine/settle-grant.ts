@@ -4,6 +4,7 @@ import type { Intent } from '../access/intent.ts';
 import { memberValueOf } from '../access/membership.ts';
 import { jobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
+import type { UserEntry } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
 import { unknownMembership } from './directory-errors.ts';
@@ -29,8 +30,8 @@ export async function settleOwnIntent(
   const { directory, ledger, signal, failPoints } = parts;
   return parts.locks.run(`pair:${pairKey(intent.pair)}`, 'grant', async () => {
     const group = await directory.locateGroup(intent.pair.group.id, signal);
-    if (group === null) return groupMissing(parts, attempt, intent);
     const user = await directory.locateUser(intent.pair.user.id, signal);
+    if (group === null) return groupMissing(parts, attempt, { intent, user });
     // The value may have followed the user to another name since.
     const named = user === null ? null : memberValueOf(intent.memberAttribute, user);
     const values = [...new Set([...(named?.kind === 'value' ? [named.value] : []), ...intent.values])];
@@ -113,10 +114,16 @@ function writtenFor(
   return waiting.find(isAllowed) ?? waiting[0];
 }
 
-async function groupMissing(parts: EngineParts, attempt: GrantAttempt, intent: Intent): Promise<Attempted> {
-  const { group, user } = intent.pair;
+async function groupMissing(
+  parts: EngineParts,
+  attempt: GrantAttempt,
+  { intent, user }: { intent: Intent; user: UserEntry | null },
+): Promise<Attempted> {
+  const { group } = intent.pair;
   parts.onProbed(intent.pair);
-  const verdict = await parts.goneProofs.ask({ entry: group, witness: user }, parts.signal);
+  // A user that is gone too is no witness, and the directory knows others.
+  const witness = user === null ? null : { id: user.id, dn: user.dn };
+  const verdict = await parts.goneProofs.ask({ entry: group, witness }, parts.signal);
   const error = jobError('group_not_found', `the group "${group.dn}" (${group.id}) is gone`);
   if (verdict.kind === 'proven') return fail(parts, attempt, reasonToStop(attempt, parts.time.now()) ?? error);
   return wait(parts, attempt, error, verdict.kind === 'unproven' ? verdict.againInMs : undefined);

@@ -5,11 +5,14 @@ import type { Grant } from '../../src/access/grant.ts';
 import type { GrantId } from '../../src/access/ids.ts';
 import { formatInstant, type Instant, later } from '../../src/access/instant.ts';
 import type { Directory } from '../../src/directory/directory.ts';
+import { gatheredDirectory } from '../../src/directory/gathered-directory.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 import { readFrameFromControlPlane, type WireFrameFromConnector } from '../../src/protocol/frames.ts';
 import { capturedLog } from './captured-log.ts';
 import { type FakeClock, fakeClock } from './fake-clock.ts';
 import { fakeDirectory } from './fake-directory.ts';
+import type { Personality } from './fake-servers.ts';
 import { type MemoryLedger, memoryLedger } from './memory-ledger.ts';
 
 export type WireEvent = Extract<WireFrameFromConnector, { type: 'event' }>['event'];
@@ -26,6 +29,15 @@ export interface EngineUnderTestOptions {
   readonly demandsMember?: boolean;
   readonly acknowledges?: boolean;
   readonly goneConfirmMs?: number;
+  readonly personality?: Personality;
+  /** Stands between the engine and its ports, in each life anew. */
+  readonly watch?: Watch;
+}
+
+/** Sees what the engine asks of its ports, and may refuse it. */
+export interface Watch {
+  ledger(ledger: Ledger): Ledger;
+  directory(directory: Directory): Directory;
 }
 
 /** What a job of a test says; the rest has defaults. */
@@ -45,6 +57,11 @@ export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** What is asked for together on fakes is asked within a few microtasks; `settled` waits for all of them. */
+async function microtasks(): Promise<void> {
+  for (let left = 10; left > 0; left -= 1) await Promise.resolve();
+}
+
 /** The engine on fakes, a control plane that hears everything, and what is needed to kill it and to start it again. */
 export type EngineUnderTest = Awaited<ReturnType<typeof engineUnderTest>>;
 
@@ -53,8 +70,13 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   const log = capturedLog();
   let onPoint: (point: FailPoint) => void = () => undefined;
   const failPoints = (point: FailPoint): void => onPoint(point);
-  const { referentialIntegrity = false, demandsMember = true } = options;
-  const fake = fakeDirectory({ referentialIntegrity, demandsMember, failPoints });
+  const { referentialIntegrity, demandsMember, personality, watch } = options;
+  const fake = fakeDirectory({
+    failPoints,
+    ...(personality === undefined ? {} : { personality }),
+    ...(referentialIntegrity === undefined ? {} : { referentialIntegrity }),
+    ...(demandsMember === undefined ? {} : { demandsMember }),
+  });
   const told: WireEvent[] = [];
   const frames: WireFrameFromConnector[] = [];
   const seen = new Set<string>();
@@ -64,13 +86,15 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   let engine: Engine = await create();
   let connection: AbortController | null = null;
   let acknowledges = options.acknowledges ?? true;
-  let ackedSeq: number | undefined;
+  /** What the control plane has stored, by the id of the ledger that told it. */
+  const acked = new Map<string, number>();
   let jobs = 0;
 
   function create(): Promise<Engine> {
+    const directory = gatheredDirectory({ directory: life.directory, failPoints, turn: microtasks });
     const parts: EngineOptions = {
-      ledger,
-      directory: life.directory,
+      ledger: watch?.ledger(ledger) ?? ledger,
+      directory: watch?.directory(directory) ?? directory,
       clock: life.clock,
       random: () => 0.5,
       log: log.logger,
@@ -92,7 +116,8 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   async function connect(): Promise<'accepted' | 'replaced'> {
     const lost = new AbortController();
     const of = engine;
-    await of.listener.hello();
+    const { ledgerId: greeted } = await of.listener.hello();
+    const ackedSeq = acked.get(greeted);
     const accepted = await of.listener.welcomed(
       {
         type: 'welcome',
@@ -111,7 +136,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
             if (!seen.has(key)) told.push(frame.event);
             seen.add(key);
             if (acknowledges) {
-              ackedSeq = Math.max(ackedSeq ?? 0, frame.seq);
+              acked.set(ledgerId, Math.max(acked.get(ledgerId) ?? 0, frame.seq));
               queueMicrotask(() => void of.listener.acknowledged(frame.seq).catch(() => undefined));
             }
           }
@@ -128,7 +153,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
 
   function disconnect(): void {
     if (connection === null) return;
-    connection.abort();
+    connection.abort('lost');
     connection = null;
     engine.listener.lost();
   }
@@ -136,7 +161,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   /** A power cut: nothing of this life goes on, and what was not durable is lost. */
   function crash(): void {
     life.end();
-    connection?.abort();
+    connection?.abort('crashed');
     connection = null;
     ledger = ledger.crashAndReopen();
   }
@@ -224,7 +249,16 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
       return going.resolve;
     },
     knows(seq: number | undefined) {
-      ackedSeq = seq;
+      const { ledgerId } = ledger.peek();
+      if (seq === undefined) acked.delete(ledgerId);
+      else acked.set(ledgerId, seq);
+    },
+    /** A copy of the ledger as it is now, for `restore`. */
+    backup: (): MemoryLedger => ledger.reopen(),
+    /** The power is cut, and the next start finds the copy. */
+    restore(copy: MemoryLedger) {
+      crash();
+      ledger = copy.reopen();
     },
     async restart() {
       crash();
@@ -317,6 +351,7 @@ function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<
     findUser: (ref, entry, signal) => living(() => directory.findUser(ref, entry, signal)),
     findGroup: (ref, entry, signal) => living(() => directory.findGroup(ref, entry, signal)),
     locateUser: (id, signal) => living(() => directory.locateUser(id, signal)),
+    locateUsers: (ids, signal) => living(() => directory.locateUsers(ids, signal)),
     locateGroup: (id, signal) => living(() => directory.locateGroup(id, signal)),
     occupant: (attribute, value, signal) => living(() => directory.occupant(attribute, value, signal)),
     groupsNamed: (nameOrDn, signal) => living(() => directory.groupsNamed(nameOrDn, signal)),

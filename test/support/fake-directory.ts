@@ -51,6 +51,7 @@ export interface FakeDirectory {
   readonly baseDn: Dn;
   readonly usersScope: Dn;
   readonly groupsScope: Dn;
+  isInScope(entry: FakeEntry): boolean;
   goDown(fault?: 'unavailable' | 'bind_refused'): void;
   goUp(): void;
   /** The next change rejects with `sent: true`; for `applied_later`, call `applyLate`. */
@@ -58,6 +59,8 @@ export interface FakeDirectory {
   applyLate(): void;
   /** The next change is answered with this result code, and changes nothing. */
   refuseNext(fault: Exclude<DirectoryFault, 'unavailable' | 'bind_refused'>): void;
+  /** Takes back every lost answer and every refusal that is still to come. */
+  mend(): void;
   /** While true, every probe is `unknown`. */
   probesAreUnknown(unknown: boolean): void;
   /** Holds the next call of a method until `go`; `reached` resolves when it is called. */
@@ -175,6 +178,7 @@ export function fakeDirectory(
     baseDn,
     usersScope,
     groupsScope,
+    isInScope: look.isInScope,
     goDown: (fault = 'unavailable') => become(fault),
     goUp: () => become(null),
     loseNextAnswer: (fate) => {
@@ -187,6 +191,10 @@ export function fakeDirectory(
     },
     refuseNext: (fault) => {
       refused = fault;
+    },
+    mend() {
+      lost = null;
+      refused = null;
     },
     probesAreUnknown: (unknown) => {
       isBlind = unknown;
@@ -236,7 +244,7 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
   });
   const allUsers = () => tree.visible().filter((entry): entry is FakeUser => entry.kind === 'user');
   const allGroups = () => tree.visible().filter((entry): entry is FakeGroup => entry.kind === 'group');
-  const byId = (id: EntryId): FakeEntry | null => tree.visible().find((entry) => entry.id === id) ?? null;
+  const { byId } = tree;
 
   const find = <View extends EntryRef & { inScope: boolean }>(
     views: readonly View[],
@@ -255,6 +263,8 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
   };
 
   return {
+    isInScope: ({ kind, dn: name }: FakeEntry): boolean =>
+      isWithin(name, kind === 'user' ? scopes.usersScope : scopes.groupsScope),
     findUser(ref: UserRef, own: EntryRef | null): Resolution<UserEntry> {
       const named = (view: UserEntry): boolean => {
         const entry = byId(view.id);

@@ -27,6 +27,7 @@ export interface FakeTree {
   add(entry: NewFakeEntry): EntryId;
   /** Null for a name that is taken by no entry, or by one that is hidden. */
   at(dn: Dn): FakeEntry | null;
+  byId(id: EntryId): FakeEntry | null;
   visible(): readonly FakeEntry[];
   /** Also moves. With referential integrity, member values follow. */
   rename(dn: Dn, newDn: Dn): void;
@@ -72,6 +73,7 @@ export function fakeTree(options: Personality): FakeTree {
 
   return {
     at,
+    byId: (id) => entries.find((entry) => entry.id === id && isVisible(entry)) ?? null,
     group,
     sameDn,
     visible: () => entries.filter(isVisible),

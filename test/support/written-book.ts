@@ -1,110 +1,189 @@
 import type { Dn } from '../../src/access/dn.ts';
+import type { EntryId } from '../../src/access/ids.ts';
+import type { Pair } from '../../src/access/reference.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
 import type { EngineUnderTest } from './engine-under-test.ts';
+import type { FakeGroup } from './fake-tree.ts';
 
 /**
  * Whose a value in a group is: `ours` where we wrote it, `others` where somebody else did, `either` where somebody else did
- * while a period or an open write of ours claimed the membership, so that nobody can tell.
+ * while a period or an open write of ours claimed the membership, or where a ledger was restored, so that nobody can tell.
  */
-type Owner = 'ours' | 'others' | 'either';
+type Owner = 'ours' | 'others' | 'either' | 'placeholder';
+
+interface Written {
+  readonly owner: Owner;
+  readonly group: EntryId;
+  readonly value: string;
+  /** Whom an intent of ours meant by the value. */
+  readonly user: EntryId | null;
+}
 
 /** The book, and the hands of everybody but the connector. */
 export interface Owners {
   readonly wrongs: readonly string[];
+  /** Values of ours that are in the directory although nothing in the ledger holds them any more. */
   leaked(): readonly string[];
   putIn(user: Dn, group: Dn): void;
   takeOut(user: Dn, group: Dn): void;
-  rename(user: Dn, to: Dn): void;
-  delete(user: Dn): void;
+  /** An entry is renamed, moved or deleted; with referential integrity, values follow. */
+  rename(entry: Dn, to: Dn): void;
+  delete(entry: Dn): void;
   /** What was to be applied late is applied now. */
   late(): void;
+  /** The ledger is an older copy from now on. */
+  restored(): void;
+  /** Called for each value that a write of anybody touched. */
+  onTouched(listener: (group: Dn, value: string) => void): void;
 }
 
 /** Keeps a book of who wrote what, beside the directory. */
-export function watchWrites(rig: EngineUnderTest, { referentialIntegrity }: { referentialIntegrity: boolean }): Owners {
+export function watchWrites(
+  rig: EngineUnderTest,
+  { referentialIntegrity, placeholder }: { referentialIntegrity: boolean; placeholder: string },
+): Owners {
   const { tree } = rig.fake;
-  const owners = new Map<string, Owner>();
+  const book = new Map<string, Written>();
   const wrongs: string[] = [];
+  const listeners: ((group: Dn, value: string) => void)[] = [];
   const apply = tree.apply;
   let isLate = false;
-  const key = (group: Dn, value: string): string => `${group} ${value}`;
+  const key = (group: EntryId, value: string): string => `${group} ${value}`;
+  const idOf = (group: Dn): EntryId => {
+    const entry = tree.group(group);
+    if (entry === null) throw new Error(`no group "${group}"`);
+    return entry.id;
+  };
 
-  function announced(kind: 'add' | 'remove', value: string): boolean {
-    return rig.ledger.auditRecords().some(({ kind: record, facts }) => {
-      if (record !== 'intent.opened' || facts['kind'] !== kind) return false;
-      return facts['value'] === value || (Array.isArray(facts['values']) && facts['values'].includes(value));
-    });
+  function intentsOf(kind: 'add' | 'remove', group: EntryId, value: string) {
+    // A placeholder goes in with a removal, and leaves with an addition.
+    const isMeant = (intent: { kind: string; values: readonly string[]; placeholder: string | null }) =>
+      intent.kind === kind ? intent.values.includes(value) : intent.placeholder === value;
+    return [...rig.ledger.peek().intents.values()].filter(({ intent }) => intent.pair.group.id === group && isMeant(intent));
   }
 
-  function isOpen(kind: 'add' | 'remove', value: string): boolean {
-    return [...rig.ledger.peek().intents.values()].some(
-      ({ intent, closedAt }) => closedAt === null && intent.kind === kind && intent.values.includes(value),
-    );
+  function wrote(change: MembershipChange): void {
+    const group = idOf(change.group);
+    for (const value of change.add) {
+      const intents = intentsOf('add', group, value);
+      const open = intents.find(({ closedAt }) => closedAt === null);
+      if (open === undefined && !isLate) wrongs.push(`added ${value} without an intent`);
+      const user = (open ?? intents.at(-1))?.intent.pair.user.id ?? null;
+      book.set(key(group, value), { owner: value === placeholder ? 'placeholder' : 'ours', group, value, user });
+    }
+    for (const value of change.remove) {
+      const open = intentsOf('remove', group, value).filter(({ closedAt }) => closedAt === null);
+      if (open.length === 0 && !isLate) wrongs.push(`removed ${value} without an intent`);
+      if (book.get(key(group, value))?.owner === 'others' && !isLate) wrongs.push(`took ${value} out of ${change.group}`);
+      if (!isLate && value !== placeholder) for (const { intent } of open) heldBy(intent.pair, value);
+      book.delete(key(group, value));
+    }
+  }
+
+  /** Overlap is a union: nothing is taken away from under a grant that goes on. */
+  function heldBy({ user, group }: Pair, value: string): void {
+    for (const grant of rig.ledger.peek().grants.values()) {
+      if (grant.state === 'active' && grant.pair.user.id === user.id && grant.pair.group.id === group.id)
+        wrongs.push(`took ${value} out although ${grant.grantId} is active`);
+    }
+  }
+
+  function touched(change: MembershipChange): void {
+    for (const value of [...change.add, ...change.remove]) for (const listener of listeners) listener(change.group, value);
   }
 
   tree.apply = (change: MembershipChange): number => {
     const code = apply(change);
     if (code !== 0) return code;
-    for (const value of change.add) {
-      if (!announced('add', value) || (!isLate && !isOpen('add', value))) wrongs.push(`added ${value} without an intent`);
-      owners.set(key(change.group, value), 'ours');
-    }
-    for (const value of change.remove) {
-      if (!announced('remove', value) || (!isLate && !isOpen('remove', value))) wrongs.push(`removed ${value} without an intent`);
-      if (owners.get(key(change.group, value)) === 'others' && !isLate) wrongs.push(`took ${value} out of ${change.group}`);
-      owners.delete(key(change.group, value));
-    }
+    touched(change);
+    wrote(change);
     return code;
   };
 
   /** True where the ledger believes that a membership of this user in this group is, or may be, its own. */
-  function isClaimed(user: Dn, group: Dn): boolean {
-    const id = tree.at(user)?.id;
+  function isClaimed(user: EntryId | undefined, group: EntryId, value: string): boolean {
     const { periods, intents } = rig.ledger.peek();
-    const isPair = (pair: { user: { id: string; dn: Dn }; group: { dn: Dn } }) =>
-      (pair.user.id === id || pair.user.dn === user) && pair.group.dn === group;
-    return (
-      [...periods.values()].some(
-        (period) => period.standing === false && (isPair(period.pair) || period.values.includes(user)),
-      ) ||
-      [...intents.values()].some(
-        ({ intent, closedAt }) => closedAt === null && (isPair(intent.pair) || intent.values.includes(user)),
-      )
-    );
+    const isPair = (pair: Pair) => (pair.user.id === user || pair.user.dn === value) && pair.group.id === group;
+    for (const period of periods.values()) {
+      if (period.standing === false && (isPair(period.pair) || (period.pair.group.id === group && period.values.includes(value))))
+        return true;
+    }
+    for (const { intent, closedAt } of intents.values()) {
+      if (closedAt === null && (isPair(intent.pair) || (intent.pair.group.id === group && intent.values.includes(value))))
+        return true;
+    }
+    return false;
+  }
+
+  function groups(): FakeGroup[] {
+    return tree.visible().flatMap((entry) => (entry.kind === 'group' ? [entry] : []));
+  }
+
+  /** Forgets what has left by itself. */
+  function sweep(): void {
+    const there = new Set(groups().flatMap(({ id, values }) => values.map((value) => key(id, value))));
+    for (const one of book.keys()) if (!there.has(one)) book.delete(one);
+  }
+
+  /** True where a grant that is held or being ended, or a write that is not settled, accounts for a value of ours. */
+  function isHeld({ user, group }: Written): boolean {
+    const { grants, intents } = rig.ledger.peek();
+    const isPair = (pair: Pair | null) => pair !== null && pair.user.id === user && pair.group.id === group;
+    for (const grant of grants.values()) {
+      if ((grant.state === 'active' || grant.state === 'ending') && isPair(grant.pair)) return true;
+    }
+    for (const { intent, closedAt } of intents.values()) if (closedAt === null && isPair(intent.pair)) return true;
+    return false;
   }
 
   return {
     wrongs,
+    onTouched: (listener) => void listeners.push(listener),
     leaked() {
       const left: string[] = [];
-      for (const entry of tree.visible()) {
-        if (entry.kind !== 'group') continue;
-        for (const value of entry.values) if (owners.get(key(entry.dn, value)) === 'ours') left.push(key(entry.dn, value));
-      }
+      for (const one of book.values()) if (one.owner === 'ours' && !isHeld(one)) left.push(key(one.group, one.value));
       return left;
     },
     putIn(user, group) {
-      const owner = isClaimed(user, group) ? 'either' : 'others';
-      if (apply({ group, attribute: 'member', add: [user], remove: [] }) === 0) owners.set(key(group, user), owner);
+      const entry = tree.group(group);
+      if (entry === null) return;
+      const owner = isClaimed(tree.at(user)?.id, entry.id, user) ? 'either' : 'others';
+      const change: MembershipChange = { group, attribute: 'member', add: [user], remove: [] };
+      if (apply(change) !== 0) return;
+      touched(change);
+      book.set(key(entry.id, user), { owner, group: entry.id, value: user, user: null });
     },
     takeOut(user, group) {
-      if (apply({ group, attribute: 'member', add: [], remove: [user] }) === 0) owners.delete(key(group, user));
+      const change: MembershipChange = { group, attribute: 'member', add: [], remove: [user] };
+      if (apply(change) !== 0) return;
+      touched(change);
+      book.delete(key(idOf(group), user));
     },
     rename(from, to) {
       tree.rename(from, to);
       if (!referentialIntegrity) return;
-      for (const entry of tree.visible()) {
-        const owner = owners.get(key(entry.dn, from));
-        if (owner === undefined) continue;
-        owners.delete(key(entry.dn, from));
-        owners.set(key(entry.dn, to), owner);
+      for (const { id } of groups()) {
+        const one = book.get(key(id, from));
+        if (one !== undefined) book.set(key(id, to), { ...one, value: to });
       }
+      sweep();
     },
-    delete: (user) => tree.delete(user),
+    delete(entry) {
+      tree.delete(entry);
+      sweep();
+    },
     late() {
       isLate = true;
       rig.fake.applyLate();
       isLate = false;
+    },
+    restored() {
+      for (const [one, written] of book) {
+        const { owner, user, group, value } = written;
+        const claimed = isClaimed(user ?? tree.at(value as Dn)?.id, group, value);
+        if ((owner === 'ours' && !isHeld(written)) || (owner === 'others' && claimed))
+          book.set(one, { ...written, owner: 'either' });
+      }
     },
   };
 }

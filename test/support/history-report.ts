@@ -1,0 +1,32 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { runHistory } from './engine-history.ts';
+import { type History, histories } from './history-steps.ts';
+
+/** What a run of histories came to: null, or how it failed, with the shrunk history as text for a named test. */
+export async function checkHistories({
+  runs,
+  seed,
+  path,
+}: {
+  runs: number;
+  seed: number;
+  path?: string;
+}): Promise<string | null> {
+  const property = fc.asyncProperty(histories, (history) => runHistory(history));
+  const found = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
+  if (!found.failed) return null;
+  const [history] = found.counterexample ?? [];
+  const why = found.errorInstance instanceof Error ? found.errorInstance.message : String(found.errorInstance);
+  return [
+    `${why}`,
+    `again: TEST_SEED=${found.seed} TEST_PATH=${found.counterexamplePath}`,
+    history === undefined ? 'no history' : written(history),
+  ].join('\n');
+}
+
+/** A history as it is written into the list of those that were found. */
+function written({ server, steps }: History): string {
+  const line = (one: unknown): string => inspect(one, { breakLength: Number.POSITIVE_INFINITY, compact: true });
+  return `{ rule: '', server: '${server}', steps: [\n${steps.map((one) => `  ${line(one)},`).join('\n')}\n] },`;
+}
