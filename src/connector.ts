@@ -12,11 +12,11 @@ import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';
-import type { Ledger } from './ledger/ledger.ts';
+import type { Ledger, Space } from './ledger/ledger.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import type { Link } from './link/link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
-import type { HealthParts } from './observability/health.ts';
+import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
 import type { SecretSource } from './secrets/secret-source.ts';
@@ -266,8 +266,14 @@ async function health({
   };
 }
 
+const SPACE_MESSAGE: Record<Exclude<Space, 'ok'>, string> = {
+  low: 'the disk of the state directory is full: grants go on ending, new ones are refused as no_space. Free space on it',
+  endings_only:
+    'the disk of the state directory is full, and its reserve is running out: no new job is taken but a revoke. Free space on it',
+};
+
 /** A ledger is ready if it can write: raising the mark by nothing is a transaction like any other. */
-async function ledgerHealth(ledger: Ledger, failing: number): Promise<{ ready: boolean; message?: string }> {
+async function ledgerHealth(ledger: Ledger, failing: number): Promise<HealthPart> {
   try {
     await ledger.advanceClock(await ledger.clockMark());
     if (failing > 0)
@@ -275,10 +281,15 @@ async function ledgerHealth(ledger: Ledger, failing: number): Promise<{ ready: b
         ready: false,
         message: `${failing} pieces of work fail; the log says why (engine.attempt-failed), and each is tried again`,
       };
+    const { replacedAt } = await ledger.identity();
+    const replaced = replacedAt === null ? {} : { replacedAt: formatInstant(replacedAt) };
+    const space = await ledger.space();
+    if (space !== 'ok') return { ready: false, ...replaced, space, message: SPACE_MESSAGE[space] };
     const unknown = await ledger.countOwnershipUnknown();
-    if (unknown === 0) return { ready: true };
+    if (unknown === 0) return { ready: true, ...replaced };
     return {
       ready: false,
+      ...replaced,
       message: `of ${unknown} memberships it is unknown whether they are ours, since the ledger was restored`,
     };
   } catch (error) {

@@ -3,6 +3,7 @@ import { isOutdated } from '../access/expiry.ts';
 import {
   type ActiveGrant,
   endGrant,
+  expiryOf,
   type FailedGrant,
   type Grant,
   type Known,
@@ -13,12 +14,12 @@ import {
 import { formatInstant } from '../access/instant.ts';
 import type { CheckJob, GrantJob, ListJob, RevokeJob } from '../access/job.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
-import type { JobResult, StoredJob } from '../ledger/ledger.ts';
+import { type JobResult, LedgerError, type StoredJob } from '../ledger/ledger.ts';
 import type { ReceivedJob } from '../protocol/frames.ts';
 import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf } from './grant-attempt.ts';
-import { clockUntrusted } from './refusals.ts';
+import { clockUntrusted, noSpace } from './refusals.ts';
 import { failed, succeeded } from './views.ts';
 
 /** What a decision asks to be done next. */
@@ -43,11 +44,22 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
 
   async function receive(received: ReceivedJob): Promise<StoredJob | null> {
     return locks.run(`job:${received.jobId}`, 'grant', async () => {
+      await keepSpaceForEndings(received);
       const known = await ledger.job(received.jobId);
       const stored = known === null ? await store(received) : await meetAgain(received, known);
       failPoints('job.stored');
       return stored;
     });
+  }
+
+  /** What is left of the disk may be too little even for refusals: then a job is not received, and comes again. */
+  async function keepSpaceForEndings({ job, jobId }: ReceivedJob): Promise<void> {
+    if (job.ok && job.value.kind === 'revoke') return;
+    if ((await ledger.space()) !== 'endings_only') return;
+    throw new LedgerError(
+      'no_space',
+      `job ${jobId} is not taken: the disk of the state directory is full, and what is left of it is kept for endings; free space on it`,
+    );
   }
 
   async function store({ jobId, hash, job, traceparent }: ReceivedJob): Promise<StoredJob | null> {
@@ -176,10 +188,14 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           jobError('grant_conflict', `this grantId is ${known.grant?.state ?? 'unknown'}; a new grant needs a new id`),
         );
       case 'update':
+        // One that is attached was accepted while there was space.
+        if (stored.grantId === null && isExtension(job, known.grant) && time.trusted() && (await ledger.space()) !== 'ok')
+          return refuseGrant(stored, job, known, noSpace());
         return attachUpdate(stored, job);
       case 'new':
       case 'join': {
         if (!time.trusted()) return refuseGrant(stored, job, known, clockUntrusted());
+        if ((await ledger.space()) !== 'ok') return refuseGrant(stored, job, known, noSpace());
         const earlier = known.grant?.state === 'pending' ? known.grant : null;
         const grant: PendingGrant = {
           state: 'pending',
@@ -286,6 +302,10 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
   }
 
   return { receive, decide };
+}
+
+function isExtension({ end }: GrantJob, grant: Grant | null): boolean {
+  return grant?.state === 'active' && expiryOf(end, grant.activatedAt) > grant.expiresAt;
 }
 
 function invalidJob(problem: string): JobError {

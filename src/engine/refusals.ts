@@ -13,6 +13,14 @@ export function clockUntrusted(): JobError {
   );
 }
 
+/** The error of a new grant or an extension while the disk of the ledger is full. */
+export function noSpace(): JobError {
+  return jobError(
+    'no_space',
+    'the disk of the state directory on the connector is full, and what is left of it is kept for endings; free space on it (LATCHKEY_STATE_DIR) and ask again under new ids',
+  );
+}
+
 /** A start has not yet looked at everything that an earlier life left open. */
 export function recovering(): JobError {
   return jobError(

@@ -85,10 +85,18 @@ export interface Unfinished {
 }
 
 /**
+ * How much the ledger can still write. `low`: the disk is full and a reserve is in use, which is for what was begun and for
+ * what ends; `endings_only`: half of that is used up too.
+ */
+export type Space = 'ok' | 'low' | 'endings_only';
+
+/**
  * PORT: the durable record. Every method is one transaction, durable when its promise resolves; rejects with a
  * `LedgerError`. Methods that change state take the consequence that is written with it.
  */
 export interface Ledger {
+  /** Whether something new may be begun; asking is how a ledger notices that there is room again. */
+  space(): Promise<Space>;
   identity(): Promise<LedgerIdentity>;
   /** Takes a new ledger id and appends `ledger.replaced`, before anything else that is still unsent. */
   renew(consequence: Consequence): Promise<LedgerIdentity>;

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { instant } from '../../src/access/instant.ts';
 import { LedgerError } from '../../src/ledger/ledger.ts';
-import { openDatabase } from '../../src/ledger/sqlite/database.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { faulty } from '../support/ledger-contract.ts';
 import { activeGrant, grantIdOf, pendingGrant, quietly, sampleIntent, samplePeriod } from '../support/ledger-samples.ts';
-import { sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
+import { changeLedger, sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
 
 const OWNER = fileURLToPath(new URL('../support/ledger-owner.ts', import.meta.url));
 
@@ -83,9 +81,9 @@ test('among a hundred thousand active grants a start finds what is unfinished, a
   await ledger.savePending(pendingGrant('open'), [], quietly());
   await ledger.openIntent(sampleIntent('open'), { period: null, replaces: null }, quietly());
   await ledger.close();
-  const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
   // Each active grant with its period and a closed intent, as real ones have.
-  database.script(`
+  changeLedger(stateDir, (database) =>
+    database.script(`
     WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 100000)
     INSERT INTO grants (grant_id, state, user_id, user_dn, group_id, group_dn, standing, activated_at, expires_at)
     SELECT 'g' || n, 'active', 'u' || n, user_dn, group_id, group_dn, 'false', 1, 4000000000000 + n
@@ -94,8 +92,8 @@ test('among a hundred thousand active grants a start finds what is unfinished, a
     FROM grants WHERE grant_id LIKE 'g%' AND state = 'active' AND grant_id <> '${grantIdOf('due')}';
     INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image, at, epoch, closed_at)
     SELECT 'add', grant_id, user_id, user_dn, group_id, group_dn, 'member', '[]', 'absent', 1, 1, 1
-    FROM grants WHERE state = 'active';`);
-  database.close();
+    FROM grants WHERE state = 'active';`),
+  );
   const started = performance.now();
   const reopened = await openSqliteLedger(sqliteOptions(stateDir));
   t.after(() => reopened.close());

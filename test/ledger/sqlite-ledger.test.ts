@@ -7,13 +7,12 @@ import { instant } from '../../src/access/instant.ts';
 import { LedgerError } from '../../src/ledger/ledger.ts';
 import { type Database, openDatabase } from '../../src/ledger/sqlite/database.ts';
 import { createIdentity } from '../../src/ledger/sqlite/identity.ts';
-import { openLedgerDatabase } from '../../src/ledger/sqlite/ledger-database.ts';
 import { MIGRATIONS, migrate } from '../../src/ledger/sqlite/migrations.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { sqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import { faulty } from '../support/ledger-contract.ts';
 import { everyEvent, quietly, sampleAudit } from '../support/ledger-samples.ts';
-import { sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
+import { openedDatabase, sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
 
 function memoryDatabase(t: { after(close: () => void): void }): Database {
   const database = openDatabase({ path: ':memory:', busyMs: 0 });
@@ -22,8 +21,7 @@ function memoryDatabase(t: { after(close: () => void): void }): Database {
 }
 
 test('nothing that SQLite undoes needs a temporary folder: a read-only container has none', async (t) => {
-  const database = openLedgerDatabase(await temporaryStateDir(t));
-  t.after(() => database.close());
+  const database = openedDatabase(t, await temporaryStateDir(t));
   assert.equal(Object.values(database.row('PRAGMA temp_store') as object)[0], 2);
 });
 
@@ -75,8 +73,7 @@ test('nobody but the owner of the process can read the state directory', async (
 });
 
 test('a commit is on disk before it returns, and references are checked', async (t) => {
-  const database = openLedgerDatabase(await temporaryStateDir(t));
-  t.after(() => database.close());
+  const database = openedDatabase(t, await temporaryStateDir(t));
   const set = (name: string) => Object.values(database.row(`PRAGMA ${name}`) as object)[0];
   assert.equal(set('journal_mode'), 'wal');
   // 2 is FULL: the log is synced at each commit (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -96,9 +93,9 @@ test('what is asked at one time shares one commit, at most 256 works each', asyn
 });
 
 test('a full disk rejects the works of its commit as no_space, and the ledger goes on once there is room', async (t) => {
-  const database = openLedgerDatabase(await temporaryStateDir(t));
+  const database = openedDatabase(t, await temporaryStateDir(t));
   createIdentity(database, { ledgerId: 'l', connectorId: 'c' });
-  const ledger = sqliteLedger({ database, newLedgerId: () => 'm', release: () => undefined });
+  const ledger = sqliteLedger({ database, space: () => 'ok', newLedgerId: () => 'm', release: () => undefined });
   t.after(() => ledger.close());
   await ledger.tell(quietly({ events: everyEvent() }));
   const before = await ledger.events({ after: 0, limit: 100 });

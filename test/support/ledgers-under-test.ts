@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { instant } from '../../src/access/instant.ts';
-import { openDatabase } from '../../src/ledger/sqlite/database.ts';
+import { type Database, openDatabase } from '../../src/ledger/sqlite/database.ts';
+import { openLedgerDatabase } from '../../src/ledger/sqlite/ledger-database.ts';
 import { type OpenSqliteLedgerOptions, openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
+import type { Reserve } from '../../src/ledger/sqlite/reserve.ts';
 import type { LedgerUnderTest } from './ledger-contract.ts';
 import { countedLedgerIds, type MemoryLedger, memoryLedger } from './memory-ledger.ts';
 
@@ -24,8 +26,31 @@ export function sqliteOptions(stateDir: string): OpenSqliteLedgerOptions {
     defaultConnectorId: 'connector-1',
     now: () => instant(0),
     newLedgerId: countedLedgerIds(),
+    // Most tests do not fill a disk, and are many.
+    reserveBytes: 64 * 1024,
   };
 }
+
+/** The file of a ledger as the product opens it, without a ledger on it; closed when the test ends. */
+export function openedDatabase(t: TestContext, stateDir: string): Database {
+  const opened = openLedgerDatabase({ stateDir, reserve: noReserve });
+  t.after(() => opened.close());
+  return opened.database;
+}
+
+/** Changes a ledger that is not open, so that its checksums are those of the change. */
+export function changeLedger(stateDir: string, change: (database: Database) => void): void {
+  const opened = openLedgerDatabase({ stateDir, reserve: noReserve });
+  try {
+    change(opened.database);
+    opened.begin();
+  } finally {
+    opened.close();
+  }
+}
+
+/** A disk on which nothing is set aside. */
+const noReserve: Reserve = { give: () => false, space: () => 'ok', close: () => undefined };
 
 /** Opens a new SQLite ledger in a directory of its own. */
 export async function sqliteUnderTest(t: TestContext): Promise<LedgerUnderTest> {

@@ -2,7 +2,7 @@ import type { AuditRecord } from '../../src/access/audit.ts';
 import { isLive } from '../../src/access/grant.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import { pairKey, samePair } from '../../src/access/reference.ts';
-import { type Consequence, type Ledger, LedgerError } from '../../src/ledger/ledger.ts';
+import { type Consequence, type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
 import {
   activeByExpiry,
   appendAudit,
@@ -32,6 +32,8 @@ import {
 export interface MemoryLedger extends Ledger {
   /** The next call of the method rejects with the error and changes nothing; calls add up. */
   failNext(method: keyof Ledger, error: LedgerError): void;
+  /** The disk is full, or has room again. */
+  setSpace(space: Space): void;
   /**
    * What a crash does: calls that have not resolved reject as `closed` and are lost, this ledger is of no more use,
    * and the one returned is what the next start finds.
@@ -73,6 +75,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
   let state = initial;
   let closed = false;
   let crashed = false;
+  let space: Space = 'ok';
   let queue: Promise<unknown> = Promise.resolve();
   const failures: { method: keyof Ledger; error: LedgerError }[] = [];
 
@@ -107,6 +110,9 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
 
   return {
     failNext: (method, error) => failures.push({ method, error }),
+    setSpace: (now) => {
+      space = now;
+    },
     crashAndReopen: () => {
       closed = true;
       crashed = true;
@@ -116,6 +122,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
     auditRecords: () => state.audit,
     peek: () => state,
 
+    space: () => read('space', () => space),
     identity: () => read('identity', identityOf),
     renew: (consequence) =>
       write('renew', (draft) => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
+import { changeLedger } from '../support/ledgers-under-test.ts';
 import { type System, startSystem } from '../support/system.ts';
 import { answer, grantJob, grantOf } from '../support/told.ts';
 
@@ -24,6 +23,8 @@ suite('which error is told where two apply', () => {
     return job;
   };
   const answered = async (fields: Readonly<Record<string, unknown>>) => answer(s, (await sent(fields)).jobId);
+  const setClockMark = (mark: number) =>
+    changeLedger(s.stateDir, (database) => database.run('UPDATE identity SET clock_mark = :mark', { mark }));
   const granted = async (uid: string) => {
     const job = await sent({ user: user(uid), group: VPN });
     assert.equal(await answer(s, job.jobId), 'granted');
@@ -131,9 +132,7 @@ suite('which error is told where two apply', () => {
     const over = await revoked('u0013');
     assert.equal(await s.stopConnector(), 0);
     const ahead = Date.now() + 400_000;
-    const ledger = new DatabaseSync(join(s.stateDir, 'ledger.db'));
-    ledger.prepare('UPDATE identity SET clock_mark = ?').run(ahead);
-    ledger.close();
+    setClockMark(ahead);
     const connector = await s.startConnector();
     assert.equal(await answered({ user: NOWHERE, group: PROTECTED }), 'clock_untrusted');
     assert.equal(await answered({ grantId: over, user: user('u0013'), group: VPN }), 'grant_revoked');
@@ -149,16 +148,12 @@ suite('which error is told where two apply', () => {
 
   test('an extension is clock_untrusted before its references are looked up, and the grant stands as before', async () => {
     assert.equal(await s.stopConnector(), 0);
-    const ledger = new DatabaseSync(join(s.stateDir, 'ledger.db'));
-    ledger.prepare('UPDATE identity SET clock_mark = ?').run(Date.now());
-    ledger.close();
+    setClockMark(Date.now());
     await s.startConnector();
     const first = await sent({ user: user('u0014'), group: VPN, durationSeconds: 590 });
     assert.equal(await answer(s, first.jobId), 'granted');
     assert.equal(await s.stopConnector(), 0);
-    const again = new DatabaseSync(join(s.stateDir, 'ledger.db'));
-    again.prepare('UPDATE identity SET clock_mark = ?').run(Date.now() + 320_000);
-    again.close();
+    setClockMark(Date.now() + 320_000);
     await s.startConnector();
     const { grantId } = first;
     for (const named of [user('u0014'), NOBODY]) {

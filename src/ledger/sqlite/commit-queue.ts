@@ -16,6 +16,18 @@ export interface CommitQueue {
   close(): void;
 }
 
+/** What goes with each transaction. */
+export interface CommitHooks {
+  /** Called last in it. */
+  sealing(): void;
+  /** It is durable. Must not throw. */
+  committed(): void;
+  /** The disk is full: makes some room, and returns false where there is none left to make. */
+  relieve(): boolean;
+}
+
+const NO_HOOKS: CommitHooks = { sealing: () => undefined, committed: () => undefined, relieve: () => false };
+
 /** Tells the caller of a work what became of it, once the commit is durable. */
 type Settle = () => void;
 
@@ -32,9 +44,11 @@ interface Queued {
  */
 export function commitQueue({
   database,
+  hooks = NO_HOOKS,
   onCommit,
 }: {
   database: Database;
+  hooks?: CommitHooks | undefined;
   onCommit?: ((works: number) => void) | undefined;
 }): CommitQueue {
   const waiting: Queued[] = [];
@@ -54,18 +68,31 @@ export function commitQueue({
   const commitNext = (): void => {
     const batch = waiting.splice(0, MAX_WORKS_PER_COMMIT);
     if (batch.length === 0) return;
-    let settlements: readonly Settle[];
-    try {
-      database.script('BEGIN IMMEDIATE');
-      settlements = batch.map((queued) => queued.attempt());
-      database.script('COMMIT');
-    } catch (error) {
-      const failure = abandon(database, error);
-      for (const queued of batch) queued.reject(failure);
-      return;
+    const failure = commit(batch);
+    if (failure === null) return;
+    // On a full disk what is small may still fit: an ending must not fail with a large neighbour.
+    if (failure.fault === 'no_space' && batch.length > 1) for (const queued of batch) rejectIfFailed(queued, commit([queued]));
+    else for (const queued of batch) rejectIfFailed(queued, failure);
+  };
+
+  /** Commits these works together; returns why they are not. */
+  const commit = (batch: readonly Queued[]): LedgerError | null => {
+    // Ends: room is made from a reserve, which does.
+    for (;;) {
+      try {
+        database.script('BEGIN IMMEDIATE');
+        const settlements = batch.map((queued) => queued.attempt());
+        hooks.sealing();
+        database.script('COMMIT');
+        hooks.committed();
+        onCommit?.(batch.length);
+        for (const settle of settlements) settle();
+        return null;
+      } catch (error) {
+        const failure = abandon(database, error);
+        if (failure.fault !== 'no_space' || !hooks.relieve()) return failure;
+      }
     }
-    onCommit?.(batch.length);
-    for (const settle of settlements) settle();
   };
 
   return {
@@ -99,9 +126,15 @@ function attemptAlone<T>(
   } catch (error) {
     // On a full disk or an I/O error SQLite may have rolled back everything (https://sqlite.org/lang_transaction.html).
     if (!database.inTransaction()) throw error;
+    const failure = ledgerErrorOf(error, 'write the ledger');
+    if (failure.fault === 'no_space') throw failure;
     database.script('ROLLBACK TO work; RELEASE work');
-    return () => reject(ledgerErrorOf(error, 'write the ledger'));
+    return () => reject(failure);
   }
+}
+
+function rejectIfFailed(queued: Queued, failure: LedgerError | null): void {
+  if (failure !== null) queued.reject(failure);
 }
 
 function abandon(database: Database, error: unknown): LedgerError {

@@ -10,6 +10,7 @@ const identityRow = z.strictObject({
   next_seq: z.int().positive(),
   replaced_at: instantColumn.nullable(),
 });
+const tallyRow = z.strictObject({ ledger_id: z.string(), commits: z.int().nonnegative() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
@@ -31,6 +32,17 @@ export function readIdentity(database: Database): LedgerIdentity {
   const identity = findIdentity(database);
   if (identity === null) throw new LedgerError('damaged', 'the ledger has no identity; restore a backup');
   return identity;
+}
+
+/** Which ledger this is, and how many commits it has had. */
+export function readTally(database: Database): { readonly ledgerId: string; readonly commits: number } {
+  const { ledger_id: ledgerId, commits } = readRow(tallyRow, database.row('SELECT ledger_id, commits FROM identity'));
+  return { ledgerId, commits };
+}
+
+/** Counts a commit, and whatever an older copy of this ledger must have had before it. */
+export function countCommits(database: Database, atLeast: number): void {
+  database.run('UPDATE identity SET commits = max(commits, :atLeast) + 1', { atLeast });
 }
 
 /** Gives a new ledger its identity. */

@@ -58,9 +58,14 @@ function lockedBy(stateDir: string, owner: Owner | null, cause: LedgerError): Le
 
 function writeOwner(path: string, owner: Owner): void {
   const draft = `${path}.new`;
-  rmSync(draft, { force: true });
-  writeFileSync(draft, `${JSON.stringify(owner)}\n`, { mode: 0o600 });
-  renameSync(draft, path);
+  try {
+    rmSync(draft, { force: true });
+    writeFileSync(draft, `${JSON.stringify(owner)}\n`, { mode: 0o600 });
+    renameSync(draft, path);
+  } catch (error) {
+    // A full disk must not keep endings from being done for want of a message.
+    if (ledgerErrorOf(error, `write ${path}`).fault !== 'no_space') throw error;
+  }
 }
 
 /** Who wrote the file; null where it is missing or unreadable, as between the lock and the writing. */

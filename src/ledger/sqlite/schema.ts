@@ -10,6 +10,8 @@ CREATE TABLE identity (
   -- A counter of its own: acknowledged events are deleted, and their numbers must not come back.
   next_seq INTEGER NOT NULL CHECK (next_seq >= 1),
   clock_mark INTEGER NOT NULL,
+  -- How often something was committed: a ledger that has fewer than its checksums know has lost some.
+  commits INTEGER NOT NULL DEFAULT 0,
   replaced_at INTEGER,
   bind_refused_at INTEGER,
   bind_fingerprint TEXT,

@@ -1,5 +1,5 @@
-import type { Consequence, Ledger } from '../ledger.ts';
-import { type CommitQueue, commitQueue } from './commit-queue.ts';
+import type { Consequence, Ledger, Space } from '../ledger.ts';
+import { type CommitHooks, type CommitQueue, commitQueue } from './commit-queue.ts';
 import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
 import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
@@ -24,15 +24,18 @@ import { forgetSome } from './retention.ts';
 /** What a ledger is made of: its open database, whose tables are up to date, and what goes with it when it closes. */
 export interface SqliteLedgerParts {
   readonly database: Database;
+  readonly hooks?: CommitHooks | undefined;
+  readonly space: () => Space;
   readonly newLedgerId: () => string;
   /** Told the number of works of each commit. */
   readonly onCommit?: ((works: number) => void) | undefined;
+  /** Closes the database, and what goes with it. */
   readonly release: () => void;
 }
 
 /** The ledger in a SQLite file. Every method queues its work; works asked for at one time share one commit. */
-export function sqliteLedger({ database, newLedgerId, onCommit, release }: SqliteLedgerParts): Ledger {
-  const queue = commitQueue({ database, onCommit });
+export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, release }: SqliteLedgerParts): Ledger {
+  const queue = commitQueue({ database, hooks, onCommit });
   let closed = false;
   /** A change and what follows from it, in one work. */
   const change = <T>(consequence: Consequence, work: () => T): Promise<T> =>
@@ -43,6 +46,7 @@ export function sqliteLedger({ database, newLedgerId, onCommit, release }: Sqlit
     });
 
   return {
+    space: async () => space(),
     identity: () => queue.run(() => readIdentity(database)),
     renew: (consequence) =>
       queue.run(() => {
@@ -75,7 +79,6 @@ export function sqliteLedger({ database, newLedgerId, onCommit, release }: Sqlit
       closed = true;
       try {
         queue.close();
-        database.close();
       } finally {
         release();
       }
