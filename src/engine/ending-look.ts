@@ -29,6 +29,7 @@ export async function look(
   const { pair } = attempt.grant;
   const group = await directory.locateGroup(pair.group.id, signal);
   const user = await directory.locateUser(pair.user.id, signal);
+  failPoints('end.located');
   if (group === null) return groupMissing(parts, attempt, { state, period, user });
 
   const attribute = period.memberAttribute;

@@ -34,6 +34,7 @@ export async function removeValues(parts: EngineParts, attempt: EndingAttempt, r
   // Its write did not take effect, or not for every value: what is still there is deleted under a new intent.
   const first = await sendRemoval(parts, attempt, removal, { placeholder: null, replaced: state.intent });
   if (!first.lastMember) return first.attempted;
+  parts.failPoints('placeholder.demanded');
   const value = parts.placeholder;
   const [there] = await parts.directory.probe(
     { group: found.group.dn, attribute: removal.period.memberAttribute, values: [value] },
@@ -125,6 +126,7 @@ async function sendRemoval(
     if (error instanceof DirectoryError && !error.sent) await notApplied(parts, opened, error.message);
     throw error;
   }
+  if (placeholder !== null) failPoints('placeholder.placed');
   failPoints('end.probed-after');
   if (answer.presences.every((presence) => presence === 'absent')) {
     // The user may have been renamed since the look before, and the value may have followed.

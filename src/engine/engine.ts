@@ -86,7 +86,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     timings,
     placeholder: options.placeholder,
     protectedGroups: protectedGroups({ configured: policy.protectedGroups, directory, log }),
-    goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs }),
+    goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     replacedAt: () => replacedAt,
     locks: keyedLock(),
@@ -253,6 +253,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       }
       if (ackedSeq !== undefined) await ledger.acknowledge(ackedSeq);
       out.attach(connection, ackedSeq ?? 0);
+      failPoints('link.welcomed');
       pursued.kickAll();
       return 'accepted';
     },
@@ -273,6 +274,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const unfinished = await recovering.find(parts);
       // Before anything that may wait for the directory.
       expiring.start();
+      failPoints('recovery.expiry-started');
       await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
@@ -290,6 +292,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }),
     async stop(deadline) {
       taking = false;
+      failPoints('stop.begun');
       for (const cancel of timers) cancel();
       expiring.stop();
       const finished = await before(deadline, pursued.stop());
@@ -301,6 +304,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
           return false;
         }
       }
+      failPoints('stop.drained');
       stopping.abort();
       await safely('clock-mark', ledger.advanceClock(time.now()));
       return finished;

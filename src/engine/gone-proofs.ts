@@ -1,4 +1,5 @@
 import type { Clock } from '../access/clock.ts';
+import type { FailPoints } from '../access/fail-point.ts';
 import type { EntryId } from '../access/ids.ts';
 import type { Directory, Missing } from '../directory/directory.ts';
 
@@ -24,10 +25,12 @@ export function goneProofs({
   directory,
   clock,
   confirmMs,
+  failPoints = () => undefined,
 }: {
   directory: Directory;
   clock: Clock;
   confirmMs: number;
+  failPoints?: FailPoints;
 }): GoneProofs {
   const firstSeenAtMs = new Map<EntryId, number>();
 
@@ -50,8 +53,12 @@ export function goneProofs({
         firstSeenAtMs.delete(id);
         return sighting === 'found' ? { kind: 'found' } : { kind: 'unproven', againInMs: confirmMs };
       }
-      if (first !== undefined) return { kind: 'proven' };
+      if (first !== undefined) {
+        failPoints('gone.proven');
+        return { kind: 'proven' };
+      }
       firstSeenAtMs.set(id, clock.monotonicMs());
+      failPoints('gone.sighted');
       return { kind: 'unproven', againInMs: confirmMs };
     },
   };

@@ -83,6 +83,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
     ...revokes.map((job) => succeeded(job, 'revoked', failedGrant)),
   ];
   await ledger.failGrant(failedGrant, { at, results, audit });
+  parts.failPoints('grant.failed');
   const [first] = waiting;
   log.warn(
     {

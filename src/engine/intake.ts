@@ -213,6 +213,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           facts: { end: job.end, deadline, requestedBy: job.requestedBy, justification: job.justification },
         };
         await ledger.savePending(grant, [stored.jobId], { at, audit: [audit] });
+        failPoints('grant.pending-stored');
         return next.pursueGrant(grant);
       }
       default:
@@ -223,6 +224,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
   async function attachUpdate(stored: StoredJob, job: GrantJob): Promise<void> {
     const at = time.now();
     if (stored.grantId === null) await ledger.attach(stored.jobId, job.grantId, { at, audit: [] });
+    failPoints('update.stored');
     next.pursueUpdate(job.grantId, stored.jobId);
   }
 
@@ -236,6 +238,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
       const grant: FailedGrant = { state: 'failed', grantId: job.grantId, pair: null, code: error.code, failedAt: at };
       await ledger.failGrant(grant, { at, results: [failed(stored, error, grant)], audit });
     } else await ledger.tell({ at, results: [failed(stored, error, known.grant)], audit });
+    failPoints('job.refusal-stored');
     log.warn(
       { event: 'job.failed', jobId: stored.jobId, grantId: job.grantId, ...trace(stored), code: error.code },
       error.message,
@@ -262,6 +265,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           results: [succeeded(stored, 'already_absent', null)],
           audit: [{ kind: 'revoke.remembered', at, jobId: stored.jobId, grantId: job.grantId, facts: {} }],
         });
+        failPoints('revoke.remembered');
         return log.info(
           { event: 'revoke.remembered', jobId: stored.jobId, grantId: job.grantId, ...trace(stored) },
           'a revoke came before its grant and is remembered',
@@ -270,6 +274,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
         return settle(stored, succeeded(stored, 'already_ended', known.grant));
       case 'cancel':
         await ledger.attach(stored.jobId, job.grantId, { at, audit });
+        failPoints('revoke.attached');
         return pursueKnown(known.grant);
       case 'end':
         await beginEnding(stored, known.grant, audit);

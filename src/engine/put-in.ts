@@ -72,6 +72,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
 
   const finding = judgeMembership(presence, state.period);
   if (finding !== 'write') {
+    failPoints('grant.held-already');
     const period: Period =
       state.period !== null && isOurs(state.period)
         ? state.period
@@ -246,6 +247,7 @@ async function write(
     else if (!couldBeLate) await notApplied(parts, intent, told.message);
     return { kind: 'retry', error: told };
   }
+  if (leaving !== null) failPoints('placeholder.left');
   failPoints('grant.probed-after');
   const [presence, leavingPresence] = answer.presences;
   // A refused modify changes nothing: somebody else was faster, and the next look says whose membership it is.

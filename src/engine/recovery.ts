@@ -32,8 +32,9 @@ export function recovery(onReleased: () => void): Recovery {
 
   return {
     mayWrite: (grantId) => (found && unprobed.size === 0) || owners.has(grantId),
-    async find({ ledger, log, lateWrites }) {
+    async find({ ledger, log, lateWrites, failPoints }) {
       const unfinished = await ledger.unfinished();
+      failPoints('recovery.found');
       const { jobs, pending, ending, intents } = unfinished;
       for (const { pair, grantId, kind } of intents) {
         unprobed.add(pairKey(pair));
@@ -60,6 +61,7 @@ export function recovery(onReleased: () => void): Recovery {
       for (const { grantId } of ending) steps.pursueEnding(grantId);
       for (const { grantId } of pending) steps.pursueGrant(grantId);
       await takeUpJobs(parts, jobs, steps);
+      parts.failPoints('recovery.taken-up');
     },
     probed(pair) {
       if (unprobed.delete(pairKey(pair)) && unprobed.size === 0) onReleased();

@@ -32,6 +32,7 @@ export async function settleOwnIntent(
     const group = await directory.locateGroup(intent.pair.group.id, signal);
     const user = await directory.locateUser(intent.pair.user.id, signal);
     if (group === null) return groupMissing(parts, attempt, { intent, user });
+    failPoints('recovery.located');
     // The value may have followed the user to another name since.
     const named = user === null ? null : memberValueOf(intent.memberAttribute, user);
     const values = [...new Set([...(named?.kind === 'value' ? [named.value] : []), ...intent.values])];
@@ -69,6 +70,7 @@ export async function claimFound(
   const { grant, waiting, revokes } = attempt;
   const { grantId } = grant;
   const member = foundApplied(intent, state);
+  parts.failPoints('recovery.claiming');
   const first = writtenFor(parts, waiting, member);
   const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
   if (revokes.length === 0) {

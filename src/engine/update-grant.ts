@@ -142,6 +142,7 @@ async function claimUpdated(parts: EngineParts, attempt: Attempt, active: Active
     jobs: [...attempt.replaced, attempt.update].map(({ stored }) => stored),
     outcome: 'updated',
   });
+  parts.failPoints('update.claimed');
   return DONE;
 }
 
