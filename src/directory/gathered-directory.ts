@@ -9,8 +9,8 @@ import { gathering, type Turn } from './gathering.ts';
 /** Ids in one search: their filter stays small, and the answer far below what any server gives. */
 const MOST_IDS = 100;
 
-/** Each request of these is answered by itself, and they overlap. */
-const LOCATED_AT_ONCE = 4;
+/** Requests with the same key that wait at a time: one that hangs keeps nobody waiting who asks later. */
+const AT_ONCE = 4;
 
 export interface GatheredDirectoryOptions {
   readonly directory: Directory;
@@ -31,7 +31,7 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     keyOf: ({ group, attribute, likely }) => `${attribute} ${likely ?? ''} ${group}`,
     valuesOf: ({ values }) => values,
     most: Number.POSITIVE_INFINITY,
-    atOnce: 1,
+    atOnce: AT_ONCE,
     turn,
   });
   const locateUser = gathering<EntryId, UserEntry | null>({
@@ -43,7 +43,7 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     keyOf: () => '',
     valuesOf: (id) => [id],
     most: MOST_IDS,
-    atOnce: LOCATED_AT_ONCE,
+    atOnce: AT_ONCE,
     turn,
   });
   const locateGroup = gathering<EntryId, GroupEntry | null>({
@@ -55,7 +55,8 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     keyOf: (id) => id,
     valuesOf: () => [],
     most: Number.POSITIVE_INFINITY,
-    atOnce: 1,
+    // All of a turn are one request, so there are few.
+    atOnce: Number.POSITIVE_INFINITY,
     turn,
   });
   return { ...directory, probe, locateUser, locateGroup, change: changeLanes({ directory, failPoints, turn }) };

@@ -7,7 +7,7 @@ import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
-import { sameValue } from './put-in.ts';
+import { sameValue } from './same-value.ts';
 
 /** What was found about the pair in the directory, before anything is deleted. */
 export interface Found {

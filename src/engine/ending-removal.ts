@@ -10,7 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { type Found, look, RENAMED, userMissing, waitForLateWrites } from './ending-look.ts';
+import { type Found, isUnmoved, look, nameNow, RENAMED, userMissing, waitForLateWrites } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { notApplied, shownAnswer } from './put-in.ts';
@@ -130,9 +130,11 @@ async function sendRemoval(
   failPoints('end.probed-after');
   if (answer.presences.every((presence) => presence === 'absent')) {
     // The user may have been renamed since the look before, and the value may have followed.
-    const again = await look(parts, attempt, { state: { ...state, intent: opened }, period: deleting });
-    if ('done' in again) return { lastMember: false, attempted: again };
-    if (judgeEnding(again.values, deleting).remove.length > 0) return { lastMember: false, attempted: RENAMED };
+    if (!remove.some((one) => one === nameNow(found.user, attribute)) || !(await isUnmoved(parts, found, attribute))) {
+      const again = await look(parts, attempt, { state: { ...state, intent: opened }, period: deleting });
+      if ('done' in again) return { lastMember: false, attempted: again };
+      if (judgeEnding(again.values, deleting).remove.length > 0) return { lastMember: false, attempted: RENAMED };
+    }
     if (found.user === null) {
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };

@@ -44,14 +44,14 @@ export function workSlots({
   slots: number;
   reserved: number;
 }): <T>(urgency: Urgency, work: () => Promise<T>) => Promise<T> {
-  const queue: Waiting[] = [];
+  const endings: Waiting[] = [];
+  const grants: Waiting[] = [];
   let free = slots;
 
   function beginNext(): void {
-    for (;;) {
-      const [next] = queue;
-      if (next === undefined || free <= (next.urgency === 'ending' ? 0 : reserved)) return;
-      queue.shift();
+    while (free > 0) {
+      const next = endings.shift() ?? (free > reserved ? grants.shift() : undefined);
+      if (next === undefined) return;
       free -= 1;
       next.begin();
     }
@@ -59,7 +59,7 @@ export function workSlots({
 
   return async (urgency, work) => {
     await new Promise<void>((begin) => {
-      insert(queue, { urgency, begin });
+      (urgency === 'ending' ? endings : grants).push({ urgency, begin });
       beginNext();
     });
     try {

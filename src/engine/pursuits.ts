@@ -41,11 +41,14 @@ interface Running {
 const BASE_MS = 250;
 const CAP_MS = 60_000;
 
-/** Attempts at work at the same time: more would only queue in the server, which has one writer. */
-const SLOTS = 16;
+/**
+ * Of these, the attempts that only endings may use. Twice as many as go into one modify: while one is under way, the next
+ * can form. What reaches the server at a time is bounded where it is gathered.
+ */
+const SLOTS_FOR_ENDINGS = 1000;
 
-/** Of those, the ones that only endings may use. */
-const SLOTS_FOR_ENDINGS = 4;
+/** Attempts at work at the same time: each holds a few promises. The rest waits in line. */
+const SLOTS = SLOTS_FOR_ENDINGS + 256;
 
 /**
  * Pursues work for ever: an ending is never given up, and a grant ends its own pursuit at its deadline. Each key has

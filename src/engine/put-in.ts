@@ -1,4 +1,3 @@
-import { foldDn } from '../access/dn.ts';
 import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
@@ -10,6 +9,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
 
 /** What putting a user into a group came to. Only `member` and `found` are proved; nothing is claimed yet. */
@@ -54,7 +54,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   const placed = state.placeholder?.value ?? null;
   const earlier = oursBefore(request);
   const values = [value, ...(placed === null ? [] : [placed]), ...earlier];
-  const presences = await directory.probe({ group: pair.group.dn, attribute, values }, signal);
+  const presences = await directory.probe({ group: pair.group.dn, attribute, values, likely: 'absent' }, signal);
   const [presence] = presences;
   const placedPresence = placed === null ? undefined : presences[1];
   failPoints('grant.probed-before');
@@ -253,6 +253,11 @@ async function write(
   // A refused modify changes nothing: somebody else was faster, and the next look says whose membership it is.
   const isOthers = presence === 'member' && answer.result !== 'ok' && !couldBeLate;
   if (presence === 'member' && !isOthers) {
+    const renamed = await takeBackIfRenamed(parts, { pair, attribute, value, leaving });
+    if (renamed !== null) {
+      if (renamed.isTakenBack && !couldBeLate) await notApplied(parts, intent, renamed.error.message);
+      return { kind: 'retry', error: renamed.error };
+    }
     const placeholder =
       request.forgotten || (leaving !== null && leavingPresence === 'absent') ? { groupId: pair.group.id, value: null } : null;
     return { kind: 'member', finding: 'granted', at, period, intentId: intent.intentId, placeholder, drifted: state.grants };
@@ -301,9 +306,4 @@ export function shownAnswer({ result, ldap }: ChangeAnswer): string {
   if (ldap === null) return result;
   const detail = ldap.diagnosticMessage === '' ? '' : `: ${ldap.diagnosticMessage}`;
   return `${ldap.resultName} (${ldap.resultCode})${detail}`;
-}
-
-/** True where two member values mean the same: names by folding, `memberUid` to the letter (RFC 2307, caseExactIA5Match). */
-export function sameValue(attribute: MemberAttribute, one: string, other: string): boolean {
-  return attribute === 'memberUid' ? one === other : foldDn(one as never) === foldDn(other as never);
 }
