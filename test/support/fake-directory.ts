@@ -101,7 +101,8 @@ export function fakeDirectory(
   const held = new Map<AsyncMethod, { reached: () => void; go: Promise<void> }>();
   let downFault: 'unavailable' | 'bind_refused' | null = 'unavailable';
   let lost: LostAnswer | null = null;
-  let late: MembershipChange[] = [];
+  /** With the id of the group: what is stuck in a server is not stuck for whatever is made at that name meanwhile. */
+  let late: { readonly change: MembershipChange; readonly id: EntryId | undefined }[] = [];
   let refused: Exclude<DirectoryFault, 'unavailable' | 'bind_refused'> | null = null;
   let isBlind = false;
 
@@ -137,7 +138,7 @@ export function fakeDirectory(
     lost = null;
     if (fate !== null) {
       if (fate === 'applied') tree.apply(wanted);
-      if (fate === 'applied_later') late.push(wanted);
+      if (fate === 'applied_later') late.push({ change: wanted, id: tree.group(wanted.group)?.id });
       throw new DirectoryError('unavailable', 'The answer of the fake directory was lost.', { sent: true });
     }
     const code = refused === null ? tree.apply(wanted) : CODES[refused];
@@ -187,7 +188,7 @@ export function fakeDirectory(
     applyLate() {
       const waiting = late;
       late = [];
-      for (const one of waiting) tree.apply(one);
+      for (const { change: one, id } of waiting) if (tree.group(one.group)?.id === id) tree.apply(one);
     },
     refuseNext: (fault) => {
       refused = fault;

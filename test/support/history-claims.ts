@@ -190,6 +190,7 @@ export function claims({
     latestNow,
     begin(begun) {
       rig = begun;
+      latestNow();
     },
     touched: (group, value) => void seen.delete(`${group} ${value}`),
     forgetSeen: () => seen.clear(),
