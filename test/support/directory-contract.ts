@@ -411,11 +411,50 @@ function probeTests(get: Get): void {
     assert.deepEqual(await directory.probe({ group: group.dn, attribute: 'memberUid', values: [] }, signal), []);
   });
 
-  test('a group that is not there says nothing', async () => {
+  for (const attribute of MEMBER_ATTRIBUTES) {
+    test(`${attribute}: a probe of hundreds of values is true of each, whatever was thought likely`, async () => {
+      const { directory, usersScope } = get();
+      const names = Array.from({ length: 300 }, (_, index) => `${unique('many')}-${index}`);
+      const values = attribute === 'memberUid' ? names : names.map((value) => child({ type: 'uid', value }, usersScope));
+      const sets = [values, [], values.filter((_, i) => i !== 177), values.filter((_, i) => i === 177), values.slice(0, 140)];
+      for (const members of sets) {
+        const group = await makeGroup(get(), { attribute, values: [...members, values[0] ?? ''].slice(0, members.length || 1) });
+        const expected = values.map((value, i) =>
+          members.includes(value) || (members.length === 0 && i === 0) ? 'member' : 'absent',
+        );
+        for (const likely of ['member', 'absent'] as const)
+          assert.deepEqual(await directory.probe({ group: group.dn, attribute, values, likely }, signal), expected);
+      }
+    });
+  }
+
+  test('a probe of many awkward names answers each', async () => {
+    const { directory, usersScope } = get();
+    const values = [...AWKWARD_NAMES, ...INJECTIONS.filter((text) => !text.includes('\0') && text !== '\u0000')].map((value) =>
+      child({ type: 'cn', value }, usersScope),
+    );
+    const members = values.filter((_, i) => i % 5 !== 1);
+    const group = await makeGroup(get(), { values: members });
+    const probe = (asked: readonly Dn[]) => directory.probe({ group: group.dn, attribute: 'member', values: asked }, signal);
+    assert.deepEqual(
+      await probe(values),
+      values.map((_, i) => (i % 5 === 1 ? 'absent' : 'member')),
+    );
+    assert.deepEqual(
+      await probe(members),
+      members.map(() => 'member'),
+    );
+  });
+
+  test('a group that is not there says nothing of one value, nor of many', async () => {
     const { directory, groupsScope } = get();
     const user = await makeUser(get());
     const group = child({ type: 'cn', value: 'nothing' }, groupsScope);
-    assert.deepEqual(await directory.probe({ group, attribute: 'member', values: [user.dn] }, signal), ['unknown']);
+    for (const values of [[user.dn], Array.from({ length: 20 }, () => user.dn)])
+      assert.deepEqual(
+        await directory.probe({ group, attribute: 'member', values }, signal),
+        values.map(() => 'unknown'),
+      );
   });
 
   test('a group that cannot be seen, or whose members cannot, says nothing', async () => {
@@ -425,6 +464,8 @@ function probeTests(get: Get): void {
     try {
       await admin.hideMembers(group.dn);
       assert.equal(await presence(get(), group, user.dn), 'unknown');
+      const probed = { group: group.dn, attribute: group.attribute, values: Array.from({ length: 20 }, () => user.dn) };
+      assert.deepEqual(new Set(await get().directory.probe(probed, signal)), new Set(['unknown']));
       await admin.hide(group.dn);
       assert.equal(await presence(get(), group, user.dn), 'unknown');
     } finally {
@@ -508,6 +549,25 @@ function changeTests(get: Get): void {
     assert.equal((await admin.members(group.dn)).length, 1);
   });
 
+  for (const { what, spoil, result } of [
+    { what: 'one is absent', spoil: (values: readonly Dn[]) => values.filter((_, i) => i !== 33), result: 'already_absent' },
+    { what: 'they are all there are', spoil: (values: readonly Dn[]) => values, result: 'last_member' },
+  ] as const) {
+    test(`a hundred values that go out in one change all stay where ${what}`, async () => {
+      const { directory, admin, usersScope } = get();
+      const values = Array.from({ length: 100 }, (_, i) => child({ type: 'uid', value: `atomic-${i}` }, usersScope));
+      const there = spoil(values);
+      const group = await makeGroup(get(), { values: there });
+      const answer = await directory.change({ group: group.dn, attribute: 'member', add: [], remove: values }, values);
+      assert.equal(answer.result, result);
+      assert.deepEqual(
+        answer.presences,
+        values.map((value) => (there.includes(value) ? 'member' : 'absent')),
+      );
+      assert.equal((await admin.members(group.dn)).length, there.length);
+    });
+  }
+
   test('a change of a group that is not there is answered as gone, and nothing is known', async () => {
     const { directory, groupsScope } = get();
     const user = await makeUser(get());
@@ -578,6 +638,18 @@ function identityTests(get: Get): void {
     const { directory } = get();
     assert.equal(await directory.locateUser(idOf(NO_SUCH_ID), signal), null);
     assert.equal(await directory.locateGroup(idOf(NO_SUCH_ID), signal), null);
+  });
+
+  test('many users are located at once, in the order that was asked, wherever they are', async () => {
+    const { directory, elsewhere } = get();
+    const inside = [await makeUser(get()), await makeUser(get())];
+    const outside = await makeUser(get(), { under: elsewhere });
+    const ids = [outside.id, idOf(NO_SUCH_ID), ...inside.map(({ id }) => id), outside.id];
+    const found = await directory.locateUsers(ids, signal);
+    assert.deepEqual(
+      found.map((user) => user && [user.id, user.dn, user.inScope]),
+      [[outside.id, outside.dn, false], null, ...inside.map(({ id, dn }) => [id, dn, true]), [outside.id, outside.dn, false]],
+    );
   });
 
   test('another entry under the same name has another id', async () => {
