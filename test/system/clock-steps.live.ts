@@ -20,8 +20,8 @@ const by =
   (): number[] =>
     stepsMs;
 
-/** In the sample too: one of each kind. */
-const SAMPLED = new Set(['-1 h', '+1 min', '-10 years']);
+/** In the sample too. */
+const SAMPLED = new Set(['-10 years', '+1 min']);
 
 const BACK: readonly (readonly [title: string, stepsMs: (clock: SteppedClock) => number[]])[] = [
   ['-1 s', by(-SECOND)],
@@ -78,13 +78,13 @@ suite('a wall clock that is stepped', { concurrency: false, skip: NO_FAKETIME },
     if (!FULL_SCALE && !SAMPLED.has(title)) continue;
     test(`prolongs nothing, and ends nothing early: ${title}`, async (t) => {
       const home = clock.offsetMs();
+      t.after(() => clock.set(home));
       const move: Move = { title, stepsMs: stepsMs(clock) };
       await nothingLeft(t, await moveWhileRunning(s, { clock, move }));
       for (const end of FULL_SCALE ? (['SIGTERM', 'SIGKILL'] as const) : (['SIGKILL'] as const)) {
         await clock.set(home);
         await nothingLeft(t, await moveWhileAway(s, { clock, move: { title, stepsMs: stepsMs(clock) }, end }));
       }
-      await clock.set(home);
     });
   }
 
