@@ -27,7 +27,7 @@ interface Size {
   readonly records: number;
 }
 
-async function compare({ rounds, say }: Effort, size: Size): Promise<{ row: Row; note: string }> {
+async function compare({ rounds, isQuick, say }: Effort, size: Size): Promise<{ row: Row; note: string }> {
   const { due, members, records } = size;
   const everybody = Array.from({ length: members }, (_, i) => personDn(i + 1));
   const leaving = everybody.slice(0, due);
@@ -42,7 +42,7 @@ async function compare({ rounds, say }: Effort, size: Size): Promise<{ row: Row;
     say(`${due} endings at once in a group of ${members}, round ${round + 1} of ${rounds}`);
     const steps = [
       async () => {
-        const one = await byConnector(site, { due, entries });
+        const one = await byConnector(site, { due, entries, isQuick });
         rates.push(one.rate);
         modifies.push(one.modifies);
         cpuMs.push(one.cpuMs);
@@ -72,10 +72,10 @@ async function compare({ rounds, say }: Effort, size: Size): Promise<{ row: Row;
 
 async function byConnector(
   site: Site,
-  { due, entries }: { due: number; entries: ReadonlyMap<string, EntryRef> },
+  { due, entries, isQuick }: { due: number; entries: ReadonlyMap<string, EntryRef>; isQuick: boolean },
 ): Promise<{ rate: number; modifies: number; cpuMs: number }> {
   const wanted = Array.from({ length: due }, (_, i) => ({ cn: 'large', person: i + 1 }));
-  const { ended, readings } = await endTogether(site, { wanted, entries });
+  const { ended, readings } = await endTogether(site, { wanted, entries, isQuick });
   const [first] = ended;
   if (first === undefined) throw new Error('nothing ended');
   const tookMs = Math.max(...ended.map(({ toldMs }) => toldMs)) - first.expiresAt;

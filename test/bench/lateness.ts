@@ -39,7 +39,7 @@ export const lateness: Figure = {
     const stateDir = await site.newStateDir();
     const pairs = kept.map((one) => ({ pair: pairOf(entries, one), expiresAt: instant(Date.now() + 6 * 3_600_000) }));
     await fillLedger(stateDir, pairs);
-    const started = await startedWithEndings(site, { stateDir, entries, leaving });
+    const started = await startedWithEndings(site, { stateDir, entries, leaving, isQuick });
     const asking = ask(site, coming, started.firstAt);
     const measured: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -79,11 +79,16 @@ function grouped(wanted: readonly Wanted[]) {
 }
 
 /** How long the last endings of the ledger are written, and the connector started, before the first is due. */
-const leadMs = (endings: number): number => 4_000 + 3 * endings;
+const leadMs = (endings: number): number => 3_000 + 4 * endings;
 
 async function startedWithEndings(
   site: Site,
-  { stateDir, entries, leaving }: { stateDir: string; entries: ReadonlyMap<string, EntryRef>; leaving: readonly Wanted[] },
+  {
+    stateDir,
+    entries,
+    leaving,
+    isQuick,
+  }: { stateDir: string; entries: ReadonlyMap<string, EntryRef>; leaving: readonly Wanted[]; isQuick: boolean },
 ) {
   const firstAt = Date.now() + leadMs(leaving.length);
   const ids = await fillLedger(
@@ -91,7 +96,7 @@ async function startedWithEndings(
     leaving.map((one, i) => ({ pair: pairOf(entries, one), expiresAt: instant(firstAt + (i * 1000) / ENDINGS_A_SECOND) })),
   );
   const connector = await site.startConnector({ stateDir });
-  if (nowMs() > firstAt) throw new Error('the connector was not ready in time; the machine is too busy to measure');
+  if (nowMs() > firstAt && !isQuick) throw new Error('the connector was not ready in time; the machine is too busy to measure');
   await readings(connector);
   return { connector, ids, firstAt };
 }

@@ -1,4 +1,3 @@
-import type { EntryRef } from '../../src/access/reference.ts';
 import { endTogether } from './due-together.ts';
 import type { Figure } from './figure.ts';
 import { groupNames, type Wanted } from './grants.ts';
@@ -26,8 +25,8 @@ export const refusedPair: Figure = {
     for (let round = 0; round < rounds; round += 1) {
       say(`one refused pair among ${others.length}, round ${round + 1} of ${rounds}`);
       const runs = [
-        async () => without.push(await p99(site, { wanted: others, entries })),
-        async () => withIt.push(await p99(site, { wanted: withRefused, entries, hopeless: [refused] })),
+        async () => without.push(await p99(site, { wanted: others, entries, isQuick })),
+        async () => withIt.push(await p99(site, { wanted: withRefused, entries, isQuick, hopeless: [refused] })),
       ];
       for (const run of round % 2 === 0 ? runs : runs.toReversed()) await run();
     }
@@ -59,10 +58,7 @@ async function refuse({ ldap }: Site, { cn, person }: Wanted): Promise<void> {
 }
 
 /** Lateness in milliseconds, and the members are put back. */
-async function p99(
-  site: Site,
-  run: { wanted: readonly Wanted[]; entries: ReadonlyMap<string, EntryRef>; hopeless?: readonly Wanted[] },
-): Promise<number> {
+async function p99(site: Site, run: Parameters<typeof endTogether>[1]): Promise<number> {
   const { ended } = await endTogether(site, run);
   const members = Map.groupBy(ended, ({ wanted: { cn } }) => cn);
   await site.ldap.modify(
