@@ -2,6 +2,7 @@ import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
+import type { ListJob } from '../access/job.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
@@ -108,14 +109,24 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         urgency: 'grant',
         attempt: () => told(answerCheck(parts, stored)),
       }),
-    answerList: (stored, query) =>
+    // One after the other: each reads every grant, and many at a time would hold up the ledger, and an ending with it.
+    answerList: (stored, query) => void parts.locks.run('lists', 'grant', () => pursueList(stored, query)),
+  });
+
+  function pursueList(stored: StoredJob, query: ListJob): Promise<void> {
+    return new Promise((answered) => {
       pursued.pursue({
         key: `list:${stored.jobId}`,
         about: { jobId: stored.jobId },
         urgency: 'grant',
-        attempt: () => told(answerList(parts, { stored, query, connection: out.connection() })),
-      }),
-  });
+        attempt: async () => {
+          const attempted = await told(answerList(parts, { stored, query, connection: out.connection() }));
+          if (attempted.done) answered();
+          return attempted;
+        },
+      });
+    });
+  }
 
   function pursueGrant(grantId: GrantId): void {
     pursued.pursue({

@@ -59,6 +59,9 @@ suite('the shape of a JSON text', () => {
 
   test('no text makes it throw', () => {
     const unit = fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', 'u', 'd', '8', 'é', '\u0000', ' ');
-    fc.assert(fc.property(fc.string({ unit }), (text) => void judge(text)), { numRuns: 5000 });
+    fc.assert(
+      fc.property(fc.string({ unit }), (text) => void judge(text)),
+      { numRuns: 5000 },
+    );
   });
 });

@@ -11,7 +11,6 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
   const unreceived = new Map<string, Frame>();
   const events = new Map<number, WireEvent>();
   const errors: Frame[] = [];
-  const closes: number[] = [];
   const watchers = new Set<() => void>();
   let ledgerId = '';
   let ackedSeq = 0;
@@ -58,9 +57,8 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
   }
 
   async function converse(next: WebSocketPeer): Promise<void> {
-    void next.closed.then((code) => {
+    next.socket.once('close', () => {
       if (peer === next) peer = null;
-      closes.push(code);
       changed();
     });
     const hello = await next.next();
@@ -93,13 +91,13 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
       });
     }
   }
-  const serveEnded = serve();
+  // What it rejects with is a rule that the connector broke: unhandled, it fails the test.
+  void serve();
 
   return {
     url: server.url,
     events: () => [...events].toSorted(([one], [other]) => one - other).map(([, event]) => event),
     errors,
-    closes,
     connections: () => connections,
     /** The welcomed connection of now, or the next. */
     peer: () => when(() => peer ?? undefined),
@@ -123,8 +121,6 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
             event.kind === 'grant.ended' && event.grant.grantId === grantId,
         ),
       ),
-    /** A failure of the control plane itself: a rule that the connector broke. */
-    broken: serveEnded,
     async [Symbol.asyncDispose]() {
       serving = false;
       await server.close();
