@@ -1,8 +1,22 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { connect, createServer, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, TLSSocket } from 'node:tls';
 import type { OpenLdap } from '../../src/sandbox/openldap.ts';
+import { eachMessage, envelopeOf, isLastAnswer, REQUEST } from './ldap-messages.ts';
+import {
+  type Armed,
+  arm,
+  type Connection,
+  type Fault,
+  isHeldBack,
+  type Pass,
+  type Place,
+  type Strike,
+  type Struck,
+  spoil,
+} from './ldap-strikes.ts';
 
 /**
  * What becomes of the next modify: `lose-answer` lets it reach the server and drops what the server says; `cut` ends the
@@ -10,124 +24,255 @@ import type { OpenLdap } from '../../src/sandbox/openldap.ts';
  */
 export type ModifyFate = 'lose-answer' | 'cut' | 'hold';
 
+const STRIKE_OF: Readonly<Record<ModifyFate, { at: 'request' | 'answer'; fault: Fault }>> = {
+  'lose-answer': { at: 'answer', fault: 'reset' },
+  cut: { at: 'request', fault: 'reset' },
+  hold: { at: 'request', fault: 'drop' },
+};
+
 /** An `ldaps` address before a slapd: it ends TLS with the server's own certificate, and so sees whole LDAP messages. */
 export interface LdapProxy extends AsyncDisposable {
   readonly url: string;
-  /** How many bind requests passed, those that were refused by the server included. */
+  /** How many bind requests came, those that were refused by the server included. */
   binds(): number;
   modifies(): number;
+  /** How many connections were accepted so far, and how many of them were open at the same time at most. */
+  accepted(): number;
+  mostOpen(): number;
+  /** Spoils what comes first at that place. Several wait side by side, and each meets one thing. */
+  strike(strike: Strike): Struck;
+  /** Forgets the strikes that have met nothing. */
+  calm(): void;
+  /** Resets every open connection. */
+  cut(): void;
+  /** `strike` at the next modify. */
   spoil(fate: ModifyFate): void;
   /** Resolves when the fate has met a modify (for `lose-answer`: when the server's answer has been dropped). */
   readonly spoilt: () => Promise<void>;
 }
 
-/** Operation tags (RFC 4511 §4.2, §4.6). */
-const BIND_REQUEST = 0x60;
-const MODIFY_REQUEST = 0x66;
+/** What to send a client that asked for nothing: a result for a request that never was. */
+const UNASKED = Buffer.from('300c02017f65070a010004000400', 'hex');
 
 /** Starts a proxy on a free port of 127.0.0.1. */
 export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
-  const [ca, cert, key] = await Promise.all(
+  const [ca = '', cert = '', key = ''] = await Promise.all(
     ['ca.pem', 'server.pem', 'server.key'].map((name) => readFile(join(ldap.dir, name), 'utf8')),
   );
-  const target = { host: '127.0.0.1', port: Number(new URL(ldap.ldapsUrl).port), ca };
-  const open = new Set<TLSSocket>();
-  const seen = { binds: 0, modifies: 0 };
-  let fate: ModifyFate | null = null;
-  let met = Promise.withResolvers<void>();
+  const secureContext = createSecureContext({ cert, key });
+  const target = { host: '127.0.0.1', port: Number(new URL(ldap.ldapsUrl).port) };
+  const open = new Set<Connection>();
+  const sockets = new Set<Socket>();
+  const timers = new Set<NodeJS.Timeout>();
+  const seen = { binds: 0, modifies: 0, accepted: 0, mostOpen: 0 };
+  let waiting: readonly Armed[] = [];
+  let spoilt: Struck | null = null;
 
-  const listener = createServer({ cert, key }, (client) => {
-    const server = connect({ ...target, servername: 'localhost' });
-    let answersPass = true;
-    let requestsPass = true;
-    for (const socket of [client, server]) {
-      open.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        open.delete(socket);
-        client.destroy();
-        server.destroy();
-      });
-    }
-    const takeRequests = messages((message) => {
-      const tag = operationOf(message);
-      if (tag === BIND_REQUEST) seen.binds += 1;
-      if (tag === MODIFY_REQUEST) {
-        seen.modifies += 1;
-        const mine = fate;
-        fate = null;
-        if (mine === 'cut') {
-          client.destroy();
-          met.resolve();
-          return;
-        }
-        if (mine === 'hold') {
-          requestsPass = false;
-          met.resolve();
-        }
-        if (mine === 'lose-answer') answersPass = false;
-      }
-      if (requestsPass && !client.destroyed) server.write(message);
-    });
-    client.on('data', takeRequests);
+  function kept<S extends Socket>(socket: S): S {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    return socket;
+  }
+
+  function afterwards(delayMs: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      act();
+    }, delayMs);
+    timers.add(timer);
+  }
+
+  function take(satisfies: (place: Place) => boolean): Armed | null {
+    const found = waiting.find(({ strike }) => satisfies(strike.place)) ?? null;
+    waiting = waiting.filter((one) => one !== found);
+    return found;
+  }
+
+  function accept(raw: Socket): void {
+    const connection: Connection = { raw: kept(raw), isDead: false, late: 0, askedAtMs: null };
+    open.add(connection);
+    // Each strike that meets it waits for its end.
+    raw.setMaxListeners(0);
+    seen.accepted += 1;
+    seen.mostOpen = Math.max(seen.mostOpen, open.size);
+    raw.once('close', () => open.delete(connection));
+    const strike = take(({ at }) => at === 'connect');
+    if (strike === null) return begin(connection);
+    // Read all the same, since only so is it seen that the client gives up.
+    const early: Buffer[] = [];
+    const keep = (chunk: Buffer): void => void early.push(chunk);
+    raw.on('data', keep).on('end', () => raw.destroy());
+    const pass: Pass = () => {
+      raw.off('data', keep).pause();
+      raw.unshift(Buffer.concat(early));
+      begin(connection);
+    };
+    spoil(connection, strike, { whole: Buffer.alloc(0), pass, afterwards });
+  }
+
+  function begin(connection: Connection): void {
+    if (connection.raw.destroyed) return;
+    const strike = take(({ at }) => at === 'tls');
+    if (strike === null) terminate(connection);
+    else tunnel(connection, strike);
+  }
+
+  /** Lets the client and the server do TLS with one another, and spoils the first that the server says. */
+  function tunnel(connection: Connection, strike: Armed): void {
+    const { raw } = connection;
+    const server = kept(connectTcp(target));
+    const toClient: Pass = (bytes, done) => void raw.write(bytes, done);
+    let isFirst = true;
+    raw.on('data', (chunk: Buffer) => void (connection.isDead || server.write(chunk)));
+    raw.on('end', () => raw.destroy()).on('close', () => server.destroy());
+    server.on('close', () => void (connection.isDead || raw.destroy()));
     server.on('data', (chunk: Buffer) => {
-      if (answersPass) client.write(chunk);
-      else {
-        client.destroy();
-        met.resolve();
-      }
+      if (isFirst) spoil(connection, strike, { whole: chunk, pass: toClient, afterwards });
+      else if (!connection.isDead) raw.write(chunk);
+      isFirst = false;
     });
-  });
-  listener.on('tlsClientError', () => undefined);
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  }
+
+  /** Ends TLS, and looks at every message. */
+  function terminate(connection: Connection): void {
+    const { raw } = connection;
+    const client = kept(new TLSSocket(raw, { isServer: true, secureContext }));
+    const server = kept(connect({ ...target, ca, servername: 'localhost' }));
+    const toClient: Pass = (bytes, done) => void client.write(bytes, done);
+    const asked = new Map<number, Armed | null>();
+    const held = new Map<number, Armed>();
+    let isBound = false;
+
+    const closed = (): void => {
+      client.destroy();
+      raw.destroy();
+      if (connection.late === 0) server.destroy();
+    };
+    raw.on('close', closed);
+    client.on('end', closed).on('close', closed);
+    server.on('close', () => {
+      for (const strike of held.values()) strike.arrive();
+      if (!connection.isDead) closed();
+    });
+
+    const request = (message: Buffer): void => {
+      connection.askedAtMs ??= performance.now();
+      if (connection.isDead) return;
+      const { id, tag } = envelopeOf(message);
+      if (tag === REQUEST.bind) seen.binds += 1;
+      if (tag === REQUEST.modify) seen.modifies += 1;
+      asked.set(
+        id,
+        take((place) => place.at === 'answer' && place.of(message)),
+      );
+      const strike = take((place) => place.at === 'request' && place.of(message));
+      if (strike === null) return void server.write(message);
+      if (isHeldBack(strike.strike)) held.set(id, strike);
+      spoil(connection, strike, { whole: message, pass: (bytes, done) => void server.write(bytes, done), afterwards });
+    };
+
+    const answer = (message: Buffer): void => {
+      const { id, tag } = envelopeOf(message);
+      const strike = asked.get(id) ?? null;
+      if (isLastAnswer(tag)) asked.delete(id);
+      else asked.set(id, null);
+      const late = held.get(id);
+      if (late !== undefined && isLastAnswer(tag)) {
+        held.delete(id);
+        late.arrive();
+        connection.late -= 1;
+        if (raw.destroyed && connection.late === 0) server.destroy();
+      }
+      if (connection.isDead) return;
+      if (strike === null) client.write(message);
+      else spoil(connection, strike, { whole: message, pass: toClient, afterwards });
+      isBound ||= tag === 0x78;
+      rest();
+    };
+
+    /** Where nothing is asked, an idle connection can be struck. */
+    const rest = (): void => {
+      if (!isBound || connection.isDead || asked.size > 0) return;
+      const strike = take(({ at }) => at === 'idle');
+      if (strike === null) return;
+      connection.askedAtMs = null;
+      spoil(connection, strike, { whole: UNASKED, pass: toClient, afterwards });
+    };
+    resting.set(connection, rest);
+    raw.once('close', () => {
+      resting.delete(connection);
+      // Their answers are lost with the connection, by whatever it ended.
+      for (const strike of asked.values()) strike?.hit(connection);
+    });
+    client.on('data', eachMessage(request));
+    server.on('data', eachMessage(answer));
+  }
+
+  const resting = new Map<Connection, () => void>();
+  const address = await listen(createListener(accept), 0);
+  // Replaced where nobody listened for a while.
+  let listener = address.listener;
+
+  function refuse(delayMs: number): Struck {
+    const back = Promise.withResolvers<void>();
+    listener.close();
+    cut();
+    afterwards(delayMs, () => {
+      void listen(createListener(accept), address.port).then((again) => {
+        listener = again.listener;
+        back.resolve();
+      }, back.reject);
+    });
+    return { met: Promise.resolve(), heldMs: back.promise.then(() => 0), arrived: back.promise };
+  }
+
+  function cut(): void {
+    for (const { raw } of open) raw.resetAndDestroy();
+  }
+
+  function strike(one: Strike): Struck {
+    if (one.fault === 'refuse') return refuse(one.delayMs ?? 0);
+    const armed = arm(one);
+    waiting = [...waiting, armed];
+    if (one.place.at === 'idle') for (const rest of resting.values()) rest();
+    return armed;
+  }
 
   return {
     url: `ldaps://127.0.0.1:${address.port}`,
     binds: () => seen.binds,
     modifies: () => seen.modifies,
-    spoil(next) {
-      fate = next;
-      met = Promise.withResolvers();
+    accepted: () => seen.accepted,
+    mostOpen: () => seen.mostOpen,
+    strike,
+    calm() {
+      waiting = [];
     },
-    spoilt: () => met.promise,
+    cut,
+    spoil(fate) {
+      const { at, fault } = STRIKE_OF[fate];
+      spoilt = strike({ place: { at, of: (request) => envelopeOf(request).tag === REQUEST.modify }, fault });
+    },
+    spoilt: async () => spoilt?.met,
     async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy();
+      for (const timer of timers) clearTimeout(timer);
+      for (const socket of sockets) socket.destroy();
+      if (!listener.listening) return;
       listener.close();
       await once(listener, 'close');
     },
   };
 }
 
-/** Cuts a stream into LDAP messages (BER, definite lengths: RFC 4511 §5.1). */
-function messages(take: (message: Buffer) => void): (chunk: Buffer) => void {
-  let left = Buffer.alloc(0);
-  return (chunk) => {
-    left = Buffer.concat([left, chunk]);
-    for (;;) {
-      const whole = lengthOf(left, 0);
-      if (whole === null || left.length < whole.end) return;
-      take(left.subarray(0, whole.end));
-      left = left.subarray(whole.end);
-    }
-  };
+/** Half-open, since it is for the faults to say who closes what. */
+function createListener(accept: (raw: Socket) => void): Server {
+  return createServer({ allowHalfOpen: true }, accept);
 }
 
-/** Where the contents of the element at `at` begin and end; null while its header is not complete. */
-function lengthOf(bytes: Buffer, at: number): { begin: number; end: number } | null {
-  const first = bytes[at + 1];
-  if (first === undefined) return null;
-  if (first < 0x80) return { begin: at + 2, end: at + 2 + first };
-  const count = first & 0x7f;
-  if (bytes.length < at + 2 + count) return null;
-  const begin = at + 2 + count;
-  return { begin, end: begin + bytes.readUIntBE(at + 2, count) };
-}
-
-/** The tag of the operation: what follows the messageID. */
-function operationOf(message: Buffer): number | undefined {
-  const id = lengthOf(message, lengthOf(message, 0)?.begin ?? 0);
-  return id === null ? undefined : message[id.end];
+async function listen(listener: Server, port: number): Promise<{ listener: Server; port: number }> {
+  listener.listen(port, '127.0.0.1');
+  await once(listener, 'listening');
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  return { listener, port: address.port };
 }
