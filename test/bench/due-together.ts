@@ -6,7 +6,7 @@ import { nowMs } from './bench-control-plane.ts';
 import { fillLedger } from './filled-ledger.ts';
 import type { Wanted } from './grants.ts';
 import { type Readings, readings } from './readings.ts';
-import { entryOf, groupDn, personDn, type Site } from './site.ts';
+import { changes, entryOf, groupDn, personDn, type Site } from './site.ts';
 
 /** How an ending that was due at an instant went. */
 export interface Ended {
@@ -25,55 +25,68 @@ export function pairOf(entries: ReadonlyMap<string, EntryRef>, { cn, person }: W
 /** How long the ledger's making, the start and the first session are given before the endings are due; doubled where too short. */
 const leadsMs = (count: number): readonly number[] => [1, 2, 4, 8].map((times) => times * (2_000 + 2 * count));
 
+interface Together {
+  readonly wanted: readonly Wanted[];
+  readonly entries: ReadonlyMap<string, EntryRef>;
+  /** Nothing is to be learnt from the figures, so it does not matter whether the connector was ready in time. */
+  readonly isQuick: boolean;
+  /** Those that will not end. */
+  readonly hopeless?: readonly Wanted[];
+}
+
+interface EndedTogether {
+  readonly ended: readonly Ended[];
+  readonly readings: Readings;
+}
+
 /**
  * Starts a connector whose ledger has these grants, all due at one instant a few seconds later, and resolves when every one
- * but `hopeless` has ended. The members must be there.
+ * but `hopeless` has ended, and has been put back. The members must be there, and are there again.
  */
-export async function endTogether(
-  site: Site,
-  {
-    wanted,
-    entries,
-    isQuick,
-    hopeless = [],
-  }: {
-    wanted: readonly Wanted[];
-    entries: ReadonlyMap<string, EntryRef>;
-    /** Nothing is to be learnt from the figures, so it does not matter whether the connector was ready in time. */
-    isQuick: boolean;
-    hopeless?: readonly Wanted[];
-  },
-): Promise<{ readonly ended: readonly Ended[]; readonly readings: Readings }> {
-  const { controlPlane } = site;
-  for (const leadMs of leadsMs(wanted.length)) {
-    controlPlane.clear();
-    const stateDir = await site.newStateDir();
-    const expiresAt = instant(Date.now() + leadMs);
-    const ids = await fillLedger(
-      stateDir,
-      wanted.map((one) => ({ pair: pairOf(entries, one), expiresAt })),
-    );
-    const connector = await site.startConnector({ stateDir });
-    if (nowMs() > expiresAt - 300 && !isQuick) {
-      // Too slow a machine, or a busy one: what has begun to end is put back by the caller's next round, not by this one.
-      await site.stopConnector();
-      if (controlPlane.ended.size > 0)
-        throw new Error('endings began before the connector was ready; the machine is too busy to measure');
-      continue;
-    }
-    await readings(connector);
-    const awaited = ids.filter((_, i) => !hopeless.includes(wanted[i] ?? { cn: '', person: 0 }));
-    await controlPlane.until('every grant that is due has ended', () => awaited.every((id) => controlPlane.ended.has(id)));
-    const read = await readings(connector);
-    const ended = ids.flatMap((grantId, i) => {
-      const told = controlPlane.ended.get(grantId);
-      const one = wanted[i];
-      return told === undefined || one === undefined ? [] : [endedOf({ grantId, wanted: one, told })];
-    });
-    await site.stopConnector();
-    return { ended, readings: read };
+export async function endTogether(site: Site, together: Together): Promise<EndedTogether> {
+  for (const leadMs of leadsMs(together.wanted.length)) {
+    const { wasReady, ...result } = await endAfter(site, together, leadMs);
+    await putBack(site, result.ended);
+    if (wasReady || together.isQuick) return result;
   }
   throw new Error('the connector was never ready in time; the machine is too busy to measure');
+}
+
+async function endAfter(
+  site: Site,
+  { wanted, entries, hopeless = [] }: Together,
+  leadMs: number,
+): Promise<EndedTogether & { readonly wasReady: boolean }> {
+  const { controlPlane } = site;
+  controlPlane.clear();
+  const stateDir = await site.newStateDir();
+  const expiresAt = instant(Date.now() + leadMs);
+  const ids = await fillLedger(
+    stateDir,
+    wanted.map((one) => ({ pair: pairOf(entries, one), expiresAt })),
+  );
+  const connector = await site.startConnector({ stateDir });
+  await readings(connector);
+  const wasReady = nowMs() < expiresAt;
+  const awaited = ids.filter((_, i) => !hopeless.includes(wanted[i] ?? { cn: '', person: 0 }));
+  await controlPlane.until('every grant that is due has ended', () => awaited.every((id) => controlPlane.ended.has(id)));
+  const read = await readings(connector);
+  const ended = ids.flatMap((grantId, i) => {
+    const told = controlPlane.ended.get(grantId);
+    const one = wanted[i];
+    return told === undefined || one === undefined ? [] : [endedOf({ grantId, wanted: one, told })];
+  });
+  await site.stopConnector();
+  return { ended, readings: read, wasReady };
+}
+
+/** Values a record: what a large group takes in half a second. */
+const PUT_BACK = 500;
+
+async function putBack({ ldap }: Site, ended: readonly Ended[]): Promise<void> {
+  const members = Map.groupBy(ended, ({ wanted: { cn } }) => cn);
+  const dns = (those: readonly Ended[]) => those.map(({ wanted: { person } }) => personDn(person));
+  await ldap.modify([...members].map(([cn, those]) => changes('add', { cn, members: dns(those) }, PUT_BACK)).join(''));
 }
 
 export function endedOf({

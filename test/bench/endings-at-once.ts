@@ -46,7 +46,6 @@ async function compare({ rounds, isQuick, say }: Effort, size: Size): Promise<{ 
         rates.push(one.rate);
         modifies.push(one.modifies);
         cpuMs.push(one.cpuMs);
-        await site.ldap.modify(changes('add', { cn: 'large', members: leaving }, PUT_BACK));
       },
       async () => {
         const some = { cn: 'twin', members: leaving.slice(0, records) };

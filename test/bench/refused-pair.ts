@@ -1,7 +1,7 @@
 import { endTogether } from './due-together.ts';
 import type { Figure } from './figure.ts';
 import { groupNames, type Wanted } from './grants.ts';
-import { changes, groupDn, personDn, type Site, startSite } from './site.ts';
+import { groupDn, personDn, type Site, startSite } from './site.ts';
 import { quantile, shown, shownSpread, spreadOf } from './statistics.ts';
 
 const GOAL = 1.1;
@@ -57,17 +57,9 @@ async function refuse({ ldap }: Site, { cn, person }: Wanted): Promise<void> {
   await ldap.configModify(`dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nadd: olcAccess\nolcAccess: ${rule}\n`);
 }
 
-/** Lateness in milliseconds, and the members are put back. */
+/** Lateness in milliseconds. */
 async function p99(site: Site, run: Parameters<typeof endTogether>[1]): Promise<number> {
   const { ended } = await endTogether(site, run);
-  const members = Map.groupBy(ended, ({ wanted: { cn } }) => cn);
-  await site.ldap.modify(
-    [...members]
-      .map(([cn, those]) =>
-        changes('add', { cn, members: those.map(({ wanted: { person } }) => personDn(person)) }, those.length),
-      )
-      .join(''),
-  );
   return quantile(
     ended.map(({ endedAtMs, expiresAt }) => endedAtMs - expiresAt),
     0.99,
