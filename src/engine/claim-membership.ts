@@ -34,10 +34,19 @@ export function activated({
   };
 }
 
-/** Claims a proved membership in one transaction: the grant, its period, the outcome of every job that waited for it. */
+/**
+ * Claims a membership in one transaction: the grant, its period, the outcome of every job that waited for it. It was proved by
+ * a probe, unless the evidence is said to be another.
+ */
 export async function claim(
   { ledger, time, log, failPoints }: EngineParts,
-  { active, member, jobs, outcome }: { active: ActiveGrant; member: Member; jobs: readonly StoredJob[]; outcome: Outcome },
+  {
+    active,
+    member,
+    jobs,
+    outcome,
+    evidence = 'probe: member',
+  }: { active: ActiveGrant; member: Member; jobs: readonly StoredJob[]; outcome: Outcome; evidence?: string },
 ): Promise<void> {
   const at = time.now();
   const { grantId, pair } = active;
@@ -54,7 +63,7 @@ export async function claim(
         activatedAt: active.activatedAt,
         expiresAt: active.expiresAt,
         intentId: member.intentId,
-        evidence: 'probe: member',
+        evidence,
       },
     },
     ...jobs.map(({ jobId }): AuditRecord => ({ kind: 'job.succeeded', at, jobId, grantId, facts: { outcome } })),

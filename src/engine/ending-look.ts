@@ -6,6 +6,7 @@ import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { witnessOfGroup } from './gone-proofs.ts';
 import type { Attempted } from './pursuits.ts';
 import { sameValue } from './same-value.ts';
 
@@ -98,8 +99,7 @@ async function groupMissing(
 ): Promise<Attempted> {
   const { pair } = attempt.grant;
   parts.onProbed(pair);
-  // A user that is gone too is no witness, and the directory knows others.
-  const witness = user === null ? null : { id: user.id, dn: user.dn };
+  const witness = await witnessOfGroup(parts, { pair, user });
   const verdict = await parts.goneProofs.ask({ entry: pair.group, witness }, parts.signal);
   if (verdict.kind === 'proven') {
     const membership = deleteWasSent(period, state.intent) ? 'removed' : 'already_absent';

@@ -1,7 +1,25 @@
 import type { Clock } from '../access/clock.ts';
+import { parentDn } from '../access/dn.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { EntryId } from '../access/ids.ts';
+import type { EntryRef, Pair } from '../access/reference.ts';
 import type { Directory, Missing } from '../directory/directory.ts';
+
+/**
+ * Who vouches that a missing group is gone: its user. Where that cannot be found either, the directory's own witnesses do
+ * (null), but only while the very places of both can be read: else both may be where this account cannot look any more.
+ */
+export async function witnessOfGroup(
+  { directory, signal }: { directory: Directory; signal: AbortSignal },
+  { pair, user }: { pair: Pair; user: EntryRef | null },
+): Promise<EntryRef | null> {
+  if (user !== null) return { id: user.id, dn: user.dn };
+  for (const { dn } of [pair.group, pair.user]) {
+    const parent = parentDn(dn);
+    if (parent === undefined || (await directory.occupant('member', parent, signal)) === null) return pair.user;
+  }
+  return null;
+}
 
 /** `proven` after two sightings on two sessions; else how long until the next one is of use, in milliseconds. */
 export type GoneVerdict =

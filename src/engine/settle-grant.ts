@@ -9,6 +9,7 @@ import type { PairState } from '../ledger/ledger.ts';
 import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
 import { unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { witnessOfGroup } from './gone-proofs.ts';
 import { DONE, fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
 import type { Attempted } from './pursuits.ts';
 import { foundApplied } from './put-in.ts';
@@ -123,8 +124,7 @@ async function groupMissing(
 ): Promise<Attempted> {
   const { group } = intent.pair;
   parts.onProbed(intent.pair);
-  // A user that is gone too is no witness, and the directory knows others.
-  const witness = user === null ? null : { id: user.id, dn: user.dn };
+  const witness = await witnessOfGroup(parts, { pair: intent.pair, user });
   const verdict = await parts.goneProofs.ask({ entry: group, witness }, parts.signal);
   const error = jobError('group_not_found', `the group "${group.dn}" (${group.id}) is gone`);
   if (verdict.kind === 'proven') return fail(parts, attempt, reasonToStop(attempt, parts.time.now()) ?? error);

@@ -118,12 +118,12 @@ async function extend(
   const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, mayBeLost: false, judge });
   switch (put.kind) {
     case 'member':
-      return claimUpdated(parts, attempt, { ...grant, pair, standing: put.period.standing, expiresAt }, put);
+      return claimUpdated(parts, attempt, { active: { ...grant, pair, standing: put.period.standing, expiresAt }, member: put });
     case 'found': {
       const member = foundApplied(put.intent, state);
       const denied = judge({ at: parts.time.now(), heldSince: member.period.heldSince });
       return denied === null
-        ? claimUpdated(parts, attempt, { ...grant, pair, standing: false, expiresAt }, member)
+        ? claimUpdated(parts, attempt, { active: { ...grant, pair, standing: false, expiresAt }, member })
         : { refused: denied };
     }
     case 'denied':
@@ -135,10 +135,13 @@ async function extend(
   }
 }
 
-async function claimUpdated(parts: EngineParts, attempt: Attempt, active: ActiveGrant, member: Member): Promise<Attempted> {
+async function claimUpdated(
+  parts: EngineParts,
+  attempt: Attempt,
+  updated: { active: ActiveGrant; member: Member; evidence?: string },
+): Promise<Attempted> {
   await claim(parts, {
-    active,
-    member,
+    ...updated,
     jobs: [...attempt.replaced, attempt.update].map(({ stored }) => stored),
     outcome: 'updated',
   });
@@ -190,7 +193,12 @@ async function shorten(parts: EngineParts, attempt: Attempt, expiresAt: Instant)
       placeholder: null,
       drifted: [],
     };
-    const done = await claimUpdated(parts, attempt, { ...grant, standing: member.period.standing, expiresAt }, member);
+    const done = await claimUpdated(parts, attempt, {
+      active: { ...grant, standing: member.period.standing, expiresAt },
+      member,
+      // Nothing was looked at: the end of what was proved before came nearer.
+      evidence: 'ledger: the end is not later',
+    });
     if (own !== null) parts.onProbed(grant.pair);
     return done;
   });

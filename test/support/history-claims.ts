@@ -70,13 +70,16 @@ export function claims({
   function activating(...[{ grant, period }, consequence]: Args<'activate'>): void {
     const { clock, ledger } = running();
     const before = ledger.peek().grants.get(grant.grantId);
+    const { audit } = consequence;
+    const isProbed = audit.some(({ facts }) => facts['evidence'] === 'probe: member');
     const outcomes = (consequence.results ?? []).flatMap((one) => (one.kind === 'job.succeeded' ? [one.outcome] : []));
     const isLonger = before?.state !== 'active' || grant.expiresAt > before.expiresAt;
     dueAtMs.set(grant.grantId, clock.monotonicMs() + Math.max(0, grant.expiresAt - clock.wall()));
     standing(period);
     if (isLonger && grant.expiresAt - period.heldSince > MAX_GRANT_MS)
       wrong(`${grant.grantId} may last ${grant.expiresAt - period.heldSince} ms`);
-    if (!isLonger || (before?.state === 'active' && outcomes.length === 0)) return;
+    if (isLonger && !isProbed) wrong(`${grant.grantId} was claimed without evidence`);
+    if (!isProbed) return;
     const { group, values } = valuesOf(grant.pair, period);
     if (group === null) return wrong(`${grant.grantId} was claimed in a group that is gone`);
     const present = values.filter((value) => isThere(group, value));
@@ -170,8 +173,13 @@ export function claims({
       },
       async change(change, probed) {
         writing(change);
-        const keys = [...change.add, ...change.remove].map((value) => `${change.group} ${value}`);
-        for (const key of keys) if (inFlight.has(key)) wrong(`two writes of ${key} at once`);
+        // Two who had one name after another may end at once by that name; everything else about one name is serial.
+        const added = change.add.map((value) => `add ${change.group} ${value}`);
+        const removed = change.remove.map((value) => `remove ${change.group} ${value}`);
+        for (const key of added)
+          if (inFlight.has(key) || inFlight.has(key.replace('add', 'remove'))) wrong(`two writes at once: ${key}`);
+        for (const key of removed) if (inFlight.has(key.replace('remove', 'add'))) wrong(`two writes at once: ${key}`);
+        const keys = [...added, ...removed];
         for (const key of keys) inFlight.add(key);
         try {
           const answer = await own.change(change, probed);

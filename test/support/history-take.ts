@@ -103,7 +103,8 @@ function grantJob(world: World, { grant, user, group: number, seconds, by, fixed
     kind: 'grant',
     grantId: `g${grant}`,
     user: { [by]: { username: name, dn, id }[by] },
-    group: { name: group(world, number).name },
+    // By ids alone, a shorter end needs no directory.
+    group: by === 'id' ? { id: group(world, number).id } : { name: group(world, number).name },
     ...(fixed ? { expiresAt: endsAt(world, seconds * 1000) } : { durationSeconds: seconds }),
     ...(withinMs === undefined ? {} : { notAfter: endsAt(world, withinMs) }),
   };
