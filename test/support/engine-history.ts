@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { settled } from './engine-under-test.ts';
 import type { History } from './history-steps.ts';
 import { take } from './history-take.ts';
-import { deliver, newWorld, passing, reconnect, redeliver, restart, type World } from './history-world.ts';
+import { deliver, newWorld, passing, personDn, reconnect, redeliver, restart, type World } from './history-world.ts';
 
 /** How long after its end a grant may still be active where nothing fails: the longest wait of the timer, and a half. */
 const LATENESS_MS = 1500;
@@ -92,6 +92,8 @@ function takeOutAll({ rig, owners, claims }: World, user: string, group: string)
   const period = [...rig.ledger.peek().periods.values()].find(({ pair }) => pair.user.id === user && pair.group.id === group);
   if (entry === null) return;
   claims.forgetSeen();
+  // Where the schema demands a member, the operator leaves one behind.
+  owners.putIn(personDn('operator'), entry.dn);
   const values = [...(member === null ? [] : [member.dn]), ...(period?.values ?? []), ...(period?.metValues ?? [])];
   for (const value of values) owners.takeOut(value as never, entry.dn);
 }

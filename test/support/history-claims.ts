@@ -161,6 +161,8 @@ export function claims({
   function directory(own: Directory): Directory {
     seen.clear();
     inFlight.clear();
+    // A power cut forgets how far trusted time was ahead of a wall clock that was set back, but for the mark in the ledger.
+    dueAtMs.clear();
     const remember = (group: Dn, values: readonly string[], presences: readonly Presence[]): void => {
       for (const [i, value] of values.entries()) seen.set(`${group} ${value}`, presences[i] ?? 'unknown');
     };

@@ -194,6 +194,8 @@ function restore(world: World): void {
   if (backup === null) return;
   world.backup = null;
   world.wasRestored = true;
+  // What an older copy cannot know of must not take effect when nobody looks for it any more.
+  world.owners.late();
   rig.restore(backup);
   world.told.restored();
   world.owners.restored();
