@@ -183,7 +183,7 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
         connection.late -= 1;
         if (raw.destroyed && connection.late === 0) server.destroy();
       }
-      if (connection.isDead) return;
+      if (connection.isDead) return strike?.hit(connection);
       if (strike === null) client.write(message);
       else spoil(connection, strike, { whole: message, pass: toClient, afterwards });
       isBound ||= tag === 0x78;
