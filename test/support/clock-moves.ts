@@ -90,6 +90,9 @@ function endedInTime(grant: Timed, atMs: number, { forwardMs, freeAtMs = 0 }: { 
   assert.ok(atMs - endMs < PROMPT_MS, `a grant of ${grant.durationMs} ms was ended ${atMs - endMs} ms late`);
 }
 
+/** 20 ms: fifty steps are over before a grant of two seconds is. */
+const STEP_EACH_MS = 20;
+
 /** Where the connector reads the name of the place at which it is to stop. */
 export const stopFileOf = (s: System): string => join(s.folder, 'stop-at');
 
@@ -115,9 +118,15 @@ export async function moveWhileRunning(s: System, { clock, move }: { clock: Step
   await writeFile(stopFileOf(s), 'grant.intent-stored');
   const midway = await askGrant(s, { clock, uid: 'sam', cn: 'release-approvers', seconds: 2 });
   await stopped(s);
-  await makeSteps(clock, move);
+  const [first = 0, ...rest] = move.stepsMs;
+  await clock.set(clock.offsetMs() + first);
   const freeAtMs = performance.now();
   s.connector()?.signal('SIGCONT');
+  for (const ms of rest) {
+    // Time enough for the connector to ask what time it is; nothing tells when it has.
+    await sleep(STEP_EACH_MS);
+    await clock.set(clock.offsetMs() + ms);
+  }
   // Watched all at once: what is awaited later is not measured later.
   await Promise.all([
     refusedOrRevoked(s, { clock, trusted: backMs <= TOLERANCE_MS, held }),
@@ -173,7 +182,7 @@ export async function moveWhileAway(
   const grant = await timedGrant(s, { clock, uid: 'grace', cn: 'on-call', seconds: 3 });
   const awayAtMs = performance.now();
   await s.stopConnector(end);
-  await makeSteps(clock, move);
+  await clock.set(clock.offsetMs() + move.stepsMs.reduce((sum, ms) => sum + ms, 0));
   await s.startConnector({ welcome: false });
   const freeAtMs = performance.now();
   // No clock of this machine tells how long a process was away while the wall clock was put back: that much is not known.
@@ -214,10 +223,6 @@ function extent({ stepsMs }: Move): { forwardMs: number; backMs: number } {
     furthest = Math.max(furthest, at);
   }
   return { forwardMs: furthest, backMs: furthest - at };
-}
-
-async function makeSteps(clock: SteppedClock, { stepsMs }: Move): Promise<void> {
-  for (const ms of stepsMs) await clock.set(clock.offsetMs() + ms);
 }
 
 /** Waits until the connector has stopped itself where it was told to. */

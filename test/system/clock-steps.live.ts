@@ -33,7 +33,6 @@ const BACK: readonly (readonly [title: string, stepsMs: (clock: SteppedClock) =>
   ['-10 years', by(-10 * YEAR)],
   ['to 1970', to('1970-01-01T00:00:01.000Z')],
   ['a saw of 0.7 s', by(...SAWTOOTH)],
-  ['+1 day and back', by(DAY, -DAY)],
 ];
 
 const FORWARD: typeof BACK = [
