@@ -1,6 +1,7 @@
 import type { EntryRef } from '../../src/access/reference.ts';
 import { endTogether } from './due-together.ts';
 import type { Effort, Figure, Row } from './figure.ts';
+import type { Readings } from './readings.ts';
 import { type BenchGroup, changes, personDn, type Site, startSite } from './site.ts';
 import { shown, shownSpread, spreadOf } from './statistics.ts';
 
@@ -36,16 +37,14 @@ async function compare({ rounds, isQuick, say }: Effort, size: Size): Promise<{ 
   const entries = await site.entries();
   const rates: number[] = [];
   const references: number[] = [];
-  const modifies: number[] = [];
-  const cpuMs: number[] = [];
+  const spent: Readings[] = [];
   for (let round = 0; round < rounds; round += 1) {
     say(`${due} endings at once in a group of ${members}, round ${round + 1} of ${rounds}`);
     const steps = [
       async () => {
         const one = await byConnector(site, { due, entries, isQuick });
         rates.push(one.rate);
-        modifies.push(one.modifies);
-        cpuMs.push(one.cpuMs);
+        spent.push(one.readings);
       },
       async () => {
         const some = { cn: 'twin', members: leaving.slice(0, records) };
@@ -65,18 +64,29 @@ async function compare({ rounds, isQuick, say }: Effort, size: Size): Promise<{ 
       goal: `≥ ${GOAL} ×`,
       isMet: ratio >= GOAL,
     },
-    note: `Group of ${members}: the ${due} endings took ${shown(spreadOf(modifies).median)} modifies and ${shown(spreadOf(cpuMs).median)} ms of the connector's processor.`,
+    note: costs(size, spent),
   };
+}
+
+/** What the endings of a round cost, the ledger's making and the start left out. */
+function costs({ members, due }: Size, spent: readonly Readings[]): string {
+  const median = (cost: (one: Readings) => number) => shown(spreadOf(spent.map(cost)).median);
+  return (
+    `Group of ${members}: the ${due} endings took ${median(({ ldap }) => ldap.modifies)} modifies, ${median(({ ldap }) => ldap.searches)} searches ` +
+    `and ${median(({ sqlite }) => sqlite.commits)} transactions of the ledger; ${median(({ cpuMs }) => cpuMs)} ms of the connector's processor, ` +
+    `SQLite's ${median(({ sqlite }) => sqlite.ms - sqlite.commitMs)} ms among it, and ${median(({ sqlite }) => sqlite.commitMs)} ms of commits. ` +
+    `A request to the directory was unanswered for ${median(({ waits }) => waits.reduce((sum, [from, to]) => sum + to - from, 0))} ms.`
+  );
 }
 
 async function byConnector(
   site: Site,
   { due, entries, isQuick }: { due: number; entries: ReadonlyMap<string, EntryRef>; isQuick: boolean },
-): Promise<{ rate: number; modifies: number; cpuMs: number }> {
+): Promise<{ rate: number; readings: Readings }> {
   const wanted = Array.from({ length: due }, (_, i) => ({ cn: 'large', person: i + 1 }));
   const { ended, readings } = await endTogether(site, { wanted, entries, isQuick });
   const [first] = ended;
   if (first === undefined) throw new Error('nothing ended');
   const tookMs = Math.max(...ended.map(({ toldMs }) => toldMs)) - first.expiresAt;
-  return { rate: (due * 1000) / tookMs, modifies: readings.ldap.modifies, cpuMs: readings.cpuMs };
+  return { rate: (due * 1000) / tookMs, readings };
 }
