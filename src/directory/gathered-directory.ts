@@ -25,7 +25,7 @@ export interface GatheredDirectoryOptions {
  * sent before the question.
  */
 export function gatheredDirectory(options: GatheredDirectoryOptions): Directory {
-  const { directory, failPoints, turn = async () => void (await endOfTurn()) } = options;
+  const { directory, failPoints, turn = nextTurn } = options;
   const probe = gathering<ProbedValues, readonly Presence[]>({
     ask: async (questions, signal) => await probeTogether(directory, questions, signal),
     keyOf: ({ group, attribute, likely }) => `${attribute} ${likely ?? ''} ${group}`,
@@ -60,6 +60,10 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     turn,
   });
   return { ...directory, probe, locateUser, locateGroup, change: changeLanes({ directory, failPoints, turn }) };
+}
+
+async function nextTurn(): Promise<void> {
+  await endOfTurn();
 }
 
 async function probeTogether(
