@@ -15,7 +15,7 @@ import {
 import { type LdapProxy, startLdapProxy } from '../support/ldap-proxy.ts';
 import { FULL_SCALE } from '../support/scale.ts';
 import { seeded, seedOf, shuffled } from '../support/seeded.ts';
-import { assertToldOnce, granted, memberships, past, startReady, succeeded } from '../support/survival.ts';
+import { assertToldOnce, granted, lastIndex, memberships, past, startReady, succeeded } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
 
 const GROUPS = [
@@ -187,6 +187,26 @@ async function revokeAll({ s }: Rig): Promise<void> {
   const revokes = await Promise.all(active.map((grantId) => s.revoke(grantId)));
   for (const { jobId } of revokes) assert.equal(await succeeded(s, jobId), 'revoked');
 }
+
+test('a directory from which nothing comes back is told as down within its timeouts, and used again when it answers', async (t) => {
+  await using opened = new AsyncDisposableStack();
+  const { s, proxy } = await startRig(opened);
+  const from = await lastIndex(s);
+  const silent = proxy.strike({ place: { at: 'idle' }, fault: 'drop' });
+  await silent.met;
+  for (let attempt = 0; attempt < 100; attempt += 1) proxy.strike({ place: { at: 'connect' }, fault: 'drop' });
+  const askedAt = Date.now();
+  const { jobId } = await s.grant({ user: { username: 'grace' }, group: { name: 'on-call' }, durationSeconds: 300 });
+  const down = await s.event((told) => told.kind === 'directory.changed' && told.state === 'down', from);
+  const noticedMs = Date.now() - askedAt;
+  // The silent session costs the timeout of an operation, and the attempt after it that of a connection.
+  assert.ok(noticedMs <= 2 * TIMEOUT_MS + 2_000, `noticed after ${noticedMs} ms`);
+  proxy.calm();
+  await s.event((told) => told.kind === 'directory.changed' && told.state === 'up', down.index);
+  assert.equal(await succeeded(s, jobId), 'granted');
+  assert.ok(proxy.mostOpen() <= 4, `${proxy.mostOpen()} connections at the same time`);
+  t.diagnostic(`noticed after ${noticedMs} ms, at most ${proxy.mostOpen()} connections`);
+});
 
 suite('whatever is lost on the way to the directory, nothing is claimed that is not so', { concurrency: true }, () => {
   for (const operation of OPERATIONS) {
