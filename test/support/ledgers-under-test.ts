@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,11 @@ export async function temporaryStateDir(t: TestContext): Promise<string> {
   return stateDir;
 }
 
+/** A folder in memory where there is a place for it, for tests that open thousands of ledgers; to be removed by the caller. */
+export function scratchFolder(): Promise<string> {
+  return mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'latchkey-ledger-'));
+}
+
 /** What a test opens a SQLite ledger with. */
 export function sqliteOptions(stateDir: string): OpenSqliteLedgerOptions {
   return {
@@ -31,16 +37,19 @@ export function sqliteOptions(stateDir: string): OpenSqliteLedgerOptions {
   };
 }
 
+/** A disk on which nothing is set aside. */
+export const NO_RESERVE: Reserve = { give: () => false, giveForOpening: () => false, space: () => 'ok', close: () => undefined };
+
 /** The file of a ledger as the product opens it, without a ledger on it; closed when the test ends. */
 export function openedDatabase(t: TestContext, stateDir: string): Database {
-  const opened = openLedgerDatabase({ stateDir, reserve: noReserve });
+  const opened = openLedgerDatabase({ stateDir, reserve: NO_RESERVE });
   t.after(() => opened.close());
   return opened.database;
 }
 
 /** Changes a ledger that is not open, so that its checksums are those of the change. */
 export function changeLedger(stateDir: string, change: (database: Database) => void): void {
-  const opened = openLedgerDatabase({ stateDir, reserve: noReserve });
+  const opened = openLedgerDatabase({ stateDir, reserve: NO_RESERVE });
   try {
     change(opened.database);
     opened.begin();
@@ -48,9 +57,6 @@ export function changeLedger(stateDir: string, change: (database: Database) => v
     opened.close();
   }
 }
-
-/** A disk on which nothing is set aside. */
-const noReserve: Reserve = { give: () => false, space: () => 'ok', close: () => undefined };
 
 /** Opens a new SQLite ledger in a directory of its own. */
 export async function sqliteUnderTest(t: TestContext): Promise<LedgerUnderTest> {

@@ -68,6 +68,7 @@ export function openLedgerDatabase(options: LedgerDatabaseOptions): LedgerDataba
     return summed({ database, sums, known, log, options });
   } catch (error) {
     database?.close();
+    log.close();
     sums.close();
     throw ledgerErrorOf(error, `open ${path}`);
   }
@@ -87,6 +88,7 @@ function verifiedSums({ path, sumsPath, log }: { path: string; sumsPath: string;
       const inLog = log.committed();
       found.verify(path, inLog);
       found.committed(inLog);
+      log.close();
       return { sums: found, known };
     }
     found?.close();
@@ -228,6 +230,7 @@ function summed({
       try {
         if (record()) checkpoint();
       } finally {
+        log.close();
         database.close();
         sums.close();
       }

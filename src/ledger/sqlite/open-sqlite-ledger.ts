@@ -24,7 +24,7 @@ export interface OpenSqliteLedgerOptions {
   readonly now: () => Instant;
   readonly logger?: Logger | undefined;
   readonly newLedgerId?: (() => string) | undefined;
-  /** How much disk is set aside for a full one; a multiple of 8. */
+  /** How much disk is set aside for a full one; a multiple of 64. */
   readonly reserveBytes?: number | undefined;
   /** Told the number of works of each commit. */
   readonly onCommit?: ((works: number) => void) | undefined;
@@ -79,7 +79,7 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: Owne
     } catch (error) {
       opened?.close();
       const failure = ledgerErrorOf(error, `open the ledger in ${stateDir}`);
-      if (failure.fault !== 'no_space' || !reserve.give()) throw failure;
+      if (failure.fault !== 'no_space' || !reserve.giveForOpening()) throw failure;
     }
   }
 }

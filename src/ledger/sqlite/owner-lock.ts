@@ -28,7 +28,8 @@ export function lockStateDirectory(stateDir: string, startedAt: Instant): OwnerL
   preparePrivateFile(lockPath);
   const lock = openDatabase({ path: lockPath, busyMs: 0 });
   try {
-    lock.script('BEGIN EXCLUSIVE');
+    // Without a journal, for which a full disk has no room; nothing is ever written to this file.
+    lock.script('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     writeOwner(ownerPath, { pid: process.pid, host: hostname(), startedAt });
   } catch (error) {
     lock.close();

@@ -43,10 +43,13 @@ const MAGIC = 'LKSUMS01';
 /** The tally, which a power cut must not tear: a disk writes a sector of 512 bytes whole or not at all. */
 const HEADER_BYTES = 512;
 const TALLY_BYTES = 256;
+const WRITTEN_BYTES = TALLY_BYTES + 4;
 /** Of each page its settled and its latest sum, 4 bytes each. */
 const ENTRY_BYTES = 8;
 /** Pages read at a time. */
 const CHUNK_PAGES = 256;
+/** Entries that lie within so many of each other are written at once. */
+const CLOSE_PAGES = 512;
 /** 65,536 entries are 256 MiB of ledger; room is doubled as it is needed. */
 const FIRST_ROOM = 1024;
 
@@ -140,13 +143,15 @@ function pageSums(path: string, sums: Sums, known: Tally): PageSums {
       }
     },
     save(next) {
-      const entry = Buffer.alloc(ENTRY_BYTES);
-      for (const page of unsaved) {
-        entry.writeUInt32LE(sums.settled[page] ?? 0, 0);
-        entry.writeUInt32LE(sums.latest[page] ?? 0, 4);
-        writeWhole(descriptor, entry, HEADER_BYTES + (page - 1) * ENTRY_BYTES);
-        unsaved.delete(page);
+      const pages = [...unsaved].toSorted((one, other) => one - other);
+      for (let from = 0; from < pages.length; ) {
+        let to = from;
+        // One write for what lies close together: a write costs more than the bytes between.
+        while (to + 1 < pages.length && (pages[to + 1] ?? 0) - (pages[to] ?? 0) <= CLOSE_PAGES) to += 1;
+        writeEntries(descriptor, sums, pages[from] ?? 1, pages[to] ?? 1);
+        from = to + 1;
       }
+      unsaved.clear();
       // After the sums that it promises.
       writeWhole(descriptor, tallyBytes(next, sums.pages), 0);
       tally = next;
@@ -199,7 +204,7 @@ function* pagesOf(path: string): Generator<readonly [number, number]> {
 }
 
 function tallyBytes({ commits, ledgerId }: Tally, pages: number): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES);
+  const bytes = Buffer.alloc(WRITTEN_BYTES);
   bytes.write(MAGIC, 0, 'latin1');
   bytes.writeBigUInt64LE(BigInt(commits), 8);
   bytes.writeUInt32LE(pages, 16);
@@ -211,7 +216,7 @@ function tallyBytes({ commits, ledgerId }: Tally, pages: number): Buffer {
 }
 
 function readTally(bytes: Buffer, path: string): Tally & { readonly pages: number } {
-  if (bytes.length < HEADER_BYTES) throw unreadable(path, 'it is cut short');
+  if (bytes.length < WRITTEN_BYTES) throw unreadable(path, 'it is cut short');
   if (bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) throw unreadable(path, 'it does not begin as one');
   if (bytes.readUInt32LE(TALLY_BYTES) !== crc32(bytes.subarray(0, TALLY_BYTES))) throw unreadable(path, 'its own sum is wrong');
   return {
@@ -219,6 +224,15 @@ function readTally(bytes: Buffer, path: string): Tally & { readonly pages: numbe
     pages: bytes.readUInt32LE(16),
     ledgerId: bytes.toString('utf8', 24, 24 + bytes.readUInt16LE(20)),
   };
+}
+
+function writeEntries(descriptor: number, { settled, latest }: Sums, first: number, last: number): void {
+  const bytes = Buffer.alloc((last - first + 1) * ENTRY_BYTES);
+  for (let page = first; page <= last; page += 1) {
+    bytes.writeUInt32LE(settled[page] ?? 0, (page - first) * ENTRY_BYTES);
+    bytes.writeUInt32LE(latest[page] ?? 0, (page - first) * ENTRY_BYTES + 4);
+  }
+  writeWhole(descriptor, bytes, HEADER_BYTES + (first - 1) * ENTRY_BYTES);
 }
 
 function writeWhole(descriptor: number, bytes: Buffer, position: number): void {

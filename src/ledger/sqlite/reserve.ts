@@ -6,8 +6,10 @@ import { preparePrivateFile } from './state-directory.ts';
 
 /** Disk space that is set aside, so that endings can still be written when the disk is full. */
 export interface Reserve {
-  /** Gives some of it back to the disk; false where nothing is left. */
+  /** Gives some of it back to the disk; false where nothing is left but what an opening needs. */
   give(): boolean;
+  /** The same for an opening, which may take all of it. */
+  giveForOpening(): boolean;
   /** How much is left; makes the reserve whole again first, where the disk has room again. */
   space(): Space;
   close(): void;
@@ -18,7 +20,9 @@ export interface Reserve {
  * another program that fills the disk does not get all of it at once.
  */
 export const RESERVE_BYTES = 8 * 1024 * 1024;
-const PORTIONS = 8;
+const PORTIONS = 64;
+/** Portions that are kept for the next start: to open a log takes about a hundred KiB. */
+const FOR_OPENING = 4;
 
 /** Opens the reserve and makes it whole where it can; a disk that is too full for it is no reason not to start. */
 export function openReserve({ path, bytes, logger }: { path: string; bytes: number; logger: Logger | undefined }): Reserve {
@@ -66,14 +70,17 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
     logger?.info({ event: 'ledger.space-back' }, 'the disk of the state directory has space again; grants are accepted again');
   }
 
+  function giveDownTo(least: number): boolean {
+    sayLow();
+    if (left <= least) return false;
+    left = Math.max(0, left - bytes / PORTIONS);
+    ftruncateSync(descriptor, left);
+    return true;
+  }
+
   return {
-    give() {
-      sayLow();
-      if (left === 0) return false;
-      left = Math.max(0, left - bytes / PORTIONS);
-      ftruncateSync(descriptor, left);
-      return true;
-    },
+    give: () => giveDownTo((FOR_OPENING * bytes) / PORTIONS),
+    giveForOpening: () => giveDownTo(0),
     space() {
       refill();
       if (left === bytes) return 'ok';

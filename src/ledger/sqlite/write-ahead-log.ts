@@ -8,6 +8,8 @@ export const PAGE_BYTES = 4096;
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
+/** Read at a time: most commits are shorter. */
+const CHUNK_FRAMES = 16;
 /** The last bit says in which byte order the words are summed (https://sqlite.org/fileformat2.html#walformat). */
 const MAGIC = 0x377f0682;
 
@@ -17,6 +19,7 @@ export interface WriteAheadLog {
   committed(): ReadonlyMap<number, number>;
   /** How long the part is that was read. */
   bytes(): number;
+  close(): void;
 }
 
 interface Place {
@@ -31,20 +34,25 @@ type Sum = readonly [number, number];
 /** The log of a database beside it; a missing or empty file is a log without transactions. */
 export function writeAheadLog(path: string): WriteAheadLog {
   let place: Place | null = null;
+  // Never a part of the pool that small buffers share, which begins anywhere.
+  const chunk = Buffer.alloc(CHUNK_FRAMES * FRAME_BYTES);
+  let descriptor: number | null = null;
   return {
     bytes: () => place?.offset ?? 0,
     committed() {
-      const descriptor = openIfThere(path);
-      if (descriptor === null) {
-        place = null;
-        return new Map();
+      descriptor ??= openIfThere(path);
+      if (descriptor === null) return new Map();
+      if (place !== null) {
+        const more = readOn(descriptor, place, chunk);
+        if (more.size > 0) return more;
       }
-      try {
-        place = placeIn(descriptor, place);
-        return place === null ? new Map() : readOn(descriptor, place);
-      } finally {
-        closeSync(descriptor);
-      }
+      place = placeIn(descriptor, place);
+      return place === null ? new Map() : readOn(descriptor, place, chunk);
+    },
+    close() {
+      if (descriptor !== null) closeSync(descriptor);
+      descriptor = null;
+      place = null;
     },
   };
 }
@@ -67,28 +75,31 @@ function placeIn(descriptor: number, known: Place | null): Place | null {
   return { header, offset: HEADER_BYTES, sum };
 }
 
-function readOn(descriptor: number, place: Place): ReadonlyMap<number, number> {
+function readOn(descriptor: number, place: Place, chunk: Buffer): ReadonlyMap<number, number> {
   const pages = new Map<number, number>();
   const transaction = new Map<number, number>();
-  const frame = Buffer.alloc(FRAME_BYTES);
+  const bigEndian = isBigEndian(place.header);
   let { offset, sum } = place;
   // Ends at the first frame that is not whole, at the latest at the end of the file.
-  while (readSync(descriptor, frame, 0, FRAME_BYTES, offset) === FRAME_BYTES) {
-    // The salts tell this round of the log from what an earlier, longer one left behind it.
-    if (frame.compare(place.header, 16, 24, 8, 16) !== 0) break;
-    const bigEndian = isBigEndian(place.header);
-    sum = summed(summed(sum, frame.subarray(0, 8), bigEndian), frame.subarray(FRAME_HEADER_BYTES), bigEndian);
-    if (!isSum(frame, 16, sum)) break;
-    offset += FRAME_BYTES;
-    transaction.set(frame.readUInt32BE(0), crc32(frame.subarray(FRAME_HEADER_BYTES)));
-    // The last frame of a transaction carries the size of the database after it, all others 0.
-    if (frame.readUInt32BE(4) === 0) continue;
-    for (const [page, pageSum] of transaction) pages.set(page, pageSum);
-    transaction.clear();
-    place.offset = offset;
-    place.sum = sum;
+  for (;;) {
+    const frames = Math.floor(readSync(descriptor, chunk, 0, chunk.length, offset) / FRAME_BYTES);
+    for (let at = 0; at < frames * FRAME_BYTES; at += FRAME_BYTES) {
+      const frame = chunk.subarray(at, at + FRAME_BYTES);
+      // The salts tell this round of the log from what an earlier, longer one left behind it.
+      if (frame.compare(place.header, 16, 24, 8, 16) !== 0) return pages;
+      sum = summed(summed(sum, frame.subarray(0, 8), bigEndian), frame.subarray(FRAME_HEADER_BYTES), bigEndian);
+      if (!isSum(frame, 16, sum)) return pages;
+      offset += FRAME_BYTES;
+      transaction.set(frame.readUInt32BE(0), crc32(frame.subarray(FRAME_HEADER_BYTES)));
+      // The last frame of a transaction carries the size of the database after it, all others 0.
+      if (frame.readUInt32BE(4) === 0) continue;
+      for (const [page, pageSum] of transaction) pages.set(page, pageSum);
+      transaction.clear();
+      place.offset = offset;
+      place.sum = sum;
+    }
+    if (frames < CHUNK_FRAMES) return pages;
   }
-  return pages;
 }
 
 function isBigEndian(header: Buffer): boolean {
@@ -99,13 +110,23 @@ function isSum(bytes: Buffer, at: number, [first, second]: Sum): boolean {
   return bytes.readUInt32BE(at) === first && bytes.readUInt32BE(at + 4) === second;
 }
 
+/** The bytes begin at a multiple of 4 in their memory, and are a multiple of 8 long. */
 function summed([first, second]: Sum, bytes: Buffer, bigEndian: boolean): Sum {
-  let [one, other] = [first, second];
-  for (let at = 0; at < bytes.length; at += 8) {
-    one = (one + (bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at)) + other) >>> 0;
-    other = (other + (bigEndian ? bytes.readUInt32BE(at + 4) : bytes.readUInt32LE(at + 4)) + one) >>> 0;
+  const own = bigEndian ? swapped(bytes) : bytes;
+  // Some hundred thousand words a second are summed under load: read as words, that is many times faster than byte by byte.
+  const words = new Int32Array(own.buffer, own.byteOffset, own.length / 4);
+  let [one, other] = [first | 0, second | 0];
+  for (let at = 0; at < words.length; at += 2) {
+    one = (one + (words[at] ?? 0) + other) | 0;
+    other = (other + (words[at + 1] ?? 0) + one) | 0;
   }
-  return [one, other];
+  return [one >>> 0, other >>> 0];
+}
+
+function swapped(bytes: Buffer): Buffer {
+  const copy = Buffer.alloc(bytes.length);
+  bytes.copy(copy);
+  return copy.swap32();
 }
 
 function openIfThere(path: string): number | null {
