@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { checkHistories } from '../support/history-report.ts';
+import { checkHistories, givenOrRandom } from '../support/history-report.ts';
 import { atScale } from '../support/scale.ts';
 
 /** What the proof asks for, in parts of which each begins with a seed of its own. */
@@ -11,31 +11,27 @@ const PART = 10_000;
 /** The sample shares the machine with another test file. */
 const THREADS = atScale({ sample: 1, full: availableParallelism() });
 
-const { TEST_SEED, TEST_PATH } = process.env;
-
-test(
-  'whatever happens, on every server, nothing leaks, nothing is stolen, everything is told once',
-  { timeout: atScale({ sample: 1_200_000, full: 14_400_000 }) },
-  async (t) => {
-    if (TEST_SEED !== undefined && TEST_PATH !== undefined) {
-      const failure = await checkHistories({ runs: 1, seed: Number(TEST_SEED), path: TEST_PATH });
+test('whatever happens, on every server, nothing leaks, nothing is stolen, everything is told once', {
+  timeout: atScale({ sample: 1_200_000, full: 14_400_000 }),
+}, async (t) => {
+  const { seed, path } = givenOrRandom();
+  if (path !== undefined) {
+    const failure = await checkHistories({ runs: 1, seed, path });
+    if (failure !== null) throw new Error(failure);
+    return;
+  }
+  const parts = Array.from({ length: RUNS / PART }, (_, part) => seed + part);
+  let ran = 0;
+  const thread = async (): Promise<void> => {
+    for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
+      const failure = await inThread({ runs: PART, seed: next });
       if (failure !== null) throw new Error(failure);
-      return;
+      ran += PART;
     }
-    const seed = TEST_SEED === undefined ? Math.trunc(Math.random() * 2 ** 30) : Number(TEST_SEED);
-    const parts = Array.from({ length: RUNS / PART }, (_, part) => seed + part);
-    let ran = 0;
-    const thread = async (): Promise<void> => {
-      for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
-        const failure = await inThread({ runs: PART, seed: next });
-        if (failure !== null) throw new Error(failure);
-        ran += PART;
-      }
-    };
-    await Promise.all(Array.from({ length: THREADS }, thread));
-    t.diagnostic(`${ran} histories, seeds ${seed} to ${seed + RUNS / PART - 1}`);
-  },
-);
+  };
+  await Promise.all(Array.from({ length: THREADS }, thread));
+  t.diagnostic(`${ran} histories, seeds ${seed} to ${seed + RUNS / PART - 1}`);
+});
 
 /** A part has a thread to itself, whose memory goes with it. */
 async function inThread(part: { runs: number; seed: number }): Promise<string | null> {

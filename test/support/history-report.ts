@@ -19,10 +19,17 @@ export async function checkHistories({
   const [history] = found.counterexample ?? [];
   const why = found.errorInstance instanceof Error ? found.errorInstance.message : String(found.errorInstance);
   return [
-    `${why}`,
+    why,
     `again: TEST_SEED=${found.seed} TEST_PATH=${found.counterexamplePath}`,
     history === undefined ? 'no history' : written(history),
   ].join('\n');
+}
+
+/** The seed of a run and, for one history of it, the path: those of the environment, or a seed by chance. */
+export function givenOrRandom(): { readonly seed: number; readonly path?: string } {
+  const { TEST_SEED: seed, TEST_PATH: path } = process.env;
+  if (seed === undefined) return { seed: Math.trunc(Math.random() * 2 ** 30) };
+  return { seed: Number(seed), ...(path === undefined ? {} : { path }) };
 }
 
 /** A history as it is written into the list of those that were found. */

@@ -42,8 +42,8 @@ export type Step =
   | { readonly do: 'rename' | 're-create' | 'delete' | 'move'; readonly user: number }
   | { readonly do: 'rename group' | 're-create group' | 'delete group' | 'move group'; readonly group: number }
   | { readonly do: 'crash' }
-  /** It dies when it passes that place, and again while it starts where `then` says so. */
-  | { readonly do: 'crash at'; readonly point: FailPoint; readonly then?: FailPoint }
+  /** It dies when it passes that place, and again while it starts where `next` says so. */
+  | { readonly do: 'crash at'; readonly point: FailPoint; readonly next?: FailPoint }
   | { readonly do: 'link'; readonly up: boolean }
   | { readonly do: 'ledger'; readonly method: keyof Ledger }
   | { readonly do: 'disk'; readonly full: boolean }
@@ -158,7 +158,7 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   {
     weight: 6,
     arbitrary: fc.record(
-      { do: fc.constant('crash at'), point: fc.constantFrom(...POINTS), then: fc.constantFrom(...POINTS) },
+      { do: fc.constant('crash at'), point: fc.constantFrom(...POINTS), next: fc.constantFrom(...POINTS) },
       { requiredKeys: ['do', 'point'] },
     ),
   },

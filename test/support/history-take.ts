@@ -69,7 +69,7 @@ export async function take(world: World, step: Step): Promise<void> {
       return undefined;
     case 'crash at':
       world.isCrashing = true;
-      world.dyingAgain = step.then ?? null;
+      world.dyingAgain = step.next ?? null;
       rig.crashAt(step.point);
       return undefined;
     case 'link':
