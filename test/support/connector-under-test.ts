@@ -1,9 +1,11 @@
 /**
  * The connector as `main.ts` runs it, with the parameters that only tests pass: a place at which the process kills
- * itself, and shorter waits. `TEST_KILL_AT` is `point` or `point:n` for the n-th passing. With `TEST_TURNS` the process tells,
+ * itself, and shorter waits. `TEST_KILL_AT` is `point` or `point:n` for the n-th passing; a file that `TEST_KILL_FILE` names
+ * may say the same while the process runs. With `TEST_TURNS` the process tells,
  * at each SIGUSR2, the longest turn of its event loop since the last.
  */
 
+import { existsSync, readFileSync } from 'node:fs';
 import type { FailPoint } from '../../src/access/fail-point.ts';
 import { FAIL_POINTS } from '../../src/access/fail-point.ts';
 import { run } from '../../src/cli/run.ts';
@@ -20,6 +22,18 @@ function killAt(point: FailPoint): void {
   if (left === 0) process.kill(process.pid, 'SIGKILL');
 }
 
+const killFile = process.env['TEST_KILL_FILE'];
+let toldLeft: number | null = null;
+
+/** Counts from the first passing after the file was written. */
+function killWhereTold(point: FailPoint): void {
+  if (killFile === undefined || !existsSync(killFile)) return;
+  const [told, passing = '1'] = readFileSync(killFile, 'utf8').split(':');
+  if (point !== told) return;
+  toldLeft = (toldLeft ?? Number(passing)) - 1;
+  if (toldLeft === 0) process.kill(process.pid, 'SIGKILL');
+}
+
 if (process.env['TEST_TURNS'] !== undefined) tellLongestTurn();
 
 const [baseMs, capMs] = (process.env['TEST_LINK_BACKOFF_MS'] ?? '').split(':').map(Number);
@@ -33,6 +47,7 @@ const lateWriteMs = process.env['TEST_LATE_WRITE_MS'];
 process.exitCode = await run({
   failPoints: (point) => {
     killAt(point);
+    killWhereTold(point);
     stopAt(point);
   },
   ...(baseMs === undefined || capMs === undefined ? {} : { linkBackoff: { baseMs, capMs } }),

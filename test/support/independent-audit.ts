@@ -35,7 +35,11 @@ function judgeLife({ state, membership }: LedgerGrant, records: readonly LedgerA
   if (state === 'active' && of('grant.ending').length > 0) findings.push('active after grant.ending');
   if (state === 'ended' && of('grant.ending').length === 0) findings.push('no grant.ending');
   if (state === 'failed' && of('grant.failed').length + of('job.failed').length === 0) findings.push('no word of its failure');
-  const order = ['grant.pending', 'grant.activated', 'grant.ending', 'grant.ended'].flatMap((kind) => of(kind).slice(-1));
+  const order = [
+    // The first: a job that joins a grant that still waits is noted as pending too.
+    ...of('grant.pending').slice(0, 1),
+    ...['grant.activated', 'grant.ending', 'grant.ended'].flatMap((kind) => of(kind).slice(-1)),
+  ];
   // A revoke of a grant that is not written yet is noted before the grant is active.
   const activated = of('grant.activated')[0];
   const steps = order.filter(({ kind }) => kind !== 'grant.ending' || activated?.facts['cancelled'] !== true);
