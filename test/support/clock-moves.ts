@@ -129,7 +129,7 @@ export async function moveWhileRunning(s: System, { clock, move }: { clock: Step
   }
   // Watched all at once: what is awaited later is not measured later.
   await Promise.all([
-    refusedOrRevoked(s, { clock, trusted: backMs <= TOLERANCE_MS, held }),
+    refusedOrRevoked(s, { clock, trusted: backMs <= TOLERANCE_MS, held, forwardMs }),
     ...[brink, active].map(async (one) => endedInTime(one, await one.gone(), { forwardMs, freeAtMs })),
     endedMidway(s, midway, { forwardMs, freeAtMs }),
     endedWhenShown(overdue, admin),
@@ -149,9 +149,14 @@ async function endedWhenShown(overdue: Timed, admin: DirectoryAdmin): Promise<vo
 /** Whatever the clock is worth, a grant is taken away when that is asked for. */
 async function refusedOrRevoked(
   s: System,
-  { clock, trusted, held }: { clock: SteppedClock; trusted: boolean; held: Timed },
+  { clock, trusted, held, forwardMs }: { clock: SteppedClock; trusted: boolean; held: Timed; forwardMs: number },
 ): Promise<void> {
   await trustIs(s, { clock, trusted });
+  if (forwardMs >= held.durationMs) {
+    await held.gone();
+    assert.equal(await answer(s, (await s.revoke(held.grantId)).jobId), 'already_ended');
+    return;
+  }
   const revoke = await s.revoke(held.grantId);
   assert.equal(await answer(s, revoke.jobId), 'revoked');
   await held.gone('revoked');
