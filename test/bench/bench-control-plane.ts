@@ -79,7 +79,7 @@ export async function benchControlPlane() {
       return atMs;
     },
     /** Resolves when it holds, which is asked after every frame; rejects after `withinMs`. */
-    async until(what: string, holds: () => boolean, withinMs = 120_000): Promise<void> {
+    async until(what: string, holds: () => boolean, withinMs = 300_000): Promise<void> {
       if (holds()) return;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const watch = (): void => {

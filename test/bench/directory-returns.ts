@@ -66,11 +66,11 @@ async function returned(
   await using proxy = await startTcpProxy(Number(new URL(ldap.ldapsUrl).port));
   await ldap.kill('SIGTERM');
   await site.startConnector({ stateDir, env: { LDAP_URL: `ldaps://127.0.0.1:${proxy.port}` }, awaitsDirectory: false });
-  await controlPlane.until('each ending was tried and is overdue', () => ids.every((id) => controlPlane.overdue.has(id)));
+  await controlPlane.until('each ending was tried and is overdue', () => controlPlane.overdue.size >= ids.length);
   const before = proxy.accepted();
   await ldap.start();
   const backMs = nowMs();
-  await controlPlane.until('every ending is done', () => ids.every((id) => controlPlane.ended.has(id)));
+  await controlPlane.until('every ending is done', () => controlPlane.ended.size >= ids.length);
   const toldMs = ids.map((id) => (controlPlane.ended.get(id)?.atMs ?? NaN) - backMs);
   const connections = proxy.accepted() - before;
   await site.stopConnector();
