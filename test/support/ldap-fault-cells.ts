@@ -97,23 +97,22 @@ export function endsConnection({ fault }: Cell): boolean {
 
 export function strikeOf(cell: Cell, target: Target): Strike {
   const { phase, fault } = cell;
-  return { place: placeOf(phase, target), ...faultOf(fault) };
+  return { place: placeOf(phase, target), ...FAULT_OF[fault] };
 }
 
-function faultOf(fault: FaultName): { fault: Fault; delayMs?: number } {
-  switch (fault) {
-    case 'short delay':
-      return { fault: 'delay', delayMs: SHORT_MS };
-    case 'long delay':
-      return { fault: 'delay', delayMs: LONG_MS };
-    case 'late':
-      return { fault, delayMs: LATE_MS };
-    case 'refuse':
-      return { fault, delayMs: SHORT_MS };
-    default:
-      return { fault };
-  }
-}
+const FAULT_OF: Readonly<Record<FaultName, { fault: Fault; delayMs?: number }>> = {
+  drop: { fault: 'drop' },
+  'short delay': { fault: 'delay', delayMs: SHORT_MS },
+  'long delay': { fault: 'delay', delayMs: LONG_MS },
+  'truncate-silence': { fault: 'truncate-silence' },
+  'truncate-close': { fault: 'truncate-close' },
+  reset: { fault: 'reset' },
+  'half-close': { fault: 'half-close' },
+  corrupt: { fault: 'corrupt' },
+  duplicate: { fault: 'duplicate' },
+  refuse: { fault: 'refuse', delayMs: SHORT_MS },
+  late: { fault: 'late', delayMs: LATE_MS },
+};
 
 function placeOf(phase: Phase, target: Target): Strike['place'] {
   const is = (tag: number) => (request: Buffer) => envelopeOf(request).tag === tag;

@@ -213,15 +213,16 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
   // Replaced where nobody listened for a while.
   let listener = address.listener;
 
+  async function listenAgain(): Promise<void> {
+    listener = (await listen(createListener(accept), address.port)).listener;
+  }
+
   function refuse(delayMs: number): Struck {
     const back = Promise.withResolvers<void>();
     listener.close();
     cut();
     afterwards(delayMs, () => {
-      void listen(createListener(accept), address.port).then((again) => {
-        listener = again.listener;
-        back.resolve();
-      }, back.reject);
+      back.resolve(listenAgain());
     });
     return { met: Promise.resolve(), heldMs: back.promise.then(() => 0), arrived: back.promise };
   }
@@ -230,7 +231,7 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
     for (const { raw } of open) raw.resetAndDestroy();
   }
 
-  function strike(one: Strike): Struck {
+  function armStrike(one: Strike): Struck {
     if (one.fault === 'refuse') return refuse(one.delayMs ?? 0);
     const armed = arm(one);
     waiting = [...waiting, armed];
@@ -244,14 +245,14 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
     modifies: () => seen.modifies,
     accepted: () => seen.accepted,
     mostOpen: () => seen.mostOpen,
-    strike,
+    strike: armStrike,
     calm() {
       waiting = [];
     },
     cut,
     spoil(fate) {
       const { at, fault } = STRIKE_OF[fate];
-      spoilt = strike({ place: { at, of: (request) => envelopeOf(request).tag === REQUEST.modify }, fault });
+      spoilt = armStrike({ place: { at, of: (request) => envelopeOf(request).tag === REQUEST.modify }, fault });
     },
     spoilt: async () => spoilt?.met,
     async [Symbol.asyncDispose]() {
