@@ -128,6 +128,11 @@ export function claims({
     if (grant.cause === 'expired' && grant.expiresAt > at) wrong(`${grant.grantId} ended ${grant.expiresAt - at} ms too early`);
   }
 
+  /** Where the disk is full, its reserve is for what was begun and for what ends. */
+  function beginningNew(...[{ grantId }]: Args<'savePending'>): void {
+    if (disk.room() !== 'ok' && !running().ledger.peek().grants.has(grantId)) wrong(`${grantId} was begun without room`);
+  }
+
   function consequences({ audit, at }: Consequence): void {
     if (audit.some((record) => record.at > at)) wrong('an audit record is of the future');
   }
@@ -141,6 +146,7 @@ export function claims({
       const { period } = (args as Args<'openIntent'>)[1];
       if (period !== null) standing(period);
     }
+    if (method === 'savePending') beginningNew(...(args as Args<'savePending'>));
     if (method === 'tell') consequences((args as Args<'tell'>)[0]);
   }
 

@@ -1,4 +1,4 @@
-import { type Ledger, LedgerError } from '../../src/ledger/ledger.ts';
+import { type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
 
 /** The disk under the ledger of a history: it can be full, and a single call can fail. */
 export interface FailingDisk {
@@ -6,7 +6,8 @@ export interface FailingDisk {
   under(ledger: Ledger, seen: (method: keyof Ledger, args: readonly unknown[]) => void): Ledger;
   /** The next call of the method rejects and changes nothing. */
   failNext(method: keyof Ledger): void;
-  isFull(full: boolean): void;
+  has(room: Space | 'none'): void;
+  room(): Space | 'none';
   mend(): void;
 }
 
@@ -31,12 +32,12 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
 
 export function failingDisk(onTrouble: () => void): FailingDisk {
   const planned = new Map<string, number>();
-  let full = false;
+  let room: Space | 'none' = 'ok';
 
   function refuses(method: keyof Ledger): boolean {
     const left = planned.get(method) ?? 0;
     if (left > 0) planned.set(method, left - 1);
-    return left > 0 || (full && !READS.has(method));
+    return left > 0 || (room === 'none' && !READS.has(method));
   }
 
   return {
@@ -51,19 +52,20 @@ export function failingDisk(onTrouble: () => void): FailingDisk {
             return Promise.reject(new LedgerError('no_space', 'the disk is full'));
           }
           seen(method, args);
-          return call(...args);
+          return method === 'space' && room !== 'ok' ? Promise.resolve(room === 'none' ? 'endings_only' : room) : call(...args);
         };
       }
       return watched as unknown as Ledger;
     },
+    room: () => room,
     failNext: (method) => void planned.set(method, (planned.get(method) ?? 0) + 1),
-    isFull(now) {
-      full = now;
+    has(now) {
+      room = now;
       onTrouble();
     },
     mend() {
       planned.clear();
-      full = false;
+      room = 'ok';
     },
   };
 }

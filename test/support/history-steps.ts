@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { FAIL_POINTS, type FailPoint } from '../../src/access/fail-point.ts';
-import type { Ledger } from '../../src/ledger/ledger.ts';
+import type { Ledger, Space } from '../../src/ledger/ledger.ts';
 import type { LostAnswer } from './fake-directory.ts';
 import { PERSONALITIES, type ServerName } from './fake-servers.ts';
 
@@ -46,7 +46,8 @@ export type Step =
   | { readonly do: 'crash at'; readonly point: FailPoint; readonly next?: FailPoint }
   | { readonly do: 'link'; readonly up: boolean }
   | { readonly do: 'ledger'; readonly method: keyof Ledger }
-  | { readonly do: 'disk'; readonly full: boolean }
+  /** How much can be written: a reserve that is for what was begun, one for endings, or nothing at all. */
+  | { readonly do: 'disk'; readonly room: Space | 'none' }
   | { readonly do: 'backup' | 'restore' };
 
 /** The last user is in every group from the beginning. */
@@ -164,7 +165,7 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('link'), up: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('ledger'), method: fc.constantFrom(...FAILING) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('disk'), full: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('disk'), room: fc.constantFrom('ok', 'low', 'endings_only', 'none') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('backup', 'restore') }) },
 );
 

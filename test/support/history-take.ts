@@ -78,7 +78,7 @@ export async function take(world: World, step: Step): Promise<void> {
     case 'ledger':
       return disk.failNext(step.method);
     case 'disk':
-      return disk.isFull(step.full);
+      return disk.has(step.room);
     case 'backup':
       world.backup = rig.backup();
       return undefined;
