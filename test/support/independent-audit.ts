@@ -59,11 +59,13 @@ function judgeJob({ result }: LedgerJob, records: readonly LedgerAudit[]): strin
   const findings: string[] = [];
   const accepted = records.filter(({ kind }) => kind === 'job.accepted' || kind === 'job.refused');
   if (accepted.length !== 1) findings.push(`accepted ${accepted.length} times`);
-  const settled = records.filter(({ kind }) => kind === 'job.succeeded' || kind === 'job.failed');
+  const settled = records.filter(({ kind }) => ['job.succeeded', 'job.failed', 'revoke.remembered'].includes(kind));
   if (result === null) return [...findings, ...(settled.length > 0 ? ['settled, but it has no result'] : [])];
   if (settled.length !== 1 && result !== 'invalid_job') findings.push(`settled ${settled.length} times`);
-  const said = settled[0]?.facts;
-  if (said !== undefined && said['outcome'] !== result && said['code'] !== result)
+  // A revoke that came before its grant is settled by being remembered.
+  const said: { readonly outcome?: unknown; readonly code?: unknown } | undefined =
+    settled[0]?.kind === 'revoke.remembered' ? { outcome: 'already_absent' } : settled[0]?.facts;
+  if (said !== undefined && said.outcome !== result && said.code !== result)
     findings.push(`settled as ${JSON.stringify(said)}, but its result is ${result}`);
   const first = accepted[0];
   if (first !== undefined && settled.some(({ id }) => id < first.id)) findings.push('settled before it was accepted');
