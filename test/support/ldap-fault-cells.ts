@@ -90,9 +90,9 @@ export function isUnspecific(cell: Cell): boolean {
   return isWhileConnecting(cell) || cell.phase === 'idle' || cell.phase === 'look';
 }
 
-/** False where the connection outlives the fault. */
+/** False where the connection may outlive the fault: an entry that comes twice, for one, is only one entry too many. */
 export function endsConnection({ fault }: Cell): boolean {
-  return fault !== 'short delay';
+  return fault !== 'short delay' && fault !== 'duplicate';
 }
 
 export function strikeOf(cell: Cell, target: Target): Strike {
