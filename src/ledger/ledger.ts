@@ -54,6 +54,20 @@ export interface PairState {
   readonly placeholder: Placeholder | null;
 }
 
+/** An ending grant with everything that an attempt to end it needs to know. */
+export interface EndingState {
+  readonly grant: EndingGrant;
+  /** Open jobs attached to it, in order of receipt. */
+  readonly jobs: readonly StoredJob[];
+  readonly pair: PairState;
+}
+
+/** The ending of one grant, and what is written with it. */
+export interface EndingToBegin {
+  readonly grant: EndingGrant;
+  readonly consequence: Consequence;
+}
+
 /** A change of what we placed in a group: the value that stands there now, or null where it has left. */
 export interface PlaceholderChange {
   readonly groupId: EntryId;
@@ -146,6 +160,13 @@ export interface Ledger {
     consequence: Consequence,
   ): Promise<void>;
   beginEnding(grant: EndingGrant, attach: readonly JobId[], consequence: Consequence): Promise<void>;
+  /**
+   * The same for many that are due. One that is no longer active, or has another end than it is given here, is left as it is
+   * and its consequence unwritten. Returns the ids of those that have begun to end.
+   */
+  beginEndings(endings: readonly EndingToBegin[]): Promise<readonly GrantId[]>;
+  /** Null where the grant is not ending. */
+  endingState(grantId: GrantId): Promise<EndingState | null>;
   /** The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too. */
   end(
     change: { readonly grant: EndedGrant; readonly period: Period | null; readonly placeholder: PlaceholderChange | null },

@@ -68,16 +68,15 @@ function identityRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.identity(), identity);
   });
 
-  test('calls take effect in the order in which they were made', async (t) => {
+  test('changes take effect in the order in which they were asked for', async (t) => {
     const { ledger } = await open(t);
-    const [, found, , attempts] = await Promise.all([
+    await Promise.all([
       ledger.storeJob(sampleJob('a'), quietly()),
-      ledger.job(jobIdOf('a')),
       ledger.countAttempts([jobIdOf('a'), jobIdOf('unknown')]),
-      ledger.job(jobIdOf('a')),
+      ledger.storeJob(sampleJob('b'), quietly()),
     ]);
-    assert.equal(found?.attempts, 0);
-    assert.equal(attempts?.attempts, 1);
+    assert.equal((await ledger.job(jobIdOf('a')))?.attempts, 1);
+    assert.equal((await ledger.job(jobIdOf('b')))?.attempts, 0);
   });
 
   test('a call that fails leaves nothing behind and does not spoil its neighbours', async (t) => {
@@ -408,6 +407,59 @@ function grantRules(open: OpenLedger): void {
     await ledger.beginEnding(endingGrant('early'), [], quietly());
     assert.deepEqual(await due(1), [grantIdOf('middle')]);
     assert.equal(await ledger.nextExpiry(), seconds(20));
+  });
+
+  test('many endings begin at once, but for those that have changed since', async (t) => {
+    const { ledger, auditRecords } = await open(t);
+    for (const name of ['due', 'unknown standing', 'longer', 'revoked']) {
+      const pair = samplePair(name.length, 1);
+      const standing = name === 'unknown standing' ? ('unknown' as const) : false;
+      const grant = activeGrant(name, { pair, standing, ...(name === 'longer' ? { expiresAt: seconds(90) } : {}) });
+      await ledger.activate({ grant, period: samplePeriod({ pair, standing }), intentId: null, placeholder: null }, quietly());
+    }
+    const revoked = { ...endingGrant('revoked', samplePair(7, 1)), cause: 'revoked' as const, since: seconds(50) };
+    await ledger.beginEnding(revoked, [], quietly());
+    await ledger.savePending(pendingGrant('pending'), [], quietly());
+    const { nextSeq } = await ledger.identity();
+    const before = (await auditRecords()).length;
+    const begun = await ledger.beginEndings(
+      ['due', 'unknown standing', 'longer', 'revoked', 'pending', 'never seen'].map((name) => ({
+        grant: endingGrant(name, samplePair(name.length, 1)),
+        consequence: quietly({
+          at: seconds(60),
+          events: [{ kind: 'ledger.replaced', previousLedgerId: name }],
+          audit: [sampleAudit('grant.ending')],
+        }),
+      })),
+    );
+    assert.deepEqual(begun, [grantIdOf('due'), grantIdOf('unknown standing')]);
+    assert.deepEqual((await ledger.known(grantIdOf('due'))).grant, endingGrant('due', samplePair(3, 1)));
+    const { grant: unknown } = await ledger.known(grantIdOf('unknown standing'));
+    assert.deepEqual(unknown, { ...endingGrant('unknown standing', samplePair(16, 1)), standing: 'unknown' });
+    assert.deepEqual((await ledger.known(grantIdOf('revoked'))).grant, revoked);
+    assert.equal((await ledger.known(grantIdOf('longer'))).grant?.state, 'active');
+    assert.equal((await ledger.known(grantIdOf('pending'))).grant?.state, 'pending');
+    assert.equal((await ledger.identity()).nextSeq, nextSeq + 2);
+    assert.equal((await auditRecords()).length, before + 2);
+    assert.deepEqual(await ledger.beginEndings([]), []);
+  });
+
+  test('what an ending needs is read at once, and nothing of a grant that is not ending', async (t) => {
+    const { ledger } = await open(t);
+    const grant = activeGrant('a');
+    await ledger.activate({ grant, period: samplePeriod(), intentId: null, placeholder: null }, quietly());
+    assert.equal(await ledger.endingState(grantIdOf('a')), null);
+    assert.equal(await ledger.endingState(grantIdOf('unknown')), null);
+    await ledger.storeJob(sampleJob('a'), quietly());
+    await ledger.storeJob(sampleJob('b'), quietly());
+    await ledger.beginEnding(endingGrant('a'), [jobIdOf('a')], quietly());
+    await ledger.openIntent(sampleIntent('a', { kind: 'remove', preImage: 'member' }), NO_CHANGE, quietly());
+    assert.deepEqual(await ledger.endingState(grantIdOf('a')), {
+      grant: endingGrant('a'),
+      jobs: await ledger.attachedJobs(grantIdOf('a')),
+      pair: await ledger.pairState(samplePair(1, 1)),
+    });
+    assert.equal((await ledger.attachedJobs(grantIdOf('a'))).length, 1);
   });
 
   test('grants are listed by id and in pages, ended ones since an instant, failed ones never', async (t) => {

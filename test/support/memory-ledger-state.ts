@@ -1,16 +1,18 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
-import { type ActiveGrant, type Grant, isLive } from '../../src/access/grant.ts';
+import { type ActiveGrant, endGrant, type Grant, isLive } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
 import type { Period, Placeholder } from '../../src/access/membership.ts';
-import { pairKey, samePair } from '../../src/access/reference.ts';
+import { type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import {
   type BindRefusal,
   type Consequence,
+  type EndingToBegin,
   LedgerError,
   type LedgerIdentity,
+  type PairState,
   type PlaceholderChange,
   type StoredJob,
 } from '../../src/ledger/ledger.ts';
@@ -138,6 +140,10 @@ export function openJobs({ jobs }: State): readonly StoredJob[] {
   return [...jobs.values()].filter(({ result }) => result === null);
 }
 
+export function attachedJobs(state: State, grantId: GrantId): readonly StoredJob[] {
+  return openJobs(state).filter((job) => job.grantId === grantId);
+}
+
 export function attachJobs(draft: State, jobIds: readonly JobId[], grantId: GrantId): void {
   for (const jobId of jobIds) draft.jobs.set(jobId, { ...openJob(draft, jobId), grantId });
 }
@@ -157,6 +163,15 @@ export function saveGrant({ grants }: State, grant: Grant): void {
   grants.set(grant.grantId, cloned(grant));
 }
 
+/** False where the grant is left as it is: not active any more, or with another end. */
+export function beginEnding(draft: State, { grant, consequence }: EndingToBegin): boolean {
+  const before = draft.grants.get(grant.grantId);
+  if (before?.state !== 'active' || before.expiresAt !== grant.expiresAt) return false;
+  draft.grants.set(grant.grantId, endGrant(before, grant.cause, grant.since));
+  writeConsequence(draft, consequence);
+  return true;
+}
+
 export function grantsById({ grants }: State): readonly Grant[] {
   return [...grants.values()].toSorted((one, other) => (one.grantId < other.grantId ? -1 : 1));
 }
@@ -170,6 +185,17 @@ export function activeByExpiry(draft: State): readonly ActiveGrant[] {
 export function isListed(grant: Grant, endedSince: Instant | null): boolean {
   if (grant.state === 'failed') return false;
   return grant.state !== 'ended' || (endedSince !== null && grant.endedAt >= endedSince);
+}
+
+export function pairState(draft: State, pair: Pair): PairState {
+  return {
+    period: draft.periods.get(pairKey(pair)) ?? null,
+    grants: grantsById(draft)
+      .filter(isLive)
+      .filter((grant) => samePair(grant.pair, pair)),
+    intent: openIntents(draft).find((intent) => samePair(intent.pair, pair)) ?? null,
+    placeholder: draft.placeholders.get(pair.group.id) ?? null,
+  };
 }
 
 export function savePeriod(draft: State, period: Period): void {

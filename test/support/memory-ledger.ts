@@ -1,12 +1,14 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { isLive } from '../../src/access/grant.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
-import { pairKey, samePair } from '../../src/access/reference.ts';
+import { pairKey } from '../../src/access/reference.ts';
 import { type Consequence, type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
 import {
   activeByExpiry,
   appendAudit,
+  attachedJobs,
   attachJobs,
+  beginEnding,
   cloned,
   closeIntentsOf,
   closeOpenIntent,
@@ -19,6 +21,7 @@ import {
   openIntent,
   openIntents,
   openJobs,
+  pairState,
   raiseClockMark,
   renewLedger,
   type State,
@@ -144,7 +147,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
           if (job !== undefined) jobs.set(jobId, { ...job, attempts: job.attempts + 1 });
         }
       }),
-    attachedJobs: (grantId) => read('attachedJobs', (draft) => openJobs(draft).filter((job) => job.grantId === grantId)),
+    attachedJobs: (grantId) => read('attachedJobs', (draft) => attachedJobs(draft, grantId)),
     attach: (jobId, grantId, consequence) => change('attach', consequence, (draft) => attachJobs(draft, [jobId], grantId)),
     tell: (consequence) => change('tell', consequence, () => undefined),
 
@@ -168,15 +171,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         closeIntentsOf(draft, grant.grantId, consequence.at);
       }),
 
-    pairState: (pair) =>
-      read('pairState', (draft) => ({
-        period: draft.periods.get(pairKey(pair)) ?? null,
-        grants: grantsById(draft)
-          .filter(isLive)
-          .filter((grant) => samePair(grant.pair, pair)),
-        intent: openIntents(draft).find((intent) => samePair(intent.pair, pair)) ?? null,
-        placeholder: draft.placeholders.get(pair.group.id) ?? null,
-      })),
+    pairState: (pair) => read('pairState', (draft) => pairState(draft, pair)),
     openIntent: (intent, { period, replaces }, consequence) =>
       change('openIntent', consequence, (draft) => {
         if (period !== null) savePeriod(draft, period);
@@ -206,6 +201,15 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         if (placeholder !== null) savePlaceholder(draft, placeholder);
       }),
 
+    beginEndings: (endings) =>
+      write('beginEndings', (draft) => endings.filter((one) => beginEnding(draft, one)).map(({ grant }) => grant.grantId)),
+    endingState: (grantId) =>
+      read('endingState', (draft) => {
+        const grant = draft.grants.get(grantId);
+        return grant?.state === 'ending'
+          ? { grant, jobs: attachedJobs(draft, grantId), pair: pairState(draft, grant.pair) }
+          : null;
+      }),
     dueGrants: (now, limit) =>
       read('dueGrants', (draft) =>
         activeByExpiry(draft)

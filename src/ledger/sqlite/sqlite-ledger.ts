@@ -2,12 +2,12 @@ import type { Consequence, Ledger, Space } from '../ledger.ts';
 import { type CommitHooks, type CommitQueue, commitQueue } from './commit-queue.ts';
 import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
+import { beginEnding, findEndingState, findPairState } from './endings.ts';
 import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
   countOwnershipUnknown,
   findKnown,
   insertRevoke,
-  liveGrantsOf,
   readDueGrants,
   readEndingGrants,
   readGrants,
@@ -16,9 +16,9 @@ import {
   saveGrant,
 } from './grants.ts';
 import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
-import { closeIntentsOf, closeOpenIntent, findOpenIntent, insertIntent, readOpenIntents } from './intents.ts';
+import { closeIntentsOf, closeOpenIntent, insertIntent, readOpenIntents } from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
-import { deletePeriod, findPeriod, findPlaceholder, savePeriod, savePlaceholder } from './periods.ts';
+import { deletePeriod, savePeriod, savePlaceholder } from './periods.ts';
 import { forgetSome } from './retention.ts';
 
 /** What a ledger is made of: its open database, whose tables are up to date, and what goes with it when it closes. */
@@ -114,6 +114,8 @@ function grantMethods(
   | 'savePending'
   | 'failGrant'
   | 'beginEnding'
+  | 'beginEndings'
+  | 'endingState'
   | 'dueGrants'
   | 'nextExpiry'
   | 'unfinished'
@@ -138,6 +140,9 @@ function grantMethods(
         saveGrant(database, grant);
         attachJobs(database, attach, grant.grantId);
       }),
+    beginEndings: (endings) =>
+      queue.run(() => endings.filter((one) => beginEnding(database, one)).map(({ grant }) => grant.grantId)),
+    endingState: (grantId) => queue.run(() => findEndingState(database, grantId)),
     dueGrants: (now, limit) => queue.run(() => readDueGrants(database, { now, limit })),
     nextExpiry: () => queue.run(() => readNextExpiry(database)),
     unfinished: () =>
@@ -158,13 +163,7 @@ function membershipMethods(
   change: Change,
 ): Pick<Ledger, 'pairState' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
   return {
-    pairState: (pair) =>
-      queue.run(() => ({
-        period: findPeriod(database, pair),
-        grants: liveGrantsOf(database, pair),
-        intent: findOpenIntent(database, pair),
-        placeholder: findPlaceholder(database, pair.group.id),
-      })),
+    pairState: (pair) => queue.run(() => findPairState(database, pair)),
     openIntent: (intent, { period, replaces }, consequence) =>
       change(consequence, () => {
         if (period !== null) savePeriod(database, period);
