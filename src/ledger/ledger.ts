@@ -106,7 +106,8 @@ export type Space = 'ok' | 'low' | 'endings_only';
 
 /**
  * PORT: the durable record. Every method is one transaction, durable when its promise resolves; rejects with a
- * `LedgerError`. Methods that change state take the consequence that is written with it.
+ * `LedgerError`. Methods that change state take the consequence that is written with it, and take effect in the order in which
+ * they were called, but those of endings before others; those that only read see what was committed when they were called.
  */
 export interface Ledger {
   /** Whether something new may be begun; asking is how a ledger notices that there is room again. */

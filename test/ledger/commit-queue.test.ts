@@ -15,8 +15,9 @@ function openQueue(t: TestContext) {
   const queue = commitQueue({ database, onCommit: (works) => commits.push(works) });
   const addParent = (name: string) => queue.run(() => database.run('INSERT INTO parents VALUES (:name)', { name }));
   const addChild = (parent: string) => queue.run(() => database.run('INSERT INTO children VALUES (:parent)', { parent }));
-  const parents = () => queue.run(() => database.rows('SELECT name FROM parents').length);
-  return { queue, commits, addParent, addChild, parents };
+  const names = () => database.rows('SELECT name FROM parents ORDER BY rowid').map((row) => (row as { name: string }).name);
+  const parents = () => queue.run(() => names().length);
+  return { queue, database, names, commits, addParent, addChild, parents };
 }
 
 test('a work that throws is undone alone', async (t) => {
@@ -42,6 +43,18 @@ test('a commit that fails rejects all of its works, and the next one goes throug
   assert.deepEqual(commits, []);
   await addParent('b');
   assert.equal(await parents(), 1);
+});
+
+test('what is urgent is written before what waits, and a read waits for neither', async (t) => {
+  const { queue, database, names, addParent } = openQueue(t);
+  const works = Array.from({ length: 600 }, (_, n) => addParent(`${n}`));
+  const urgent = queue.runUrgently(() => database.run(`INSERT INTO parents VALUES ('urgent')`));
+  assert.deepEqual(await queue.read(names), []);
+  await urgent;
+  assert.equal((await queue.read(names)).indexOf('urgent'), 0);
+  await Promise.all(works);
+  queue.close();
+  await assert.rejects(queue.read(names), faulty('closed'));
 });
 
 test('what was queued before the queue closed is committed', async (t) => {

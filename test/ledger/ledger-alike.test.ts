@@ -154,7 +154,8 @@ async function taken(
 ): Promise<unknown> {
   const all: unknown[] = [];
   for (const { asked, forgotten } of turns) {
-    all.push(await Promise.all(asked.map((step) => cameTo(step(ledger)))));
+    // One after the other: of what is asked at one time, a ledger may let endings go first.
+    for (const step of asked) all.push(await cameTo(step(ledger)));
     if (forgotten !== null) all.push(await ledger.forget(forgotten));
   }
   return all;

@@ -137,8 +137,8 @@ const failedRow = z
     }),
   );
 
-export const liveRow = z.union([activeRow, endingRow]);
-export const grantRow = z.union([activeRow, pendingRow, endingRow, endedRow, failedRow]);
+export const liveRow = z.discriminatedUnion('state', [activeRow, endingRow]);
+export const grantRow = z.discriminatedUnion('state', [activeRow, pendingRow, endingRow, endedRow, failedRow]);
 
 function held(
   row: Pick<

@@ -17,6 +17,7 @@ const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
   failed: [],
 };
 
+const stateRow = z.strictObject({ state: z.enum(['pending', 'active', 'ending', 'ended', 'failed']) });
 const grantCountRow = z.strictObject({ grants: z.int() });
 const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
 
@@ -42,23 +43,23 @@ export function insertRevoke(database: Database, grantId: GrantId, at: Instant):
 
 /** Writes a grant in its new state; a step back is a `conflict`. */
 export function saveGrant(database: Database, grant: Grant): void {
-  const before = findGrant(database, grant.grantId);
-  if (before !== null && !FOLLOWED_BY[before.state].includes(grant.state)) {
-    throw new LedgerError('conflict', `grant ${grant.grantId} is ${before.state}; it cannot become ${grant.state}`);
+  const row = database.row('SELECT state FROM grants WHERE grant_id = :grantId', { grantId: grant.grantId });
+  const before = row === undefined ? null : readRow(stateRow, row).state;
+  if (before !== null && !FOLLOWED_BY[before].includes(grant.state)) {
+    throw new LedgerError('conflict', `grant ${grant.grantId} is ${before}; it cannot become ${grant.state}`);
   }
-  database.run(
-    `INSERT INTO grants (${GRANT_COLUMNS})
-     VALUES (:grantId, :state, :userId, :userDn, :groupId, :groupDn, :requestedEnd, :deadline, :standing,
-       :activatedAt, :expiresAt, :cause, :since, :membership, :code, :overAt)
-     ON CONFLICT (grant_id) DO UPDATE SET
-       state = excluded.state, user_id = excluded.user_id, user_dn = excluded.user_dn, group_id = excluded.group_id,
-       group_dn = excluded.group_dn, requested_end = excluded.requested_end, deadline = excluded.deadline,
-       standing = excluded.standing, activated_at = excluded.activated_at, expires_at = excluded.expires_at,
-       cause = excluded.cause, since = excluded.since, membership = excluded.membership, code = excluded.code,
-       over_at = excluded.over_at`,
-    grantParameters(grant),
-  );
+  database.run(before === null ? INSERT : UPDATE, grantParameters(grant));
 }
+
+const INSERT = `INSERT INTO grants (${GRANT_COLUMNS})
+  VALUES (:grantId, :state, :userId, :userDn, :groupId, :groupDn, :requestedEnd, :deadline, :standing,
+    :activatedAt, :expiresAt, :cause, :since, :membership, :code, :overAt)`;
+
+const UPDATE = `UPDATE grants SET
+    state = :state, user_id = :userId, user_dn = :userDn, group_id = :groupId, group_dn = :groupDn,
+    requested_end = :requestedEnd, deadline = :deadline, standing = :standing, activated_at = :activatedAt,
+    expires_at = :expiresAt, cause = :cause, since = :since, membership = :membership, code = :code, over_at = :overAt
+  WHERE grant_id = :grantId`;
 
 /** Active and ending grants of a pair, in order of id. */
 export function liveGrantsOf(database: Database, pair: Pair): readonly LiveGrant[] {

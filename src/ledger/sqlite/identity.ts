@@ -11,6 +11,7 @@ const identityRow = z.strictObject({
   replaced_at: instantColumn.nullable(),
 });
 const tallyRow = z.strictObject({ ledger_id: z.string(), commits: z.int().nonnegative() });
+const seqRow = z.strictObject({ next_seq: z.int().positive() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
@@ -30,8 +31,12 @@ export function findIdentity(database: Database): LedgerIdentity | null {
 /** What this ledger is. */
 export function readIdentity(database: Database): LedgerIdentity {
   const identity = findIdentity(database);
-  if (identity === null) throw new LedgerError('damaged', 'the ledger has no identity; restore a backup');
+  if (identity === null) throw noIdentity();
   return identity;
+}
+
+function noIdentity(): LedgerError {
+  return new LedgerError('damaged', 'the ledger has no identity; restore a backup');
 }
 
 /** Which ledger this is, and how many commits it has had. */
@@ -63,9 +68,9 @@ export function replaceLedgerId(database: Database, { ledgerId, at }: { ledgerId
 
 /** Takes the next `count` sequence numbers, and returns the first. */
 export function takeSeqs(database: Database, count: number): number {
-  const { nextSeq } = readIdentity(database);
-  database.run('UPDATE identity SET next_seq = next_seq + :count', { count });
-  return nextSeq;
+  const row = database.row('UPDATE identity SET next_seq = next_seq + :count RETURNING next_seq', { count });
+  if (row === undefined) throw noIdentity();
+  return readRow(seqRow, row).next_seq - count;
 }
 
 /** The high-water mark of trusted time. */

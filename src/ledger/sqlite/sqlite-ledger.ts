@@ -33,21 +33,26 @@ export interface SqliteLedgerParts {
   readonly release: () => void;
 }
 
-/** The ledger in a SQLite file. Every method queues its work; works asked for at one time share one commit. */
+/**
+ * The ledger in a SQLite file. What changes it is queued, endings first; what is asked for at one time shares one commit. What
+ * only reads waits for nobody.
+ */
 export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, release }: SqliteLedgerParts): Ledger {
   const queue = commitQueue({ database, hooks, onCommit });
   let closed = false;
   /** A change and what follows from it, in one work. */
-  const change = <T>(consequence: Consequence, work: () => T): Promise<T> =>
-    queue.run(() => {
+  const change: Change = (consequence, work, isEnding = false) => {
+    const whole = () => {
       const value = work();
       writeConsequence(database, consequence);
       return value;
-    });
+    };
+    return isEnding ? queue.runUrgently(whole) : queue.run(whole);
+  };
 
   return {
     space: async () => space(),
-    identity: () => queue.run(() => readIdentity(database)),
+    identity: () => queue.read(() => readIdentity(database)),
     renew: (consequence) =>
       queue.run(() => {
         renewLedger(database, { ledgerId: newLedgerId(), at: consequence.at });
@@ -58,11 +63,11 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     ...grantMethods(database, queue, change),
     ...membershipMethods(database, queue, change),
 
-    events: (query) => queue.run(() => readEvents(database, query)),
+    events: (query) => queue.read(() => readEvents(database, query)),
     acknowledge: (seq) => queue.run(() => acknowledgeEvents(database, seq)),
-    clockMark: () => queue.run(() => readClockMark(database)),
+    clockMark: () => queue.read(() => readClockMark(database)),
     advanceClock: (mark) => queue.run(() => raiseClockMark(database, mark)),
-    bindRefusal: () => queue.run(() => readBindRefusal(database)),
+    bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
 
     forget: async (before) => {
@@ -86,7 +91,7 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
   };
 }
 
-type Change = <T>(consequence: Consequence, work: () => T) => Promise<T>;
+type Change = <T>(consequence: Consequence, work: () => T, isEnding?: boolean) => Promise<T>;
 
 function jobMethods(
   database: Database,
@@ -94,10 +99,10 @@ function jobMethods(
   change: Change,
 ): Pick<Ledger, 'job' | 'storeJob' | 'countAttempts' | 'attachedJobs' | 'attach' | 'tell'> {
   return {
-    job: (jobId) => queue.run(() => findJob(database, jobId)),
+    job: (jobId) => queue.read(() => findJob(database, jobId)),
     storeJob: (job, consequence) => change(consequence, () => insertJob(database, job)),
     countAttempts: (jobIds) => queue.run(() => countJobAttempts(database, jobIds)),
-    attachedJobs: (grantId) => queue.run(() => readAttachedJobs(database, grantId)),
+    attachedJobs: (grantId) => queue.read(() => readAttachedJobs(database, grantId)),
     attach: (jobId, grantId, consequence) => change(consequence, () => attachJobs(database, [jobId], grantId)),
     tell: (consequence) => change(consequence, () => undefined),
   };
@@ -123,7 +128,7 @@ function grantMethods(
   | 'listGrants'
 > {
   return {
-    known: (grantId) => queue.run(() => findKnown(database, grantId)),
+    known: (grantId) => queue.read(() => findKnown(database, grantId)),
     rememberRevoke: (grantId, consequence) => change(consequence, () => insertRevoke(database, grantId, consequence.at)),
     savePending: (grant, attach, consequence) =>
       change(consequence, () => {
@@ -136,24 +141,28 @@ function grantMethods(
         closeIntentsOf(database, grant.grantId, consequence.at);
       }),
     beginEnding: (grant, attach, consequence) =>
-      change(consequence, () => {
-        saveGrant(database, grant);
-        attachJobs(database, attach, grant.grantId);
-      }),
+      change(
+        consequence,
+        () => {
+          saveGrant(database, grant);
+          attachJobs(database, attach, grant.grantId);
+        },
+        true,
+      ),
     beginEndings: (endings) =>
       queue.run(() => endings.filter((one) => beginEnding(database, one)).map(({ grant }) => grant.grantId)),
-    endingState: (grantId) => queue.run(() => findEndingState(database, grantId)),
-    dueGrants: (now, limit) => queue.run(() => readDueGrants(database, { now, limit })),
-    nextExpiry: () => queue.run(() => readNextExpiry(database)),
+    endingState: (grantId) => queue.read(() => findEndingState(database, grantId)),
+    dueGrants: (now, limit) => queue.read(() => readDueGrants(database, { now, limit })),
+    nextExpiry: () => queue.read(() => readNextExpiry(database)),
     unfinished: () =>
-      queue.run(() => ({
+      queue.read(() => ({
         jobs: readOpenJobs(database),
         pending: readPendingGrants(database),
         ending: readEndingGrants(database),
         intents: readOpenIntents(database),
       })),
-    countOwnershipUnknown: () => queue.run(() => countOwnershipUnknown(database)),
-    listGrants: (query) => queue.run(() => readGrants(database, query)),
+    countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
+    listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
 }
 
@@ -163,12 +172,16 @@ function membershipMethods(
   change: Change,
 ): Pick<Ledger, 'pairState' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
   return {
-    pairState: (pair) => queue.run(() => findPairState(database, pair)),
+    pairState: (pair) => queue.read(() => findPairState(database, pair)),
     openIntent: (intent, { period, replaces }, consequence) =>
-      change(consequence, () => {
-        if (period !== null) savePeriod(database, period);
-        return insertIntent(database, intent, { replaces, at: consequence.at });
-      }),
+      change(
+        consequence,
+        () => {
+          if (period !== null) savePeriod(database, period);
+          return insertIntent(database, intent, { replaces, at: consequence.at });
+        },
+        intent.kind === 'remove',
+      ),
     closeIntent: (intentId, consequence) => change(consequence, () => closeOpenIntent(database, intentId, consequence.at)),
     savePeriod: (period, consequence) => change(consequence, () => savePeriod(database, period)),
     activate: ({ grant, period, intentId, placeholder }, consequence) =>
@@ -179,12 +192,16 @@ function membershipMethods(
         if (placeholder !== null) savePlaceholder(database, placeholder);
       }),
     end: ({ grant, period, placeholder }, consequence) =>
-      change(consequence, () => {
-        saveGrant(database, grant);
-        closeIntentsOf(database, grant.grantId, consequence.at);
-        if (period === null) deletePeriod(database, grant.pair);
-        else savePeriod(database, period);
-        if (placeholder !== null) savePlaceholder(database, placeholder);
-      }),
+      change(
+        consequence,
+        () => {
+          saveGrant(database, grant);
+          closeIntentsOf(database, grant.grantId, consequence.at);
+          if (period === null) deletePeriod(database, grant.pair);
+          else savePeriod(database, period);
+          if (placeholder !== null) savePlaceholder(database, placeholder);
+        },
+        true,
+      ),
   };
 }
