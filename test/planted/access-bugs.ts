@@ -1,0 +1,103 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Faults in the rules: what a probe, a period, a name, an instant or a job means. */
+export const ACCESS_BUGS: readonly PlantedBug[] = [
+  {
+    fault: 'a probe that says both yes and no counts as a member',
+    file: 'src/access/membership.ts',
+    find: 'counts.matching === 1 && counts.notMatching === 0',
+    replace: 'counts.matching === 1',
+    tests: ['access/membership.test.ts'],
+  },
+  {
+    fault: 'a probe that finds nothing at all counts as absent, as after lost rights',
+    file: 'src/access/membership.ts',
+    find: 'counts.matching === 0 && counts.notMatching === 1',
+    replace: 'counts.matching === 0',
+    tests: ['access/membership.test.ts'],
+  },
+  {
+    fault: 'standing access is forgotten: whoever is found in the group counts as ours',
+    file: 'src/access/membership.ts',
+    find: "return period !== null && isOurs(period) ? 'covered_by_grant' : 'already_standing';",
+    replace: "return 'covered_by_grant';",
+    tests: ['access/membership.test.ts', 'engine/states.test.ts'],
+  },
+  {
+    fault: 'a membership of unknown ownership counts as ours',
+    file: 'src/access/membership.ts',
+    find: 'return standing === false && values.length + metValues.length > 0;',
+    replace: 'return standing !== true && values.length + metValues.length > 0;',
+    tests: ['access/membership.test.ts', 'engine/states.test.ts', 'engine/parts.test.ts', 'engine/histories.test.ts'],
+  },
+  {
+    fault: 'an ending deletes a value that was seen absent since we wrote it: the one who has that name now is another person',
+    file: 'src/access/membership.ts',
+    find: "origin === 'recorded' && (period.seenAbsent || (occupied && followed))",
+    replace: "origin === 'recorded' && occupied && followed",
+    tests: ['access/membership.test.ts'],
+  },
+  {
+    fault: 'an ending deletes nothing but the current name of the user',
+    file: 'src/access/membership.ts',
+    find: 'else remove.push(value);',
+    replace: "else if (origin === 'current') remove.push(value);",
+    tests: ['access/membership.test.ts'],
+  },
+  {
+    fault: 'a user with several uids is written into memberUid by the first of them',
+    file: 'src/access/membership.ts',
+    find: "if (others.length === 0) return { kind: 'value', value: only };",
+    replace: "if (others.length < 9) return { kind: 'value', value: only };",
+    tests: ['access/membership.test.ts'],
+  },
+  {
+    fault: 'a wall clock that is set back prolongs every grant',
+    file: 'src/access/expiry.ts',
+    find: 'return wall > advanced ? wall : advanced;',
+    replace: 'return wall;',
+    tests: ['access/time.test.ts'],
+  },
+  {
+    fault: 'a clock that is an hour ahead is believed for new grants',
+    file: 'src/access/expiry.ts',
+    find: 'return now - wall <= CLOCK_TOLERANCE_MS;',
+    replace: 'return true;',
+    tests: ['access/time.test.ts'],
+  },
+  {
+    fault: 'notAfter is not looked at',
+    file: 'src/access/expiry.ts',
+    find: 'earliest(job.notAfter, pendingUntil',
+    replace: 'earliest(undefined, pendingUntil',
+    tests: ['access/time.test.ts', 'engine/states.test.ts'],
+  },
+  {
+    fault: 'after a restore, what an earlier life may have written is called standing',
+    file: 'src/access/expiry.ts',
+    find: 'return replacedAt !== null && issuedAt <= later(replacedAt, CLOCK_TOLERANCE_MS);',
+    replace: 'return false;',
+    tests: ['access/time.test.ts', 'engine/states.test.ts', 'system/restored-ledger.live.ts'],
+  },
+  {
+    fault: 'the longest grant has no bound',
+    file: 'src/access/policy.ts',
+    find: 'return expiresAt <= latestEnd ?',
+    replace: 'return latestEnd > 0 ?',
+    tests: ['access/time.test.ts', 'access/grant.test.ts', 'engine/states.test.ts', 'engine/parts.test.ts'],
+  },
+  {
+    fault: 'a grant that was revoked before it came is granted after all',
+    file: 'src/access/grant.ts',
+    find: "return revokedBefore ? 'grant_revoked' : 'new';",
+    replace: "return 'new';",
+    tests: ['access/grant.test.ts'],
+  },
+  {
+    fault: 'a plus sign in a name is not escaped, so one name becomes another',
+    file: 'src/access/dn.ts',
+    find: "const MUST_ESCAPE = new Set(['\"', '+',",
+    replace: "const MUST_ESCAPE = new Set(['\"',",
+    tests: ['access/dn.test.ts'],
+  },
+];

@@ -1,0 +1,9 @@
+import { ACCESS_BUGS } from './access-bugs.ts';
+import { BATCH_BUGS } from './batch-bugs.ts';
+import { EDGE_BUGS } from './edge-bugs.ts';
+import { ENGINE_BUGS } from './engine-bugs.ts';
+import { LEDGER_BUGS } from './ledger-bugs.ts';
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Deliberate faults in the product: what each is, where, and which tests must notice it. */
+export const BUGS: readonly PlantedBug[] = [...ACCESS_BUGS, ...ENGINE_BUGS, ...BATCH_BUGS, ...LEDGER_BUGS, ...EDGE_BUGS];

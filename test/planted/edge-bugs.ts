@@ -1,0 +1,118 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Faults at the edges: the directory's adapter, the link, the wire and the logs. */
+export const EDGE_BUGS: readonly PlantedBug[] = [
+  {
+    fault: 'what the directory says of no member (53) is taken for "was absent already"',
+    file: 'src/directory/ldap/result-codes.ts',
+    find: "53: ['unwillingToPerform', 'refused']",
+    replace: "53: ['unwillingToPerform', 'already_absent']",
+    tests: ['directory/ldap/result-codes.test.ts'],
+  },
+  {
+    fault: 'only one search of the probe is made, as Compare would: "no" is then also the answer of one who may not know',
+    file: 'src/directory/ldap/probe.ts',
+    find: 'return presenceOf({ matching, notMatching });',
+    replace: 'return presenceOf({ matching, notMatching: 1 - matching });',
+    tests: ['directory/openldap.live.ts'],
+  },
+  {
+    fault: 'a session is used again after its connection was closed',
+    file: 'src/directory/ldap/keeper.ts',
+    find: 'if (!state.session.isOver) return state;',
+    replace: 'return state;',
+    tests: ['directory/ldap/keeper.test.ts'],
+  },
+  {
+    fault: 'a server that hangs up at once is dialled in a loop',
+    file: 'src/directory/ldap/keeper.ts',
+    find: "if (hasLasted) become({ state: 'connecting', last: opened.facts });",
+    replace: "if (hasLasted || failures < 99) become({ state: 'connecting', last: opened.facts });",
+    tests: ['directory/ldap/keeper.test.ts'],
+  },
+  {
+    fault: 'an operation on the directory has no deadline',
+    file: 'src/directory/ldap/session.ts',
+    find: 'const cancelTimer = clock.timer(readTimeoutMs, expired);',
+    replace: 'const cancelTimer = clock.timer(2_000_000_000, expired);',
+    tests: ['directory/ldap/session.live.ts'],
+  },
+  {
+    fault: 'a write that was handed to the socket is reported as never sent',
+    file: 'src/directory/ldap/session.ts',
+    find: 'return isWrite && messageId !== undefined;',
+    replace: 'return isWrite && messageId === undefined;',
+    tests: ['directory/ldap/session.live.ts'],
+  },
+  {
+    fault: 'an answer of the wrong kind is taken for the answer',
+    file: 'src/directory/ldap/guard.ts',
+    find: '[OPERATION.modifyRequest, new Set<number>([OPERATION.modifyResponse])],',
+    replace:
+      '[OPERATION.modifyRequest, new Set<number>([OPERATION.modifyResponse, OPERATION.bindResponse, OPERATION.searchResultDone])],',
+    tests: ['directory/ldap/guard.test.ts', 'directory/ldap/session.live.ts'],
+  },
+  {
+    fault: 'an entry is called gone by a session that sees nothing at all',
+    file: 'src/directory/ldap/gone.ts',
+    find: "if ((await countById(place, id, signal)).count !== 1) return 'unproven';",
+    replace: '',
+    tests: ['directory/openldap.live.ts'],
+  },
+  {
+    fault: 'a job is acknowledged before it is stored',
+    file: 'src/link/intake.ts',
+    find: 'await listener.job(received);',
+    replace: 'void listener.job(received).catch(() => undefined);',
+    tests: ['link/parts.test.ts', 'link/websocket-contract.live.ts', 'link/websocket-link.live.ts'],
+  },
+  {
+    fault: 'a silent control plane is never noticed',
+    file: 'src/link/liveness.ts',
+    find: "if (leftMs <= 0) return leave('silent');",
+    replace: 'if (leftMs <= 0) return;',
+    tests: ['link/parts.test.ts', 'link/websocket-link.live.ts'],
+  },
+  {
+    fault: 'a grant of half a second, of no time, or for ever is taken',
+    file: 'src/protocol/job-frame.ts',
+    find: 'durationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),',
+    replace: 'durationSeconds: z.number().optional(),',
+    tests: ['protocol/frames.test.ts'],
+  },
+  {
+    fault: 'a secret is shown by JSON.stringify',
+    file: 'src/secrets/secret.ts',
+    find: 'toJSON(): string {\n    return REDACTED;',
+    replace: 'toJSON(): string {\n    return this.#value;',
+    tests: ['secrets/secret.test.ts'],
+  },
+  {
+    fault: 'the log shows secrets that slipped into a message',
+    file: 'src/observability/scrubber.ts',
+    find: 'if (out.includes(form)) out = out.replaceAll(form, REDACTED);',
+    replace: 'if (out.includes(form)) out = out.replaceAll(form, form);',
+    tests: ['observability/pino-logger.test.ts'],
+  },
+  {
+    fault: 'a frame as deep as it likes is taken',
+    file: 'src/protocol/json-shape.ts',
+    find: 'if (open.length > maxDepth)',
+    replace: 'if (open.length < 0)',
+    tests: ['protocol/json-shape.test.ts'],
+  },
+  {
+    fault: 'a frame that names a member twice is taken, and means what its reader fancies',
+    file: 'src/protocol/json-shape.ts',
+    find: 'if (names.has(name)) repeated ??= name;',
+    replace: '',
+    tests: ['protocol/json-shape.test.ts'],
+  },
+  {
+    fault: 'a refused password is tried again and again, until the account is locked',
+    file: 'src/directory/ldap/bind-refusal.ts',
+    find: 'if ((await fingerprintOf(password)) !== last.fingerprint) return;',
+    replace: 'if ((await fingerprintOf(password)) !== seal.toString()) return;',
+    tests: ['directory/ldap/bind-refusal.test.ts'],
+  },
+];
