@@ -39,7 +39,7 @@ export function activated({
  * a probe, unless the evidence is said to be another.
  */
 export async function claim(
-  { ledger, time, log, failPoints }: EngineParts,
+  { ledger, time, log, failPoints, onEndSet }: EngineParts,
   {
     active,
     member,
@@ -77,6 +77,7 @@ export async function claim(
       audit,
     },
   );
+  onEndSet(active.expiresAt);
   failPoints('grant.claimed');
   const [job] = jobs;
   log.info(

@@ -25,7 +25,7 @@ export async function goOnLater(
   const events: Event[] = jobs.map((job) => delayed(job, { attempts: job.attempts + 1, nextAttemptAt, error }, grant));
   if (grant.state === 'ending') events.push({ kind: 'grant.overdue', grant: viewOf(grant), since: grant.since, error });
   const audit: AuditRecord[] = [];
-  await ledger.countAttempts(jobs.map(({ jobId }) => jobId));
+  if (jobs.length > 0) await ledger.countAttempts(jobs.map(({ jobId }) => jobId));
   await ledger.tell({ at, events, audit });
   const fields = {
     grantId: grant.grantId,

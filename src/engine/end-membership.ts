@@ -1,5 +1,4 @@
-import type { EndedMembership, EndingGrant } from '../access/grant.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { EndedMembership, EndingGrant, LiveGrant } from '../access/grant.ts';
 import type { Intent } from '../access/intent.ts';
 import { type EndingJudgement, isOurs, judgeEnding, type Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
@@ -22,25 +21,25 @@ const NOTHING: EndingJudgement = { remove: [], recreated: [] };
  */
 export async function attemptEnding(
   parts: EngineParts,
-  { grantId, nextDelayMs }: { grantId: GrantId; nextDelayMs: number },
+  { grantId, pair, nextDelayMs }: Pick<LiveGrant, 'grantId' | 'pair'> & { nextDelayMs: number },
 ): Promise<Attempted> {
-  return parts.locks.run(`grant:${grantId}`, 'ending', async () => {
-    const { grant } = await parts.ledger.known(grantId);
-    if (grant?.state !== 'ending') return DONE;
-    return parts.locks.run(`pair:${pairKey(grant.pair)}`, 'ending', async () => {
-      const attempt: EndingAttempt = { grant, jobs: await parts.ledger.attachedJobs(grantId), nextDelayMs };
+  const { ledger, locks } = parts;
+  return locks.run(`grant:${grantId}`, 'ending', () =>
+    locks.run(`pair:${pairKey(pair)}`, 'ending', async () => {
+      const ending = await ledger.endingState(grantId);
+      if (ending === null) return DONE;
+      const attempt: EndingAttempt = { grant: ending.grant, jobs: ending.jobs, nextDelayMs };
       try {
-        return await tryEnding(parts, attempt);
+        return await tryEnding(parts, attempt, ending.pair);
       } catch (error) {
         return later(parts, attempt, directoryJobError(error));
       }
-    });
-  });
+    }),
+  );
 }
 
-async function tryEnding(parts: EngineParts, attempt: EndingAttempt): Promise<Attempted> {
+async function tryEnding(parts: EngineParts, attempt: EndingAttempt, state: PairState): Promise<Attempted> {
   const { grant } = attempt;
-  const state = await parts.ledger.pairState(grant.pair);
   const known = state.period ?? periodOf(grant, state.intent);
   // An addition that is not settled was written over an absent membership: what is found now is ours.
   const period = state.intent?.kind === 'add' ? { ...asWritten(known, state.intent), seenAbsent: known.seenAbsent } : known;

@@ -97,11 +97,20 @@ function overtaken(grant: EndingGrant): JobError {
     : jobError('grant_conflict', `the grant ended (${grant.cause}) before this job took effect; a new grant needs a new id`);
 }
 
+/** How long an ending waits while there is no directory, whose return begins all of them anew: told once a minute, not oftener. */
+const WITHOUT_DIRECTORY_MS = 60_000;
+
 export function later(
   parts: EngineParts,
   { grant, jobs, nextDelayMs }: EndingAttempt,
   error: JobError,
   afterMs?: number,
 ): Promise<Attempted> {
-  return goOnLater(parts, { grant, jobs, error, nextDelayMs, ...(afterMs === undefined ? {} : { afterMs }) });
+  const waitMs = afterMs ?? (parts.directory.status().state === 'down' ? withoutDirectoryMs(parts) : undefined);
+  return goOnLater(parts, { grant, jobs, error, nextDelayMs, ...(waitMs === undefined ? {} : { afterMs: waitMs }) });
+}
+
+/** Spread, so that thousands do not come back in one moment. */
+function withoutDirectoryMs({ random }: EngineParts): number {
+  return Math.round(WITHOUT_DIRECTORY_MS * (0.5 + random() / 2));
 }

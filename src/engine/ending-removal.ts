@@ -123,7 +123,8 @@ async function sendRemoval(
       remove,
     );
   } catch (error) {
-    if (error instanceof DirectoryError && !error.sent) await notApplied(parts, opened, error.message);
+    if (error instanceof DirectoryError && error.sent) parts.lateRemovals.lost(pair);
+    else if (error instanceof DirectoryError) await notApplied(parts, opened, error.message);
     throw error;
   }
   if (placeholder !== null) failPoints('placeholder.placed');

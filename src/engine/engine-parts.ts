@@ -44,7 +44,10 @@ export interface EngineParts {
   readonly placeholder: string;
   readonly protectedGroups: ProtectedGroups;
   readonly goneProofs: GoneProofs;
+  /** Additions that may still take effect: what is absent now may be there later. */
   readonly lateWrites: LateWrites;
+  /** Removals that may still take effect: what is written now may be gone later. */
+  readonly lateRemovals: LateWrites;
   /** When the ledger was found to be an older copy; null where it never was. */
   readonly replacedAt: () => Instant | null;
   /** Serial per grant (`grant:…`), then per pair (`pair:…`), always taken in that order. */
@@ -52,15 +55,17 @@ export interface EngineParts {
   readonly signal: AbortSignal;
   /** Called when a pair has been looked at: a start writes no new grants before every open intent has been. */
   readonly onProbed: (pair: Pair) => void;
+  /** Called when an active grant has been given this end. */
+  readonly onEndSet: (expiresAt: Instant) => void;
   /** False while a start has not yet looked at what an earlier life left open, and this grant owns none of it. */
   readonly mayWrite: (grantId: GrantId) => boolean;
 }
 
-/** Remembers additions whose outcome was unknown, until they can no longer take effect late. */
+/** Remembers writes whose outcome was unknown, until they can no longer take effect late. */
 export interface LateWrites {
-  /** An addition of this pair was handed to the socket, and its answer never came. */
+  /** A write of this pair was handed to the socket, and its answer never came. */
   lost(pair: Pair): void;
-  /** How long until a negative probe proves that nothing came of it, in milliseconds; 0 where it does now. */
+  /** How long until what a probe sees is not changed by it any more, in milliseconds; 0 where it is not now. */
   remainingMs(pair: Pair): number;
 }
 
@@ -74,8 +79,12 @@ export function lateWrites({ clock, lateWriteMs }: { clock: Clock; lateWriteMs: 
   const leftMs = (atMs: number): number => Math.max(0, atMs + lateWriteMs - clock.monotonicMs());
   return {
     lost(pair) {
-      // Bounded by what can be lost within the wait: older ones leave as new ones come.
-      for (const [key, atMs] of lostAtMs) if (leftMs(atMs) === 0) lostAtMs.delete(key);
+      // Bounded by what can be lost within the wait: older ones, which come first, leave as new ones come.
+      for (const [key, atMs] of lostAtMs) {
+        if (leftMs(atMs) > 0) break;
+        lostAtMs.delete(key);
+      }
+      lostAtMs.delete(pairKey(pair));
       lostAtMs.set(pairKey(pair), clock.monotonicMs());
     },
     remainingMs(pair) {

@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
+import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { ListJob } from '../access/job.ts';
@@ -74,7 +75,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const stopping = new AbortController();
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
-  const recovering = recovery(() => pursued.kickAll());
+  const recovering = recovery(() => pursued.kick('directory'));
   const parts: EngineParts = {
     ledger,
     directory,
@@ -89,11 +90,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     protectedGroups: protectedGroups({ configured: policy.protectedGroups, directory, log }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
+    lateRemovals: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     replacedAt: () => replacedAt,
     locks: keyedLock(),
     signal: stopping.signal,
     onProbed: recovering.probed,
     mayWrite: recovering.mayWrite,
+    onEndSet: (expiresAt) => {
+      if (!stopping.signal.aborted) expiring.rearm(expiresAt);
+    },
   };
   const pursued = pursuits({ clock, random, log });
   const out = outbox({ ledger, clock, log, failPoints });
@@ -119,6 +124,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         key: `list:${stored.jobId}`,
         about: { jobId: stored.jobId },
         urgency: 'grant',
+        waitsFor: 'link',
         attempt: async () => {
           const attempted = await told(answerList(parts, { stored, query, connection: out.connection() }));
           if (attempted.done) answered();
@@ -147,29 +153,28 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
   }
 
-  function pursueEnding(grantId: GrantId): void {
+  function pursueEnding({ grantId, pair }: Pick<LiveGrant, 'grantId' | 'pair'>): void {
     pursued.pursue({
       key: `end:${grantId}`,
       about: { grantId },
       urgency: 'ending',
-      attempt: (nextDelayMs) => told(attemptEnding(parts, { grantId, nextDelayMs })),
+      attempt: (nextDelayMs) => told(attemptEnding(parts, { grantId, pair, nextDelayMs })),
     });
   }
 
-  /** Whatever an attempt wrote may wait to be told, and may have brought an end nearer. */
+  /** Whatever an attempt wrote may wait to be told. */
   async function told(attempt: Promise<Attempted>): Promise<Attempted> {
     try {
       return await attempt;
     } finally {
       out.wake();
-      if (!stopping.signal.aborted) expiring.rearm();
     }
   }
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
     if (status.state === 'up') {
-      pursued.kickAll();
+      pursued.kick('directory');
       await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: status.view }], audit: [] });
       await parts.protectedGroups.resolve(parts.signal);
     } else
@@ -265,7 +270,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (ackedSeq !== undefined) await ledger.acknowledge(ackedSeq);
       out.attach(connection, ackedSeq ?? 0);
       failPoints('link.welcomed');
-      pursued.kickAll();
+      pursued.kick('link');
       return 'accepted';
     },
     async job(received) {

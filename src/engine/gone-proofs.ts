@@ -52,9 +52,11 @@ export function goneProofs({
 }): GoneProofs {
   const firstSeenAtMs = new Map<EntryId, number>();
 
+  /** The oldest come first: an entry's first sighting is never replaced, only forgotten. */
   function forgetStale(): void {
     for (const [id, atMs] of firstSeenAtMs) {
-      if (clock.monotonicMs() - atMs > STALE_AFTER * confirmMs) firstSeenAtMs.delete(id);
+      if (clock.monotonicMs() - atMs <= STALE_AFTER * confirmMs) return;
+      firstSeenAtMs.delete(id);
     }
   }
 

@@ -173,7 +173,7 @@ async function writeGrant(
     case 'denied':
       return fail(parts, attempt, put.error);
     case 'retry':
-      return wait(parts, attempt, put.error);
+      return wait(parts, attempt, put.error, put.afterMs);
     default:
       return put satisfies never;
   }

@@ -6,7 +6,9 @@ import {
   expiryOf,
   type FailedGrant,
   type Grant,
+  isLive,
   type Known,
+  type LiveGrant,
   meetGrantJob,
   meetRevokeJob,
   type PendingGrant,
@@ -25,7 +27,7 @@ import { failed, succeeded } from './views.ts';
 /** What a decision asks to be done next. */
 export interface NextSteps {
   pursueGrant(grant: PendingGrant): void;
-  pursueEnding(grantId: ActiveGrant['grantId']): void;
+  pursueEnding(grant: LiveGrant): void;
   pursueUpdate(grantId: ActiveGrant['grantId'], jobId: StoredJob['jobId']): void;
   answerCheck(job: StoredJob): void;
   answerList(job: StoredJob, query: ListJob): void;
@@ -296,7 +298,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
 
   function pursueKnown(grant: Grant | null): void {
     if (grant?.state === 'pending') next.pursueGrant(grant);
-    else if (grant !== null) next.pursueEnding(grant.grantId);
+    else if (grant !== null && isLive(grant)) next.pursueEnding(grant);
   }
 
   async function settle(stored: StoredJob, result: JobResult): Promise<void> {

@@ -34,7 +34,7 @@ interface Sending {
 }
 
 /** Read from the ledger at a time. */
-const BATCH = 100;
+const BATCH = 250;
 
 /** After the ledger could not be read. */
 const AGAIN_MS = 1000;
@@ -83,7 +83,8 @@ export function outbox({
     if (now === null) return false;
     const room = MAX_UNACKNOWLEDGED_EVENTS - now.unacknowledged.length;
     if (room <= 0) return false;
-    const events = await ledger.events({ after: now.sentSeq, limit: Math.min(room, BATCH) });
+    const limit = Math.min(room, BATCH);
+    const events = await ledger.events({ after: now.sentSeq, limit });
     for (const { seq, at, event } of events) {
       if (sending !== now || !now.connection.send({ type: 'event', seq, at: formatInstant(at), event: eventToWire(event) }))
         return false;
@@ -93,7 +94,8 @@ export function outbox({
       failPoints('event.sent');
     }
     await now.connection.flushed();
-    return events.length > 0;
+    // Whatever is stored later wakes it.
+    return events.length === limit;
   }
 
   return {

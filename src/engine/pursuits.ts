@@ -6,10 +6,15 @@ import { type Urgency, workSlots } from './keyed-lock.ts';
 /** What one attempt came to: over, or to be tried again (no sooner than `afterMs`, else with the backoff). */
 export type Attempted = { readonly done: true } | { readonly done: false; readonly afterMs?: number };
 
+/** What is missing now and then, and comes back. */
+export type Need = 'directory' | 'link';
+
 /** One thing that is tried until it is done. */
 export interface Pursuit {
   readonly key: string;
   readonly urgency: Urgency;
+  /** What its waits may be cut short by; the directory where it is not said. */
+  readonly waitsFor?: Need;
   /** The grant or the job that it is about, for its log lines. */
   readonly about?: { readonly grantId: GrantId } | { readonly jobId: JobId };
   /** `nextDelayMs` is how long the wait would be if this attempt failed, for what is told of it. Must not throw. */
@@ -19,8 +24,8 @@ export interface Pursuit {
 export interface Pursuits {
   /** Starts, or speeds up, the pursuit of this key. */
   pursue(pursuit: Pursuit): void;
-  /** Tries everything that waits again at once: the directory is back. */
-  kickAll(): void;
+  /** That is back: what waits for it is tried again at once, endings first, and else in the order in which it was begun. */
+  kick(need: Need): void;
   /** Starts no further attempt; resolves when those begun are over. */
   stop(): Promise<void>;
   /** How many are pursued. */
@@ -34,6 +39,8 @@ interface Running {
   failures: number;
   state: 'attempting' | 'waiting';
   again: boolean;
+  /** What it waits for came back during this attempt, which may still fail of what is over now. */
+  kicked: boolean;
   cancelTimer: () => void;
 }
 
@@ -71,6 +78,7 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
     one.cancelTimer();
     one.state = 'attempting';
     one.again = false;
+    one.kicked = false;
     const attempt = slot(one.pursuit.urgency, () => tryOnce(one)).finally(() => inFlight.delete(attempt));
     inFlight.add(attempt);
   }
@@ -88,9 +96,10 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
       begin(one);
       return;
     }
-    one.failures += 1;
+    const waitMs = attempted.done ? 0 : (attempted.afterMs ?? delayMs);
+    one.failures = one.kicked ? 1 : one.failures + 1;
     one.state = 'waiting';
-    one.cancelTimer = clock.timer(attempted.done ? 0 : (attempted.afterMs ?? delayMs), () => begin(one));
+    one.cancelTimer = clock.timer(one.kicked ? Math.min(waitMs, backoffMs(0)) : waitMs, () => begin(one));
   }
 
   async function attemptSafely(pursuit: Pursuit, delayMs: number): Promise<Attempted> {
@@ -114,7 +123,14 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
     pursue(pursuit) {
       const known = running.get(pursuit.key);
       if (known === undefined) {
-        const one: Running = { pursuit, failures: 0, state: 'attempting', again: false, cancelTimer: () => undefined };
+        const one: Running = {
+          pursuit,
+          failures: 0,
+          state: 'attempting',
+          again: false,
+          kicked: false,
+          cancelTimer: () => undefined,
+        };
         running.set(pursuit.key, one);
         begin(one);
         return;
@@ -123,11 +139,15 @@ export function pursuits({ clock, random, log }: { clock: Clock; random: Random;
       if (known.state === 'waiting') begin(known);
       else known.again = true;
     },
-    kickAll() {
-      for (const one of running.values()) {
-        // An attempt that is under way may still fail of what is over now; its next one comes soon.
-        one.failures = 0;
-        if (one.state === 'waiting') begin(one);
+    kick(need) {
+      const meant = [...running.values()].filter(({ pursuit: { waitsFor = 'directory' } }) => waitsFor === need);
+      for (const urgency of ['ending', 'grant']) {
+        for (const one of meant) {
+          if (one.pursuit.urgency !== urgency) continue;
+          one.failures = 0;
+          if (one.state === 'waiting') begin(one);
+          else one.kicked = true;
+        }
       }
     },
     async stop() {

@@ -28,7 +28,7 @@ export type PutIn =
   /** An earlier write of this grant took effect after all; the end that is asked for now was not judged. */
   | { readonly kind: 'found'; readonly intent: Intent }
   | { readonly kind: 'denied'; readonly error: JobError }
-  | { readonly kind: 'retry'; readonly error: JobError };
+  | { readonly kind: 'retry'; readonly error: JobError; readonly afterMs?: number };
 
 export interface PutInRequest {
   readonly grantId: GrantId;
@@ -51,6 +51,8 @@ export interface PutInRequest {
 export async function putIn(parts: EngineParts, request: PutInRequest): Promise<PutIn> {
   const { directory, time, failPoints, signal } = parts;
   const { pair, attribute, value, state } = request;
+  const lateMs = parts.lateRemovals.remainingMs(pair);
+  if (lateMs > 0) return { kind: 'retry', error: lateRemoval(pair), afterMs: lateMs };
   const placed = state.placeholder?.value ?? null;
   const earlier = oursBefore(request);
   const values = [value, ...(placed === null ? [] : [placed]), ...earlier];
@@ -100,6 +102,14 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
   const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/** A removal that was sent for an earlier grant would undo what is written before it takes effect. */
+function lateRemoval({ user, group }: Pair): JobError {
+  return jobError(
+    'directory_unavailable',
+    `a removal of "${user.dn}" from "${group.dn}" whose answer was lost may still take effect; waiting until it cannot`,
+  );
 }
 
 /**

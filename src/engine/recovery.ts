@@ -1,3 +1,4 @@
+import type { EndingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
 import type { StoredJob, Unfinished } from '../ledger/ledger.ts';
@@ -6,7 +7,7 @@ import type { EngineParts } from './engine-parts.ts';
 /** What a start does with what it finds unfinished. */
 interface RecoverySteps {
   pursueGrant(grantId: GrantId): void;
-  pursueEnding(grantId: GrantId): void;
+  pursueEnding(grant: EndingGrant): void;
   decide(stored: StoredJob): Promise<void>;
 }
 
@@ -32,7 +33,7 @@ export function recovery(onReleased: () => void): Recovery {
 
   return {
     mayWrite: (grantId) => (found && unprobed.size === 0) || owners.has(grantId),
-    async find({ ledger, log, lateWrites, failPoints }) {
+    async find({ ledger, log, lateWrites, lateRemovals, failPoints }) {
       const unfinished = await ledger.unfinished();
       failPoints('recovery.found');
       const { jobs, pending, ending, intents } = unfinished;
@@ -40,7 +41,7 @@ export function recovery(onReleased: () => void): Recovery {
         unprobed.add(pairKey(pair));
         owners.add(grantId);
         // Nobody knows when the write was sent: it may still take effect.
-        if (kind === 'add') lateWrites.lost(pair);
+        (kind === 'add' ? lateWrites : lateRemovals).lost(pair);
       }
       found = true;
       if (jobs.length + pending.length + ending.length + intents.length > 0) {
@@ -58,7 +59,8 @@ export function recovery(onReleased: () => void): Recovery {
       return unfinished;
     },
     async takeUp(parts, { jobs, pending, ending }, steps) {
-      for (const { grantId } of ending) steps.pursueEnding(grantId);
+      // Those that are due longest are tried first, now and whenever the directory returns.
+      for (const grant of ending.toSorted((one, other) => one.since - other.since)) steps.pursueEnding(grant);
       for (const { grantId } of pending) steps.pursueGrant(grantId);
       await takeUpJobs(parts, jobs, steps);
       parts.failPoints('recovery.taken-up');

@@ -1,4 +1,4 @@
-import { endGrant, expiryOf } from '../access/grant.ts';
+import { type ActiveGrant, endGrant, expiryOf } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import type { Intent } from '../access/intent.ts';
 import { memberValueOf } from '../access/membership.ts';
@@ -18,7 +18,7 @@ import { endRefusal } from './refusals.ts';
 /** What a grant that was found written after all leaves to be done. */
 export interface FoundSteps {
   /** It was cancelled meanwhile: it goes over to its ending. */
-  onEnding(grantId: GrantId): void;
+  onEnding(grant: ActiveGrant): void;
   /** A job joined the grant after the write was begun: it changes an active grant now. */
   onUpdate(grantId: GrantId, jobId: JobId): void;
 }
@@ -102,7 +102,7 @@ export async function claimFound(
     at,
     audit: [{ kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } }],
   });
-  steps.onEnding(grantId);
+  steps.onEnding(active);
   return DONE;
 }
 

@@ -129,7 +129,7 @@ async function extend(
     case 'denied':
       return { refused: put.error };
     case 'retry':
-      return wait(parts, attempt, put.error);
+      return wait(parts, attempt, put.error, put.afterMs);
     default:
       return put satisfies never;
   }
@@ -241,8 +241,14 @@ async function refuse(parts: EngineParts, { grant, update }: Attempt, error: Job
   return DONE;
 }
 
-function wait(parts: EngineParts, { grant, update, nextDelayMs }: Attempt, error: JobError): Promise<Attempted> {
+function wait(
+  parts: EngineParts,
+  { grant, update, nextDelayMs }: Attempt,
+  error: JobError,
+  afterMs: number = nextDelayMs,
+): Promise<Attempted> {
   const untilDeadline = deadlineOf(update, parts.policy.maxPendingMs) - parts.time.now();
-  const bounded = untilDeadline > 0 && untilDeadline < nextDelayMs ? { afterMs: Math.max(1, untilDeadline) } : {};
+  const soonestMs = untilDeadline > 0 ? Math.min(afterMs, Math.max(1, untilDeadline)) : afterMs;
+  const bounded = soonestMs === nextDelayMs ? {} : { afterMs: soonestMs };
   return goOnLater(parts, { grant, jobs: [update.stored], error, nextDelayMs, ...bounded });
 }

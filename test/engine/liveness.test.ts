@@ -162,6 +162,8 @@ describe('a ledger that fails once', () => {
     'events',
     'acknowledge',
     'beginEnding',
+    'beginEndings',
+    'endingState',
     'end',
     'attach',
     'tell',

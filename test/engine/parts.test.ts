@@ -203,7 +203,7 @@ describe('a pursuit', () => {
       await settled();
     }
     const before = delays.length;
-    all.kickAll();
+    all.kick('directory');
     await settled();
     assert.equal(delays.length, before + 1);
     assert.equal(delays.at(-1), 188);

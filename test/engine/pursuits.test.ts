@@ -24,7 +24,7 @@ test('an attempt that throws is logged, counted as failing, tried again, and no 
   assert.equal(pursued.failing(), 1);
   assert.equal(pursued.size(), 1);
   assert.ok(log.lines.some(({ event }) => event === 'engine.attempt-failed'));
-  pursued.kickAll();
+  pursued.kick('directory');
   await turn();
   assert.equal(attempts, 2);
   assert.equal(pursued.failing(), 0);

@@ -141,6 +141,8 @@ export function claims({
     if (method === 'activate') activating(...(args as Args<'activate'>));
     if (method === 'end') ending(...(args as Args<'end'>));
     if (method === 'beginEnding') beginning(...(args as Args<'beginEnding'>));
+    if (method === 'beginEndings')
+      for (const { grant, consequence } of (args as Args<'beginEndings'>)[0]) beginning(grant, [], consequence);
     if (method === 'savePeriod') standing((args as Args<'savePeriod'>)[0]);
     if (method === 'openIntent') {
       const { period } = (args as Args<'openIntent'>)[1];

@@ -18,6 +18,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'attachedJobs',
   'known',
   'pairState',
+  'endingState',
   'dueGrants',
   'nextExpiry',
   'unfinished',

@@ -74,6 +74,7 @@ const FAILING: readonly (keyof Ledger)[] = [
   'closeIntent',
   'activate',
   'beginEnding',
+  'beginEndings',
   'end',
   'tell',
   'attach',
