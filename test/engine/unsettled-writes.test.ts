@@ -106,6 +106,39 @@ describe('a write whose answer was lost', () => {
     assert.equal(await rig.stateOf(), 'ended');
   });
 
+  test('of a removal: a grant that follows is written only when it can no longer take effect', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    await rig.grant();
+    rig.fake.loseNextAnswer('applied_later');
+    const revoke = await rig.revoke();
+    await rig.pass(1000);
+    assert.equal(rig.outcomeOf(revoke), 'revoked');
+    const next = await rig.grant({ grantId: 'g2' });
+    await rig.pass(1000);
+    assert.equal(rig.outcomeOf(next), null, 'granted while our own removal may still undo it');
+    rig.fake.applyLate();
+    await rig.pass(MINUTE_MS);
+    assert.equal(rig.outcomeOf(next), 'granted');
+    assert.ok(rig.isMember(ada, admins));
+  });
+
+  test('of a removal that an earlier life sent: a grant waits for it too', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    await rig.grant();
+    rig.fake.loseNextAnswer('applied_later');
+    rig.crashAt('end.intent-stored');
+    await rig.revoke().catch(() => undefined);
+    await rig.pass(0);
+    rig.neverCrash();
+    await rig.restart();
+    const next = await rig.grant({ grantId: 'g2' });
+    await rig.pass(1000);
+    assert.equal(rig.outcomeOf(next), null, 'nobody knows whether the earlier life had sent it');
+    await rig.pass(MINUTE_MS);
+    assert.equal(rig.outcomeOf(next), 'granted');
+    assert.ok(rig.isMember(ada, admins));
+  });
+
   test('of a removal: applied, it is told as removed', async () => {
     const { rig, ada, admins } = await startedEngine();
     await rig.grant();

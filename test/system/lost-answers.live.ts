@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { envelopeOf, REQUEST } from '../support/ldap-messages.ts';
 import { type LdapProxy, startLdapProxy } from '../support/ldap-proxy.ts';
 import { assertToldOnce, granted, memberships, startReady, succeeded } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -14,7 +15,9 @@ suite('a modify whose answer never comes', { concurrency: false }, () => {
     proxy = await startLdapProxy(s.ldap);
     initial = await memberships(s);
     await s.startStub();
-    await startReady(s, { env: { LDAP_URL: proxy.url, LDAP_READ_TIMEOUT: '1s', LDAP_CONNECT_TIMEOUT: '1s' } });
+    await startReady(s, {
+      env: { LDAP_URL: proxy.url, LDAP_READ_TIMEOUT: '1s', LDAP_CONNECT_TIMEOUT: '1s' },
+    });
   });
   after(async () => {
     await s[Symbol.asyncDispose]();
@@ -89,4 +92,21 @@ suite('a modify whose answer never comes', { concurrency: false }, () => {
     assert.equal(result.kind === 'job.failed' ? result.error.code : result.outcome, 'grant_revoked');
     await allIsAsBefore();
   });
+});
+
+test('a grant that follows a revoke whose modify takes effect late is not undone by it', async () => {
+  await using s = await startSystem();
+  await using proxy = await startLdapProxy(s.ldap);
+  await s.startStub();
+  const env = { LDAP_URL: proxy.url, LDAP_READ_TIMEOUT: '1s', LDAP_CONNECT_TIMEOUT: '1s', TEST_LATE_WRITE_MS: '4000' };
+  await startReady(s, { env });
+  const request = { user: { username: 'grace' }, group: { name: 'on-call' }, durationSeconds: 300 };
+  const first = await granted(s, request);
+  const of = (message: Buffer): boolean => envelopeOf(message).tag === REQUEST.modify;
+  const late = proxy.strike({ place: { at: 'request', of }, fault: 'late', delayMs: 2000 });
+  assert.equal(await succeeded(s, (await s.revoke(first.grantId)).jobId), 'revoked');
+  await granted(s, request);
+  await late.arrived;
+  assert.ok((await s.ldap.members(s.group('on-call'))).includes(s.person('grace')), 'told as granted');
+  await assertToldOnce(s);
 });
