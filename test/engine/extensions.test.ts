@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
-import { HOUR_MS, startedEngine, userDn } from '../support/engine-under-test.ts';
+import { MINUTE_MS, startedEngine, userDn } from '../support/engine-under-test.ts';
 
 const ELSEWHERE = 'ou=elsewhere,dc=example,dc=test';
 
-/** A grant of an hour, and the references by which a later job names its pair by ids. */
+/** A grant of two minutes, and the references by which a later job names its pair by ids. */
 async function granted() {
   const { rig, ada, admins } = await startedEngine();
-  await rig.grant({ seconds: 3600 });
+  await rig.grant({ seconds: 120 });
   const byIds = { user: { id: rig.fake.tree.at(ada)?.id ?? '' }, group: { id: rig.fake.tree.at(admins)?.id ?? '' } };
   return { rig, ada, admins, byIds };
 }
@@ -17,18 +17,18 @@ describe('an extension', () => {
   test('restores a membership that was taken out by hand, even where ids name the pair', async () => {
     const { rig, ada, admins, byIds } = await granted();
     rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [ada] });
-    const longer = await rig.grant({ seconds: 7200, ...byIds });
+    const longer = await rig.grant({ seconds: 240, ...byIds });
     await rig.pass(1000);
     assert.equal(rig.outcomeOf(longer), 'updated');
     assert.ok(rig.isMember(ada, admins));
-    await rig.pass(2 * HOUR_MS);
+    await rig.pass(4 * MINUTE_MS);
     assert.ok(!rig.isMember(ada, admins));
   });
 
   test('is not claimed while the directory cannot be asked, even where ids name the pair', async () => {
     const { rig, byIds } = await granted();
     rig.fake.goDown();
-    const longer = await rig.grant({ seconds: 7200, ...byIds });
+    const longer = await rig.grant({ seconds: 240, ...byIds });
     await rig.pass(1000);
     assert.equal(rig.outcomeOf(longer), null);
     rig.fake.goUp();
@@ -41,11 +41,11 @@ describe('an extension', () => {
       const { rig, ada, admins, byIds } = await granted();
       const left = (what === 'user' ? `uid=ada,${ELSEWHERE}` : `cn=admins,${ELSEWHERE}`) as Dn;
       rig.fake.tree.rename(what === 'user' ? ada : admins, left);
-      const longer = await rig.grant({ seconds: 7200, ...byIds });
+      const longer = await rig.grant({ seconds: 240, ...byIds });
       assert.equal(rig.outcomeOf(longer), `${what}_not_found`);
-      const shorter = await rig.grant({ seconds: 1800, ...byIds });
+      const shorter = await rig.grant({ seconds: 60, ...byIds });
       assert.equal(rig.outcomeOf(shorter), 'updated');
-      await rig.pass(HOUR_MS);
+      await rig.pass(2 * MINUTE_MS);
       assert.deepEqual(rig.fake.tree.group(what === 'group' ? left : admins)?.values, [userDn('keeper')]);
     });
   }

@@ -63,10 +63,10 @@ export const BATCH_BUGS: readonly PlantedBug[] = [
     tests: GATHERED,
   },
   {
-    fault: 'a placeholder and its member go into one modify with others',
+    fault: 'a member that takes the place of a placeholder goes into one modify with others',
     file: LANES,
-    find: "const alike = kind === 'swap' ? [first] : lane.filter(isAlike);",
-    replace: 'const alike = lane.filter(isAlike);',
+    find: "if (add.length === 0) return 'remove';",
+    replace: "if (add.length === 0 || remove.length > 0) return 'remove';",
     tests: GATHERED,
   },
   {

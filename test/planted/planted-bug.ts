@@ -16,7 +16,7 @@ export interface PlantedBug extends Edit {
   readonly file: string;
   /** A second edit of the same file, where two places guard against the same fault. */
   readonly also?: Edit;
-  /** Test files, from the folder `test`. */
+  /** Test files, from the folder `test`, the one that is meant for it first. */
   readonly tests: readonly string[];
   /** A pattern of the titles to run, where the files take long. */
   readonly only?: string;
@@ -78,8 +78,9 @@ export async function plantAndRun(copy: string, bug: PlantedBug): Promise<Catch>
   const sound = await readFile(path, 'utf8');
   await writeFile(path, planted(sound, bug));
   const only = bug.only === undefined ? [] : [bug.only];
-  // The others are only asked where the quick ones notice nothing.
-  const runs = [bug.tests.filter(isQuick), ...bug.tests.filter((file) => !isQuick(file)).map((file) => [file])];
+  const [pointed = '', ...others] = bug.tests;
+  // Others are only asked where the one that is meant for it notices nothing.
+  const runs = [[pointed], others.filter(isQuick), ...others.filter((file) => !isQuick(file)).map((file) => [file])];
   try {
     for (const files of runs.filter(({ length }) => length > 0)) {
       const caughtBy = await failedTests(copy, { files, only });
