@@ -26,7 +26,7 @@ export async function attemptEnding(
   const { ledger, locks } = parts;
   return locks.run(`grant:${grantId}`, 'ending', () =>
     locks.run(`pair:${pairKey(pair)}`, 'ending', async () => {
-      const ending = await ledger.endingState(grantId);
+      const ending = await ledger.endingState({ grantId, pair });
       if (ending === null) return DONE;
       const attempt: EndingAttempt = { grant: ending.grant, jobs: ending.jobs, nextDelayMs };
       try {

@@ -166,8 +166,8 @@ export interface Ledger {
    * and its consequence unwritten. Returns the ids of those that have begun to end.
    */
   beginEndings(endings: readonly EndingToBegin[]): Promise<readonly GrantId[]>;
-  /** Null where the grant is not ending. */
-  endingState(grantId: GrantId): Promise<EndingState | null>;
+  /** What there is to know of an ending grant, whose pair is given; null where it is not ending. */
+  endingState(ending: Pick<LiveGrant, 'grantId' | 'pair'>): Promise<EndingState | null>;
   /** The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too. */
   end(
     change: { readonly grant: EndedGrant; readonly period: Period | null; readonly placeholder: PlaceholderChange | null },

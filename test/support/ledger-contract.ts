@@ -448,13 +448,13 @@ function grantRules(open: OpenLedger): void {
     const { ledger } = await open(t);
     const grant = activeGrant('a');
     await ledger.activate({ grant, period: samplePeriod(), intentId: null, placeholder: null }, quietly());
-    assert.equal(await ledger.endingState(grantIdOf('a')), null);
-    assert.equal(await ledger.endingState(grantIdOf('unknown')), null);
+    assert.equal(await ledger.endingState(grant), null);
+    assert.equal(await ledger.endingState({ ...grant, grantId: grantIdOf('unknown') }), null);
     await ledger.storeJob(sampleJob('a'), quietly());
     await ledger.storeJob(sampleJob('b'), quietly());
     await ledger.beginEnding(endingGrant('a'), [jobIdOf('a')], quietly());
     await ledger.openIntent(sampleIntent('a', { kind: 'remove', preImage: 'member' }), NO_CHANGE, quietly());
-    assert.deepEqual(await ledger.endingState(grantIdOf('a')), {
+    assert.deepEqual(await ledger.endingState(grant), {
       grant: endingGrant('a'),
       jobs: await ledger.attachedJobs(grantIdOf('a')),
       pair: await ledger.pairState(samplePair(1, 1)),

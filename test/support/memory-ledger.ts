@@ -203,12 +203,11 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
 
     beginEndings: (endings) =>
       write('beginEndings', (draft) => endings.filter((one) => beginEnding(draft, one)).map(({ grant }) => grant.grantId)),
-    endingState: (grantId) =>
+    endingState: ({ grantId, pair }) =>
       read('endingState', (draft) => {
-        const grant = draft.grants.get(grantId);
-        return grant?.state === 'ending'
-          ? { grant, jobs: attachedJobs(draft, grantId), pair: pairState(draft, grant.pair) }
-          : null;
+        const state = pairState(draft, pair);
+        const grant = state.grants.find((one) => one.grantId === grantId);
+        return grant?.state === 'ending' ? { grant, jobs: attachedJobs(draft, grantId), pair: state } : null;
       }),
     dueGrants: (now, limit) =>
       read('dueGrants', (draft) =>

@@ -1,9 +1,9 @@
-import type { GrantId } from '../../access/ids.ts';
+import type { EndingGrant, LiveGrant } from '../../access/grant.ts';
 import type { Pair } from '../../access/reference.ts';
 import type { EndingState, EndingToBegin, PairState } from '../ledger.ts';
 import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
-import { findKnown, liveGrantsOf } from './grants.ts';
+import { liveGrantsOf } from './grants.ts';
 import { findOpenIntent } from './intents.ts';
 import { readAttachedJobs } from './jobs.ts';
 import { findPeriod, findPlaceholder } from './periods.ts';
@@ -22,10 +22,10 @@ export function beginEnding(database: Database, { grant, consequence }: EndingTo
 }
 
 /** What an attempt to end a grant needs to know; null where it is not ending. */
-export function findEndingState(database: Database, grantId: GrantId): EndingState | null {
-  const { grant } = findKnown(database, grantId);
-  if (grant?.state !== 'ending') return null;
-  return { grant, jobs: readAttachedJobs(database, grantId), pair: findPairState(database, grant.pair) };
+export function findEndingState(database: Database, { grantId, pair }: Pick<LiveGrant, 'grantId' | 'pair'>): EndingState | null {
+  const state = findPairState(database, pair);
+  const grant = state.grants.find((one): one is EndingGrant => one.grantId === grantId && one.state === 'ending');
+  return grant === undefined ? null : { grant, jobs: readAttachedJobs(database, grantId), pair: state };
 }
 
 /** Everything that is known about one user in one group. */

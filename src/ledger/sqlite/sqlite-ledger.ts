@@ -151,7 +151,7 @@ function grantMethods(
       ),
     beginEndings: (endings) =>
       queue.run(() => endings.filter((one) => beginEnding(database, one)).map(({ grant }) => grant.grantId)),
-    endingState: (grantId) => queue.read(() => findEndingState(database, grantId)),
+    endingState: (ending) => queue.read(() => findEndingState(database, ending)),
     dueGrants: (now, limit) => queue.read(() => readDueGrants(database, { now, limit })),
     nextExpiry: () => queue.read(() => readNextExpiry(database)),
     unfinished: () =>
