@@ -25,6 +25,12 @@ import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { claimFound, type FoundSteps, settleOwnIntent } from './settle-grant.ts';
 import { failed } from './views.ts';
 
+/**
+ * What was looked up so long ago, and not waited with since, is what there is before the write: the probe and the intent that
+ * come between take as long. A rename in that time is met by the look after the write.
+ */
+const OF_NOW_MS = 1000;
+
 /** One attempt to turn a pending grant into a membership. */
 export async function attemptGrant(
   parts: EngineParts,
@@ -55,6 +61,7 @@ async function tryGrant(parts: EngineParts, attempt: GrantAttempt, steps: FoundS
   if (!parts.time.trusted()) return fail(parts, attempt, clockUntrusted());
   if (!parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
 
+  const resolvingSinceMs = parts.clock.monotonicMs();
   const resolved = await resolveAll(parts, attempt);
   if (!resolved.ok) return fail(parts, attempt, resolved.error);
   const { user, group, pair, waiting } = resolved;
@@ -75,9 +82,12 @@ async function tryGrant(parts: EngineParts, attempt: GrantAttempt, steps: FoundS
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, { user, group });
   if (denied !== null) return fail(parts, judged, denied);
-  return parts.locks.run(`pair:${pairKey(pair)}`, 'grant', async () => {
+  const key = `pair:${pairKey(pair)}`;
+  const mustWait = parts.locks.isHeld(key);
+  return parts.locks.run(key, 'grant', async () => {
     // The wait for the pair may have been long: names, scope and protection are those of now.
-    const now = await entriesNow(parts, { user, group });
+    const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
+    const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
     if (now === null) return wait(parts, judged, changedMeanwhile(pair));
     const deniedNow = refusal(parts, now);
     if (deniedNow !== null) return fail(parts, judged, deniedNow);
