@@ -77,7 +77,7 @@ export const ACCESS_BUGS: readonly PlantedBug[] = [
     file: 'src/access/expiry.ts',
     find: 'return replacedAt !== null && issuedAt <= later(replacedAt, CLOCK_TOLERANCE_MS);',
     replace: 'return false;',
-    tests: ['access/time.test.ts', 'engine/states.test.ts', 'system/restored-ledger.live.ts'],
+    tests: ['engine/restored.test.ts'],
   },
   {
     fault: 'the longest grant has no bound',

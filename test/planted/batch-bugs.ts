@@ -77,14 +77,6 @@ export const BATCH_BUGS: readonly PlantedBug[] = [
     tests: GATHERED,
   },
   {
-    fault: 'a question is answered by a request that was sent before it',
-    file: 'src/directory/gathering.ts',
-    find: 'queue.waiting.push({ question, signal, resolve, reject });',
-    replace:
-      'queue.waiting.push({ question, signal, resolve, reject });\n      if (queue.running > 0 && !queue.isForming) return;',
-    tests: GATHERED,
-  },
-  {
     fault: 'one name in two spellings comes twice in one modify',
     file: 'src/directory/ldap/probe.ts',
     find: 'const key = name?.ok ? foldDn(name.value) : value;',
@@ -113,7 +105,6 @@ export const BATCH_BUGS: readonly PlantedBug[] = [
     file: 'src/directory/ldap/probe.ts',
     find: 'sent: result !== null',
     replace: 'sent: false',
-    tests: ['directory/ldap/session.live.ts'],
-    only: 'may have been done',
+    tests: ['directory/ldap/probe.test.ts'],
   },
 ];

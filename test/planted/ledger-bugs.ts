@@ -87,11 +87,11 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
     only: 'ledger.db: a byte flipped|random bits',
   },
   {
-    fault: 'checksums of which a bit flipped are believed',
-    file: 'src/ledger/sqlite/page-sums.ts',
-    find: 'if (bytes.readUInt32LE(TALLY_BYTES) !== crc32(bytes.subarray(0, TALLY_BYTES))) throw',
-    replace: 'if (bytes.length < 0) throw',
+    fault: 'a ledger whose file is missing beside its log is taken for a new one',
+    file: 'src/ledger/sqlite/ledger-database.ts',
+    find: 'if (!isThere && known !== null && known.commits > 0 &&',
+    replace: 'if (!isThere && known === null &&',
     tests: DAMAGE,
-    only: 'ledger.sum: a byte flipped',
+    only: 'a missing file is told',
   },
 ];

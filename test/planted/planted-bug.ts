@@ -43,9 +43,10 @@ export interface Catch {
 }
 
 /** A test that never ends has caught nothing by itself: the runner of the tests ends it, and then it counts as failed. */
-const TEST_TIMEOUT_MS = 60_000;
-/** A runner that has said nothing for so long cannot end its tests either: a loop without a pause holds it. */
-const SILENCE_MS = TEST_TIMEOUT_MS + 15_000;
+const QUICK_TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 90_000;
+/** A runner that has said nothing for so much longer cannot end its tests either: a loop without a pause holds it. */
+const SILENCE_MS = 15_000;
 
 /** A copy of the project to plant faults in; its packages are the project's own. */
 export async function copyOfProject(root: string, to: string): Promise<void> {
@@ -96,8 +97,9 @@ export async function plantAndRun(copy: string, bug: PlantedBug): Promise<Catch>
 export async function failedTests(copy: string, { files, only }: TestRun): Promise<readonly FailedTest[]> {
   const mayEndEarly = files.every(isQuick);
   // In one process, most of the quick ones need less time than a process does to start.
+  const timeoutMs = mayEndEarly ? QUICK_TIMEOUT_MS : TIMEOUT_MS;
   const isolation = mayEndEarly ? 'none' : 'process';
-  const options = ['--test', `--test-isolation=${isolation}`, '--test-reporter=tap', `--test-timeout=${TEST_TIMEOUT_MS}`];
+  const options = ['--test', `--test-isolation=${isolation}`, '--test-reporter=tap', `--test-timeout=${timeoutMs}`];
   const patterns = only.map((pattern) => `--test-name-pattern=${pattern}`);
   const running = spawn(process.execPath, [...options, ...patterns, ...files.map((file) => join('test', file))], {
     cwd: copy,
@@ -105,8 +107,8 @@ export async function failedTests(copy: string, { files, only }: TestRun): Promi
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_TEST_CONTEXT')),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-  const silence = setTimeout(() => running.kill('SIGKILL'), SILENCE_MS);
+  const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>();
+  const silence = setTimeout(() => running.kill('SIGKILL'), timeoutMs + SILENCE_MS);
   let tap = '';
   running.stdout.setEncoding('utf8').on('data', (text: string) => {
     silence.refresh();
@@ -114,12 +116,12 @@ export async function failedTests(copy: string, { files, only }: TestRun): Promi
     if (mayEndEarly && failuresIn(tap, copy).length > 0) running.kill('SIGKILL');
   });
   running.on('error', reject);
-  running.on('close', () => resolve());
-  await ended.finally(() => clearTimeout(silence));
+  running.on('close', resolve);
+  const exitCode = await ended.finally(() => clearTimeout(silence));
   const failures = failuresIn(tap, copy);
   if (failures.length > 0) return failures;
   const [first = ''] = files;
-  return /^# tests [1-9]/m.test(tap) ? [] : [{ title: 'the tests could not be run to their end', file: first }];
+  return exitCode === 0 && /^# tests [1-9]/m.test(tap) ? [] : [{ title: 'the tests could not be run to their end', file: first }];
 }
 
 /** Each failure in what a runner said; a test comes before the suite that it belongs to. */

@@ -21,6 +21,13 @@ function element(tag: number, contents: Buffer): Buffer {
 const SEARCH = 0x63;
 const ENTRY = 0x64;
 const DONE = 0x65;
+/** Each request with the operation that ends its answer (RFC 4511 §4.2 to §4.12). */
+const ANSWERS: readonly (readonly [number, number])[] = [
+  [0x60, 0x61],
+  [SEARCH, DONE],
+  [0x66, 0x67],
+  [0x77, 0x78],
+];
 const success = Buffer.from([0x0a, 0x01, 0x00, 0x04, 0x00, 0x04, 0x00]);
 
 function guarded(limits?: GuardLimits) {
@@ -34,7 +41,7 @@ function guarded(limits?: GuardLimits) {
   });
   guard.on('data', (chunk: Buffer) => void delivered.push(chunk));
   const receive = (chunk: Buffer) => void inner.emit('data', chunk);
-  const ask = (id: number) => guard.write(message(id, SEARCH, Buffer.alloc(4)));
+  const ask = (id: number, tag = SEARCH) => guard.write(message(id, tag, Buffer.alloc(4)));
   return { guard, inner, delivered, results, receive, ask };
 }
 
@@ -106,6 +113,18 @@ suite('the guard of a connection', () => {
     assert.equal(guard.violation, undefined);
     receive(message(2, DONE, success));
     assert.match(guard.violation ?? '', /nothing had asked for/);
+  });
+
+  test('an answer of another kind than its request is none', () => {
+    for (const [request, own] of ANSWERS) {
+      for (const [, answer] of ANSWERS) {
+        const { guard, delivered, receive, ask } = guarded();
+        ask(2, request);
+        receive(message(2, answer, success));
+        assert.equal(guard.violation === undefined, answer === own, `${answer.toString(16)} to ${request.toString(16)}`);
+        assert.equal(delivered.length, answer === own ? 1 : 0);
+      }
+    }
   });
 
   test('a result is read with what it says about the place and about other servers', () => {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Dn } from '../../../src/access/dn.ts';
+import { DirectoryError } from '../../../src/directory/directory.ts';
+import { change } from '../../../src/directory/ldap/probe.ts';
+import type { Session } from '../../../src/directory/ldap/session.ts';
+
+const group = 'cn=vpn,dc=example,dc=test' as Dn;
+const ada = 'uid=ada,dc=example,dc=test';
+const ended = new DirectoryError('unavailable', 'the connection ended');
+
+/** As much of a session as a change uses: the modify is answered, and no search is. */
+function endedAfterModify(): Session {
+  const success = { resultCode: 0, matchedDn: '', diagnosticMessage: '', referrals: [] };
+  const fake = { modify: async () => success, search: () => Promise.reject(ended) };
+  return fake as unknown as Session;
+}
+
+const changed = (wanted: { add: readonly string[]; remove: readonly string[] }) =>
+  change(endedAfterModify(), {
+    change: { group, attribute: 'member', ...wanted },
+    probed: [ada],
+    failPoints: () => undefined,
+  });
+
+describe('a change whose modify was answered and whose probe was not', () => {
+  test('may have been done', async () => {
+    await assert.rejects(changed({ add: [ada], remove: [] }), { fault: 'unavailable', sent: true });
+    await assert.rejects(changed({ add: [], remove: [ada] }), { fault: 'unavailable', sent: true });
+  });
+
+  test('was not sent where there was nothing to write', async () => {
+    await assert.rejects(changed({ add: [], remove: [] }), { fault: 'unavailable', sent: false });
+  });
+});
