@@ -19,15 +19,19 @@ export interface Child extends AsyncDisposable {
 export function startChild({
   script,
   args = [],
+  launcher = [],
   env = {},
   cwd,
 }: {
   script: string;
   args?: readonly string[];
+  /** A program with arguments that replaces itself by the one that is named after them. */
+  launcher?: readonly string[];
   env?: NodeJS.ProcessEnv;
   cwd?: string;
 }): Child {
-  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
+  const [program = process.execPath, ...given] = [...launcher, process.execPath, script, ...args];
+  const child: ChildProcess = spawn(program, given, {
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],

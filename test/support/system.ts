@@ -119,14 +119,17 @@ export async function startSystem({
   async function startConnector({
     killAt,
     env: extra = {},
+    launcher = [],
     welcome = true,
   }: {
     killAt?: string;
     env?: NodeJS.ProcessEnv;
+    launcher?: readonly string[];
     welcome?: boolean;
   } = {}): Promise<Child> {
     const child = startChild({
       script: CONNECTOR,
+      launcher,
       cwd: folder,
       env: { ...connectorEnv(), ...(killAt === undefined ? {} : { TEST_KILL_AT: killAt }), ...extra },
     });

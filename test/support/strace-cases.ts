@@ -1,0 +1,70 @@
+import type { Fault, TracedCall, WritingCall } from './strace.ts';
+
+/** One call of a scenario to strike: the n-th of its name on the main thread. */
+export interface Strike {
+  readonly call: WritingCall;
+  readonly nth: number;
+  readonly fault: Fault;
+}
+
+/** What a call is made on: the ledger and what stands beside it, a connection, the log, or libuv's own wake-ups. */
+export type Ground = 'file' | 'connection' | 'log' | 'wake-up';
+
+export const FAULTS: readonly Fault[] = ['KILL', 'EIO', 'ENOSPC'];
+
+/**
+ * Where a fault can come from: a disk is full where files are, and where the log goes, if that is one. A write to an eventfd
+ * or a pipe of libuv's own cannot fail in this way, and libuv aborts if it does; but any call may be the last one.
+ */
+const HAPPENS: Record<Ground, readonly Fault[]> = {
+  file: ['KILL', 'EIO', 'ENOSPC'],
+  connection: ['KILL', 'EIO'],
+  log: ['KILL', 'EIO', 'ENOSPC'],
+  'wake-up': ['KILL'],
+};
+
+/** Further than was recorded, since no two runs need to be alike to the call. */
+const BEYOND = 3;
+
+export function groundOf({ on }: Pick<TracedCall, 'on'>): Ground {
+  if (on.startsWith('/')) return 'file';
+  if (on.startsWith('TCP')) return 'connection';
+  return on.startsWith('UNIX') ? 'log' : 'wake-up';
+}
+
+/** Every call that was recorded, with every fault that can strike it, in the order in which they were made; then some more. */
+export function allStrikes(recorded: readonly TracedCall[]): Strike[] {
+  const strikes = recordedStrikes(recorded);
+  for (const call of new Set(recorded.map(({ name }) => name))) {
+    const count = recorded.filter(({ name }) => name === call).length;
+    for (let nth = count + 1; nth <= count + BEYOND; nth += 1) strikes.push({ call, nth, fault: 'KILL' });
+  }
+  return strikes;
+}
+
+/** A few of them: with each fault some that lie evenly apart, and each other kind of call once. */
+export function someStrikes(recorded: readonly TracedCall[], ofEach: number): Strike[] {
+  const all = recordedStrikes(recorded);
+  const some = FAULTS.flatMap((fault, shift) => {
+    const struck = all.filter((strike) => strike.fault === fault);
+    const every = struck.length / ofEach;
+    return Array.from({ length: ofEach }, (_, at) => struck[Math.floor(every * (at + (shift + 1) / 4))]);
+  }).filter((strike) => strike !== undefined);
+  const others = new Set(recorded.map(({ name }) => name));
+  for (const { call } of some) others.delete(call);
+  for (const call of others) {
+    const struck = all.filter((strike) => strike.call === call);
+    const one = struck[Math.floor(struck.length / 2)];
+    if (one !== undefined) some.push(one);
+  }
+  return some;
+}
+
+function recordedStrikes(recorded: readonly TracedCall[]): Strike[] {
+  const counts = new Map<WritingCall, number>();
+  return recorded.flatMap((call) => {
+    const nth = (counts.get(call.name) ?? 0) + 1;
+    counts.set(call.name, nth);
+    return HAPPENS[groundOf(call)].map((fault) => ({ call: call.name, nth, fault }));
+  });
+}
