@@ -20,6 +20,9 @@ export interface LogBase {
 /** Fields that the logger itself writes; one of that name in a call gets a `_` behind it, so that no line has two. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'msg']);
 
+/** What waits while stdout takes nothing, in bytes; lines beyond are lost. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
 /**
  * One JSON object a line: `level`, `time` (RFC 3339), `service`, the base, `event`, its fields, `msg`. Written synchronously
  * (to stdout, if no destination is given), so that the last lines before a crash are there. `scrub` holds the secrets that
@@ -27,7 +30,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'ms
  */
 export function createLogger({
   level,
-  destination = pino.destination({ fd: 1, sync: true }),
+  destination = standardOutput(),
   base = {},
   scrub = [],
 }: {
@@ -66,6 +69,14 @@ export function createLogger({
     };
   };
   return loggerWith(ownNames(loggableFields(base, scrubber.text)));
+}
+
+/** A log that cannot be written, on a full disk or to a terminal that is gone, must not keep anything from ending. */
+function standardOutput(): LogDestination {
+  const stdout = pino.destination({ fd: 1, sync: true, maxLength: MAX_WAITING_BYTES });
+  // Without a listener the line that is logged would throw. It waits, and is written with the next.
+  stdout.on('error', () => undefined);
+  return stdout;
 }
 
 function ownNames(fields: Record<string, Loggable>): Record<string, Loggable> {
