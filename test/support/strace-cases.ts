@@ -34,7 +34,7 @@ export function groundOf({ on }: Pick<TracedCall, 'on'>): Ground {
 
 /** Every call that was recorded, with every fault that can strike it, in the order in which they were made; then some more. */
 export function allStrikes(recorded: readonly TracedCall[]): Strike[] {
-  const strikes = recordedStrikes(recorded);
+  const strikes: Strike[] = recordedStrikes(recorded);
   for (const call of new Set(recorded.map(({ name }) => name))) {
     const count = recorded.filter(({ name }) => name === call).length;
     for (let nth = count + 1; nth <= count + BEYOND; nth += 1) strikes.push({ call, nth, fault: 'KILL' });
@@ -42,7 +42,7 @@ export function allStrikes(recorded: readonly TracedCall[]): Strike[] {
   return strikes;
 }
 
-/** A few of them: with each fault some that lie evenly apart, and each other kind of call once. */
+/** A few of them: with each fault some that lie evenly apart, and every other kind of call once, with one fault or another. */
 export function someStrikes(recorded: readonly TracedCall[], ofEach: number): Strike[] {
   const all = recordedStrikes(recorded);
   const some = FAULTS.flatMap((fault, shift) => {
@@ -50,21 +50,25 @@ export function someStrikes(recorded: readonly TracedCall[], ofEach: number): St
     const every = struck.length / ofEach;
     return Array.from({ length: ofEach }, (_, at) => struck[Math.floor(every * (at + (shift + 1) / 4))]);
   }).filter((strike) => strike !== undefined);
-  const others = new Set(recorded.map(({ name }) => name));
-  for (const { call } of some) others.delete(call);
-  for (const call of others) {
-    const struck = all.filter((strike) => strike.call === call);
-    const one = struck[Math.floor(struck.length / 2)];
-    if (one !== undefined) some.push(one);
-  }
-  return some;
+  const met = new Set(some.map(({ kind }) => kind));
+  const kinds = new Set(all.map(({ kind }) => kind).filter((kind) => !met.has(kind)));
+  const others = [...kinds].map((kind, at) => {
+    const struck = all.filter((strike) => strike.kind === kind);
+    const fault = FAULTS[(at + 1) % FAULTS.length];
+    const preferred = struck.filter((strike) => strike.fault === fault);
+    const possible = preferred.length > 0 ? preferred : struck;
+    return possible[Math.floor((possible.length - 1) / 2)];
+  });
+  return [...some, ...others.filter((strike) => strike !== undefined)];
 }
 
-function recordedStrikes(recorded: readonly TracedCall[]): Strike[] {
+/** A kind is what is done, and on what. */
+function recordedStrikes(recorded: readonly TracedCall[]): (Strike & { readonly kind: string })[] {
   const counts = new Map<WritingCall, number>();
   return recorded.flatMap((call) => {
     const nth = (counts.get(call.name) ?? 0) + 1;
     counts.set(call.name, nth);
-    return HAPPENS[groundOf(call)].map((fault) => ({ call: call.name, nth, fault }));
+    const kind = `${call.name} ${groundOf(call)}`;
+    return HAPPENS[groundOf(call)].map((fault) => ({ call: call.name, nth, fault, kind }));
   });
 }
