@@ -139,6 +139,22 @@ describe('a write whose answer was lost', () => {
     assert.ok(rig.isMember(ada, admins));
   });
 
+  test('of a removal whose answer an earlier life lost: a grant waits for it too', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    await rig.grant();
+    rig.fake.loseNextAnswer('applied_later');
+    const revoke = await rig.revoke();
+    assert.equal(rig.outcomeOf(revoke), null);
+    await rig.restart();
+    const next = await rig.grant({ grantId: 'g2' });
+    await rig.pass(1000);
+    assert.equal(rig.outcomeOf(next), null, 'granted while the removal of the earlier life may still undo it');
+    rig.fake.applyLate();
+    await rig.pass(MINUTE_MS);
+    assert.equal(rig.outcomeOf(next), 'granted');
+    assert.ok(rig.isMember(ada, admins));
+  });
+
   test('of a removal: applied, it is told as removed', async () => {
     const { rig, ada, admins } = await startedEngine();
     await rig.grant();

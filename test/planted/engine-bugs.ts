@@ -95,7 +95,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
     file: 'src/engine/ending-removal.ts',
     find: 'else if (error instanceof DirectoryError) await notApplied',
     replace: 'if (error instanceof DirectoryError) await notApplied',
-    tests: meantBy('states'),
+    tests: meantBy('unsettled-writes'),
   },
   {
     fault: 'a grant does not wait for a lost removal of ours that may still undo it',

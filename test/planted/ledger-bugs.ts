@@ -13,6 +13,13 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
     tests: ['ledger/sqlite-ledger.test.ts'],
   },
   {
+    fault: 'a work is reported as written before its commit: ack before commit',
+    file: 'src/ledger/sqlite/commit-queue.ts',
+    find: 'hooks.sealing();',
+    replace: 'for (const settle of settlements) settle();\n        hooks.sealing();',
+    tests: ['ledger/commit-queue.test.ts'],
+  },
+  {
     fault: 'a work is reported as written although its commit failed',
     file: 'src/ledger/sqlite/commit-queue.ts',
     find: 'if (failure !== null) queued.reject(failure);',
