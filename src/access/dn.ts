@@ -208,6 +208,9 @@ function foldRdn(rdn: Rdn): string {
 
 /** True where `dn` is `base` or lies beneath it. */
 export function isBeneath(dn: Dn, base: Dn): boolean {
+  // Most are spelt alike, and need not be folded: a comma that no backslash stands before ends an RDN (RFC 4514 §3).
+  const comma = dn.length - base.length - 1;
+  if (dn === base || (base.length > 0 && dn.endsWith(base) && dn[comma] === ',' && dn[comma - 1] !== '\\')) return true;
   const inner = rdnsOf(dn).map(foldRdn);
   const outer = rdnsOf(base).map(foldRdn);
   if (outer.length > inner.length) return false;
