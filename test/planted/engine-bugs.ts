@@ -1,6 +1,6 @@
 import type { PlantedBug } from './planted-bug.ts';
 
-/** The quick tests of the engine; the histories notice what nobody thought of. */
+/** The quick tests of the engine, but for the random ones: what is caught is to be caught each time. */
 const ENGINE = [
   'states',
   'unsettled-writes',
@@ -12,7 +12,6 @@ const ENGINE = [
   'liveness',
   'first-write',
   'crashes',
-  'histories',
 ] as const;
 
 /** All of them, after the one that is meant for the fault. */

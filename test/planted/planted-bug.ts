@@ -43,8 +43,8 @@ export interface Catch {
 }
 
 /** A test that never ends has caught nothing by itself: the runner of the tests ends it, and then it counts as failed. */
-const QUICK_TIMEOUT_MS = 30_000;
-const TIMEOUT_MS = 90_000;
+const QUICK_TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 /** A runner that has said nothing for so much longer cannot end its tests either: a loop without a pause holds it. */
 const SILENCE_MS = 15_000;
 
