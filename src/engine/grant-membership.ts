@@ -3,7 +3,7 @@ import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import type { GroupEntry, UserEntry } from '../directory/directory.ts';
+import { DirectoryError, type GroupEntry, type UserEntry } from '../directory/directory.ts';
 import { activated, claim } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -19,7 +19,7 @@ import {
   wait,
 } from './grant-attempt.ts';
 import type { Attempted } from './pursuits.ts';
-import { putIn } from './put-in.ts';
+import { putIn, resolvedRecord } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { claimFound, type FoundSteps, settleOwnIntent } from './settle-grant.ts';
@@ -77,22 +77,39 @@ async function tryGrant(parts: EngineParts, attempt: GrantAttempt, steps: FoundS
     },
     waiting,
   };
-  if (grant.pair === null) await savePair(parts, judged.grant);
-  parts.failPoints('grant.resolved');
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, { user, group });
   if (denied !== null) return fail(parts, judged, denied);
   const key = `pair:${pairKey(pair)}`;
   const mustWait = parts.locks.isHeld(key);
-  return parts.locks.run(key, 'grant', async () => {
-    // The wait for the pair may have been long: names, scope and protection are those of now.
-    const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
-    const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
-    if (now === null) return wait(parts, judged, changedMeanwhile(pair));
-    const deniedNow = refusal(parts, now);
-    if (deniedNow !== null) return fail(parts, judged, deniedNow);
-    return writeGrant(parts, { ...judged, grant: { ...judged.grant, pair: now.pair } }, { ...now, steps });
-  });
+  // Where it does not wait, the pair is saved with the intent.
+  if (mustWait) await savePair(parts, judged.grant);
+  parts.failPoints('grant.resolved');
+  return parts.locks.run(key, 'grant', () =>
+    keepingPair(parts, judged.grant, async () => {
+      // The wait for the pair may have been long: names, scope and protection are those of now.
+      const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
+      const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
+      if (now === null) return wait(parts, judged, changedMeanwhile(pair));
+      const deniedNow = refusal(parts, now);
+      if (deniedNow !== null) return fail(parts, judged, deniedNow);
+      const found = { ...judged, grant: { ...judged.grant, pair: now.pair } };
+      const unsaved = mustWait || grant.pair !== null ? null : found.grant;
+      return writeGrant(parts, found, { ...now, steps, unsaved });
+    }),
+  );
+}
+
+/** A reference that was resolved means the same entry at the next attempt, or nobody. */
+async function keepingPair(parts: EngineParts, grant: PendingGrant, work: () => Promise<Attempted>): Promise<Attempted> {
+  try {
+    const attempted = await work();
+    if (!attempted.done) await savePair(parts, grant);
+    return attempted;
+  } catch (error) {
+    if (error instanceof DirectoryError) await savePair(parts, grant);
+    throw error;
+  }
 }
 
 type ResolvedAll =
@@ -135,18 +152,24 @@ async function dismiss(
   });
 }
 
+/** Unless the ledger knows the pair already. */
 async function savePair({ ledger, time }: EngineParts, grant: PendingGrant): Promise<void> {
+  const { grant: known } = await ledger.known(grant.grantId);
+  if (known?.state !== 'pending' || known.pair !== null) return;
   const at = time.now();
-  await ledger.savePending(grant, [], {
-    at,
-    audit: [{ kind: 'grant.pending', at, grantId: grant.grantId, pair: grant.pair, facts: { resolved: true } }],
-  });
+  await ledger.savePending(grant, [], { at, audit: [resolvedRecord(grant, at)] });
 }
 
 async function writeGrant(
   parts: EngineParts,
   attempt: GrantAttempt,
-  { user, group, pair, steps }: { user: UserEntry; group: GroupEntry; pair: Pair; steps: FoundSteps },
+  {
+    user,
+    group,
+    pair,
+    steps,
+    unsaved,
+  }: { user: UserEntry; group: GroupEntry; pair: Pair; steps: FoundSteps; unsaved: PendingGrant | null },
 ): Promise<Attempted> {
   const { grant, waiting } = attempt;
   const writable = writableValue(user, group);
@@ -163,6 +186,7 @@ async function writeGrant(
   }
   const put = await putIn(parts, {
     grantId: grant.grantId,
+    unsaved,
     pair,
     attribute: writable.attribute,
     value: writable.value,

@@ -1,4 +1,5 @@
-import type { LiveGrant } from '../access/grant.ts';
+import type { AuditRecord } from '../access/audit.ts';
+import type { LiveGrant, PendingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
@@ -32,6 +33,8 @@ export type PutIn =
 
 export interface PutInRequest {
   readonly grantId: GrantId;
+  /** The pending grant whose pair the ledger does not know yet: it is saved with the intent. */
+  readonly unsaved?: PendingGrant | null;
   readonly pair: Pair;
   readonly attribute: MemberAttribute;
   readonly value: string;
@@ -220,7 +223,7 @@ async function write(
   },
 ): Promise<PutIn> {
   const { ledger, directory, failPoints, lateWrites } = parts;
-  const { grantId, pair, attribute, value, state, at, leaving, unsettled } = request;
+  const { grantId, pair, attribute, value, state, at, leaving, unsettled, unsaved = null } = request;
   // The write that is replaced may still take effect, by a name that the user had then.
   const earlier = unsettled?.memberAttribute === attribute ? unsettled.values.filter((one) => one !== value) : [];
   const values = [value, ...earlier];
@@ -229,10 +232,11 @@ async function write(
   const intent = await ledger.openIntent(
     { kind: 'add', grantId, pair, memberAttribute: attribute, values, preImage: 'absent', placeholder: leaving, at },
     // Not a word of the period yet: until a write of ours took effect, what others put there is theirs.
-    { period: null, replaces: unsettled?.intentId ?? null },
+    { period: null, replaces: unsettled?.intentId ?? null, ...(unsaved === null ? {} : { grant: unsaved }) },
     {
       at,
       audit: [
+        ...(unsaved === null ? [] : [resolvedRecord(unsaved, at)]),
         {
           kind: 'intent.opened',
           at,
@@ -277,6 +281,11 @@ async function write(
   if (!couldBeLate) await notApplied(parts, intent, answer.result);
   if (presence === 'absent') await rememberAbsence(parts, request);
   return isOthers ? { kind: 'retry', error: writeError(answer, pair, 'directory_unavailable') } : refusedOrRetry(answer, pair);
+}
+
+/** Whom the references of a pending grant mean. */
+export function resolvedRecord({ grantId, pair }: PendingGrant, at: Instant): AuditRecord {
+  return { kind: 'grant.pending', at, grantId, pair, facts: { resolved: true } };
 }
 
 /** A probe showed that the write did not take effect, or it was never sent. */

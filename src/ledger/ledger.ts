@@ -139,11 +139,11 @@ export interface Ledger {
   pairState(pair: Pair): Promise<PairState>;
   /**
    * Opens an intent; a second open one for the same pair is a `conflict` fault, but for the one that it `replaces`,
-   * which is closed. A period, where given, is saved with it.
+   * which is closed. A period, where given, is saved with it, and so is a pending grant whose pair has just been found.
    */
   openIntent(
     intent: NewIntent,
-    change: { readonly period: Period | null; readonly replaces: number | null },
+    change: { readonly period: Period | null; readonly replaces: number | null; readonly grant?: PendingGrant },
     consequence: Consequence,
   ): Promise<Intent>;
   /** A probe showed that the intent's write did not take effect. */

@@ -160,6 +160,31 @@ describe('what a grant asks of the directory', () => {
     assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'probe', 'change', 'locateUser']);
   });
 
+  test('and of the ledger: stored, pending, read, its intent with its pair, claimed', async () => {
+    const calls = countedCalls();
+    const { rig } = await startedEngine({ watch: calls.watch });
+    calls.forget();
+    await rig.grant();
+    const writes = calls.all().filter((name) => !['job', 'known', 'space', 'attachedJobs', 'pairState', 'events'].includes(name));
+    assert.deepEqual(writes, ['storeJob', 'savePending', 'openIntent', 'activate', 'acknowledge']);
+  });
+
+  test('keeps its user where it must be tried again, whoever goes by that name then', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    const held = rig.fake.holdNext('probe');
+    const job = await rig.grant();
+    await held.reached;
+    rig.fake.goDown();
+    held.go();
+    await settled();
+    rig.fake.tree.rename(ada, userDn('renamed'));
+    rig.addUser('ada');
+    rig.fake.goUp();
+    await rig.pass(MINUTE_MS);
+    assert.equal(rig.outcomeOf(job), 'granted');
+    assert.deepEqual(rig.fake.tree.group(admins)?.values, [userDn('keeper'), userDn('renamed')]);
+  });
+
   test('is looked up again where the look-up took longer than a second', async () => {
     const { rig } = await startedEngine();
     const from = rig.fake.operations.length;

@@ -444,6 +444,17 @@ function grantRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.beginEndings([]), []);
   });
 
+  test('a pending grant is saved with the intent that is opened for it, or neither is', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a', null), [], quietly());
+    await ledger.savePending(pendingGrant('b', null), [], quietly());
+    await ledger.openIntent(sampleIntent('a'), { ...NO_CHANGE, grant: pendingGrant('a') }, quietly());
+    assert.deepEqual((await ledger.known(grantIdOf('a'))).grant, pendingGrant('a'));
+    const second = ledger.openIntent(sampleIntent('b'), { ...NO_CHANGE, grant: pendingGrant('b') }, quietly());
+    await assert.rejects(second, faulty('conflict'));
+    assert.deepEqual((await ledger.known(grantIdOf('b'))).grant, pendingGrant('b', null));
+  });
+
   test('what an ending needs is read at once, and nothing of a grant that is not ending', async (t) => {
     const { ledger } = await open(t);
     const grant = activeGrant('a');

@@ -172,8 +172,9 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       }),
 
     pairState: (pair) => read('pairState', (draft) => pairState(draft, pair)),
-    openIntent: (intent, { period, replaces }, consequence) =>
+    openIntent: (intent, { period, replaces, grant }, consequence) =>
       change('openIntent', consequence, (draft) => {
+        if (grant !== undefined) saveGrant(draft, grant);
         if (period !== null) savePeriod(draft, period);
         return openIntent(draft, intent, { replaces, at: consequence.at });
       }),

@@ -173,10 +173,11 @@ function membershipMethods(
 ): Pick<Ledger, 'pairState' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
   return {
     pairState: (pair) => queue.read(() => findPairState(database, pair)),
-    openIntent: (intent, { period, replaces }, consequence) =>
+    openIntent: (intent, { period, replaces, grant }, consequence) =>
       change(
         consequence,
         () => {
+          if (grant !== undefined) saveGrant(database, grant);
           if (period !== null) savePeriod(database, period);
           return insertIntent(database, intent, { replaces, at: consequence.at });
         },
