@@ -206,9 +206,9 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       write('beginEndings', (draft) => endings.filter((one) => beginEnding(draft, one)).map(({ grant }) => grant.grantId)),
     endingState: ({ grantId, pair }) =>
       read('endingState', (draft) => {
-        const state = pairState(draft, pair);
-        const grant = state.grants.find((one) => one.grantId === grantId);
-        return grant?.state === 'ending' ? { grant, jobs: attachedJobs(draft, grantId), pair: state } : null;
+        const found = pairState(draft, pair);
+        const grant = found.grants.find((one) => one.grantId === grantId);
+        return grant?.state === 'ending' ? { grant, jobs: attachedJobs(draft, grantId), pair: found } : null;
       }),
     dueGrants: (now, limit) =>
       read('dueGrants', (draft) =>
