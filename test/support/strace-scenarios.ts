@@ -122,16 +122,30 @@ export const TRACED_SCENARIOS = {
     await writeFile(go, '');
     return judged(theatre, { child, traced });
   },
+
+  async 'a stop'(theatre, strike) {
+    const { s, stage } = theatre;
+    const job = wanted(stage.person(), await stage.group('amara'));
+    await s.outcome((await stage.post(job, 'granted')).jobId);
+    return strikeRunning(theatre, strike, async (child) => {
+      child.signal('SIGTERM');
+      await child.ended;
+    });
+  },
 } satisfies Readonly<Record<string, TracedScenario>>;
 
 /** Strikes at the connector that runs, and starts it again afterwards whatever became of it. */
-async function strikeRunning(theatre: Theatre, strike: Strike | undefined, act: () => Promise<unknown>): Promise<Struck> {
+async function strikeRunning(
+  theatre: Theatre,
+  strike: Strike | undefined,
+  act: (child: Child) => Promise<unknown>,
+): Promise<Struck> {
   const { s } = theatre;
   const child = s.connector();
   assert.ok(child !== null);
   await until('nothing to be under way', async () => ledgerPulse(ledgerOf(s), Date.now()).restless === null);
   const traced = await attach(theatre, child, strike);
-  await act();
+  await act(child);
   return judged(theatre, { child, traced });
 }
 

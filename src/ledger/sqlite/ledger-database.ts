@@ -165,12 +165,17 @@ function summed({
   let changesBefore = 0;
   let isChange = false;
   let said = false;
+  /**
+   * No commit since the last one that succeeded. One that failed as it was synced stands whole in the log, and yet is no part of
+   * the ledger until a start finds it there: its sums must not be taken for those of what a checkpoint writes.
+   */
+  let isSettled = true;
 
   /** The sums of what was committed. A failure loses nothing: what has no sums stays in the write-ahead log, which has its own. */
   function record(): boolean {
     if (!hasBegun) return false;
     try {
-      sums.committed(log.committed());
+      if (isSettled) sums.committed(log.committed());
       sums.save(readTally(database));
       return true;
     } catch (error) {
@@ -204,12 +209,14 @@ function summed({
 
   const hooks: CommitHooks = {
     sealing() {
+      isSettled = false;
       const changes = changesOf(database);
       isChange = changes !== changesBefore;
       changesBefore = changes;
       if (isChange) changesBefore += database.run('UPDATE identity SET commits = commits + 1');
     },
     committed() {
+      isSettled = true;
       if (!isChange) return;
       const limit = reserve.space() === 'ok' ? CHECKPOINT_BYTES : CHECKPOINT_BYTES_WHEN_LOW;
       if (record() && log.bytes() >= limit) checkpoint();

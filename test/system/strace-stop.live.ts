@@ -1,0 +1,3 @@
+import { straceTests } from '../support/strace-tests.ts';
+
+straceTests('a stop');
