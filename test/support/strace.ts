@@ -91,7 +91,7 @@ export async function trace(
   program: Program,
   { pid, file, fault }: { pid: number; file: string; fault?: { call: WritingCall; nth: number; fault: Fault } },
 ): Promise<Trace> {
-  const struck = fault === undefined ? ['-f'] : ['-e', `inject=${fault.call}:${effect(fault.fault)}:when=${fault.nth}`];
+  const struck = fault === undefined ? ['-f'] : ['-e', `inject=${fault.call}:${effect(fault.fault)}:when=${when(fault)}`];
   const traced = `trace=${WRITING_CALLS.map((name) => `?${name}`).join(',')}`;
   // Descriptors with what they are open on, and no contents: secrets must not get into a file.
   const args = [...struck, '-yy', '-s', '0', '-o', file, '-e', traced, '-e', 'signal=none', '-p', String(pid)];
@@ -139,6 +139,11 @@ export function parseTrace(text: string, pid: number): TracedCall[] {
     });
   }
   return calls;
+}
+
+/** A connection that has failed goes on failing for the rest of the turn: only connections are written to by writev. */
+function when({ call, nth, fault }: { call: WritingCall; nth: number; fault: Fault }): string {
+  return call === 'writev' && fault !== 'KILL' ? `${nth}..${nth + 2}` : String(nth);
 }
 
 function effect(fault: Fault): string {
