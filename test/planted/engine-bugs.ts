@@ -172,7 +172,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
     find: "if (grant?.state !== 'active' || grant.expiresAt > at) return;",
     replace: "if (grant?.state !== 'active' || grant.expiresAt > at + 60_000) return;",
     also: { find: 'ledger.dueGrants(time.now(), limit)', replace: 'ledger.dueGrants((time.now() + 60_000) as never, limit)' },
-    tests: meantBy('expiry'),
+    tests: meantBy('crashes'),
   },
   {
     fault: 'expiry looks once and never again',
