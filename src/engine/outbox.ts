@@ -53,6 +53,7 @@ export function outbox({
   let sending: Sending | null = null;
   let highestSent = 0;
   let cancelTimer = (): void => undefined;
+  let cancelAckTimer = (): void => undefined;
   let pumping = false;
   let pumpAgain = false;
 
@@ -98,6 +99,18 @@ export function outbox({
     return events.length === limit;
   }
 
+  /** No other acknowledgement may come on a quiet connection, so one that cannot be stored is tried for as long as that lasts. */
+  async function storeAcknowledgement(now: Sending): Promise<void> {
+    try {
+      await ledger.acknowledge(now.ackedSeq);
+      failPoints('event.acknowledged');
+    } catch (error) {
+      log.error({ event: 'outbox.ack-not-stored', seq: now.ackedSeq, error }, 'could not store an acknowledgement; trying again');
+      cancelAckTimer();
+      if (sending === now) cancelAckTimer = clock.timer(AGAIN_MS, () => void storeAcknowledgement(now));
+    }
+  }
+
   return {
     attach(connection, ackedSeq) {
       sending = { connection, sentSeq: ackedSeq, ackedSeq, unacknowledged: [] };
@@ -105,6 +118,7 @@ export function outbox({
     },
     detach() {
       cancelTimer();
+      cancelAckTimer();
       sending = null;
     },
     wake() {
@@ -115,8 +129,7 @@ export function outbox({
       if (now === null || seq > now.sentSeq) return false;
       now.ackedSeq = Math.max(now.ackedSeq, seq);
       now.unacknowledged = now.unacknowledged.filter((one) => one > seq);
-      await ledger.acknowledge(seq);
-      failPoints('event.acknowledged');
+      await storeAcknowledgement(now);
       void pump();
       return true;
     },

@@ -209,6 +209,15 @@ describe('a ledger that fails once', () => {
     }
   }
 
+  test('stores an acknowledgement as soon as it can, though no other ever comes', async () => {
+    const { rig } = await startedEngine();
+    await rig.pass(0);
+    rig.ledger.failNext('acknowledge', noSpace());
+    await rig.grant();
+    await rig.pass(2000);
+    assert.deepEqual(rig.ledger.peek().events, []);
+  });
+
   test('where it cannot read what waits, it is sent without anything else happening', async () => {
     const { rig } = await startedEngine();
     rig.ledger.failNext('events', noSpace());
