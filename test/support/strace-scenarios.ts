@@ -163,9 +163,7 @@ async function judged(theatre: Theatre, { child, traced }: { child: Child; trace
   const judging = check.assertAllIsRight();
   // Awaited below; it may fail while something else is waited for.
   judging.catch(() => undefined);
-  // An acknowledgement that could not be stored waits for the next connection, which only a new start is sure to make.
-  const waits = child.line((line) => line.includes('"link.ack-not-stored"')).catch(() => child.ended);
-  const ended = await Promise.race([child.ended, judging.then(() => null), waits.then(() => null)]);
+  const ended = await Promise.race([child.ended, judging.then(() => null)]);
   const calls = await traced.off();
   await child.end('SIGKILL');
   await s.stopConnector();
