@@ -63,8 +63,8 @@ export interface EngineParts {
 
 /** Remembers writes whose outcome was unknown, until they can no longer take effect late. */
 export interface LateWrites {
-  /** A write of this pair was handed to the socket, and its answer never came. */
-  lost(pair: Pair): void;
+  /** A write of this pair was handed to the socket, so long ago, and its answer never came. Told in the order of time. */
+  lost(pair: Pair, agoMs?: number): void;
   /** How long until what a probe sees is not changed by it any more, in milliseconds; 0 where it is not now. */
   remainingMs(pair: Pair): number;
 }
@@ -78,14 +78,14 @@ export function lateWrites({ clock, lateWriteMs }: { clock: Clock; lateWriteMs: 
   const lostAtMs = new Map<string, number>();
   const leftMs = (atMs: number): number => Math.max(0, atMs + lateWriteMs - clock.monotonicMs());
   return {
-    lost(pair) {
+    lost(pair, agoMs = 0) {
       // Bounded by what can be lost within the wait: older ones, which come first, leave as new ones come.
       for (const [key, atMs] of lostAtMs) {
         if (leftMs(atMs) > 0) break;
         lostAtMs.delete(key);
       }
       lostAtMs.delete(pairKey(pair));
-      lostAtMs.set(pairKey(pair), clock.monotonicMs());
+      lostAtMs.set(pairKey(pair), clock.monotonicMs() - agoMs);
     },
     remainingMs(pair) {
       const atMs = lostAtMs.get(pairKey(pair));

@@ -1,5 +1,6 @@
 import type { EndingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
 import type { StoredJob, Unfinished } from '../ledger/ledger.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -33,7 +34,12 @@ export function recovery(onReleased: () => void): Recovery {
 
   return {
     mayWrite: (grantId) => (found && unprobed.size === 0) || owners.has(grantId),
-    async find({ ledger, log, lateWrites, lateRemovals, failPoints }) {
+    async find(parts) {
+      const { ledger, log, time, timings, failPoints } = parts;
+      const lateOf = { add: parts.lateWrites, remove: parts.lateRemovals };
+      const now = time.now();
+      for (const { kind, pair, replacedAt } of await ledger.replacedIntents((now - timings.lateWriteMs) as Instant))
+        lateOf[kind].lost(pair, Math.max(0, now - replacedAt));
       const unfinished = await ledger.unfinished();
       failPoints('recovery.found');
       const { jobs, pending, ending, intents } = unfinished;
@@ -41,7 +47,7 @@ export function recovery(onReleased: () => void): Recovery {
         unprobed.add(pairKey(pair));
         owners.add(grantId);
         // Nobody knows when the write was sent: it may still take effect.
-        (kind === 'add' ? lateWrites : lateRemovals).lost(pair);
+        lateOf[kind].lost(pair);
       }
       found = true;
       if (jobs.length + pending.length + ending.length + intents.length > 0) {

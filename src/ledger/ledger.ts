@@ -89,6 +89,11 @@ export interface BindRefusal {
   readonly fingerprint: string;
 }
 
+/** An intent whose outcome was still unknown when another took its place: its write may have taken effect after that. */
+export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
+  readonly replacedAt: Instant;
+}
+
 /** What a start finds unfinished. */
 export interface Unfinished {
   /** Every open job, attached to a grant or not, in order of receipt. */
@@ -179,6 +184,8 @@ export interface Ledger {
   /** The earliest end of an active grant. */
   nextExpiry(): Promise<Instant | null>;
   unfinished(): Promise<Unfinished>;
+  /** Intents that were replaced at or after that instant, the earliest first. */
+  replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */

@@ -155,6 +155,29 @@ describe('a write whose answer was lost', () => {
     assert.ok(rig.isMember(ada, admins));
   });
 
+  for (const { what, before, after } of [
+    { what: 'an addition', before: 'grant', after: 'revoke' },
+    { what: 'a removal', before: 'revoke', after: 'grant' },
+  ] as const) {
+    test(`of ${what} that was made again is still waited for by the next life`, async () => {
+      const { rig, ada, admins } = await startedEngine();
+      const ask = { grant: () => rig.grant({ grantId: before === 'grant' ? 'g1' : 'g2' }), revoke: () => rig.revoke() };
+      if (before === 'revoke') await rig.grant();
+      rig.fake.loseNextAnswer('applied_later');
+      const first = await ask[before]();
+      await rig.pass(1000);
+      assert.notEqual(rig.outcomeOf(first), null);
+      await rig.restart();
+      const next = await ask[after]();
+      await rig.pass(1000);
+      assert.equal(rig.outcomeOf(next), null, 'the write of the earlier life may still undo it');
+      rig.fake.applyLate();
+      await rig.pass(MINUTE_MS);
+      assert.equal(rig.outcomeOf(next), after === 'grant' ? 'granted' : 'revoked');
+      assert.equal(rig.isMember(ada, admins), after === 'grant');
+    });
+  }
+
   test('of a removal: applied, it is told as removed', async () => {
     const { rig, ada, admins } = await startedEngine();
     await rig.grant();

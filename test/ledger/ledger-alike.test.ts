@@ -187,6 +187,7 @@ async function observed({ ledger, auditRecords }: LedgerUnderTest): Promise<unkn
     due: await ledger.dueGrants(seconds(10), 2),
     nextExpiry: await ledger.nextExpiry(),
     unfinished: await ledger.unfinished(),
+    replaced: await ledger.replacedIntents(seconds(2)),
     events: await ledger.events({ after: 0, limit: 1000 }),
     clockMark: await ledger.clockMark(),
     bindRefusal: await ledger.bindRefusal(),

@@ -541,6 +541,17 @@ function membershipRules(open: OpenLedger): void {
     await assert.rejects(replacing(second.intentId), faulty('conflict'));
   });
 
+  test('what was replaced is remembered, since its write may still take effect', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly({ at: seconds(1) }));
+    const later = { period: null, replaces: intentId };
+    const next = await ledger.openIntent(sampleIntent('a'), later, quietly({ at: seconds(5) }));
+    await ledger.closeIntent(next.intentId, quietly({ at: seconds(6) }));
+    assert.deepEqual(await ledger.replacedIntents(seconds(5)), [{ kind: 'add', pair: samplePair(1, 1), replacedAt: seconds(5) }]);
+    assert.deepEqual(await ledger.replacedIntents(seconds(6)), []);
+  });
+
   test('an intent closes once, and needs a grant', async (t) => {
     const { ledger } = await open(t);
     await ledger.savePending(pendingGrant('a'), [], quietly());

@@ -14,12 +14,14 @@ import {
   type LedgerIdentity,
   type PairState,
   type PlaceholderChange,
+  type ReplacedIntent,
   type StoredJob,
 } from '../../src/ledger/ledger.ts';
 
 interface KeptIntent {
   readonly intent: Intent;
   readonly closedAt: Instant | null;
+  readonly isReplaced: boolean;
 }
 
 /** Everything that survives a crash. Replaced as a whole by each call, so that a call that fails leaves no trace. */
@@ -216,14 +218,26 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
+export function replacedIntents({ intents }: State, since: Instant): readonly ReplacedIntent[] {
+  return [...intents.values()]
+    .flatMap(({ intent: { kind, pair }, closedAt, isReplaced }) =>
+      isReplaced && closedAt !== null && closedAt >= since ? [{ kind, pair, replacedAt: closedAt }] : [],
+    )
+    .toSorted((one, other) => one.replacedAt - other.replacedAt);
+}
+
 export function openIntent(draft: State, intent: NewIntent, { replaces, at }: { replaces: number | null; at: Instant }): Intent {
   const open = openIntents(draft).find(({ pair }) => samePair(pair, intent.pair))?.intentId ?? null;
   if (open !== replaces) throw new LedgerError('conflict', `intent ${open ?? 'none'} is open, not ${replaces ?? 'none'}`);
-  if (replaces !== null) closeOpenIntent(draft, replaces, at);
+  if (replaces !== null) {
+    closeOpenIntent(draft, replaces, at);
+    const replaced = draft.intents.get(replaces);
+    if (replaced !== undefined) draft.intents.set(replaces, { ...replaced, isReplaced: true });
+  }
   if (!draft.grants.has(intent.grantId)) throw new LedgerError('conflict', `grant ${intent.grantId} is unknown`);
   const numbered = { ...cloned(intent), intentId: draft.nextIntentId, epoch: 1 };
   draft.nextIntentId += 1;
-  draft.intents.set(numbered.intentId, { intent: numbered, closedAt: null });
+  draft.intents.set(numbered.intentId, { intent: numbered, closedAt: null, isReplaced: false });
   return numbered;
 }
 

@@ -24,6 +24,7 @@ import {
   pairState,
   raiseClockMark,
   renewLedger,
+  replacedIntents,
   type State,
   saveGrant,
   savePeriod,
@@ -229,6 +230,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         ending: grantsById(draft).filter((grant) => grant.state === 'ending'),
         intents: openIntents(draft),
       })),
+    replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
     listGrants: ({ endedSince, after, limit }) =>
       read('listGrants', (draft) =>
         grantsById(draft)

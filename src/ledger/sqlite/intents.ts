@@ -3,7 +3,7 @@ import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Intent, NewIntent } from '../../access/intent.ts';
 import type { Pair } from '../../access/reference.ts';
-import { LedgerError } from '../ledger.ts';
+import { LedgerError, type ReplacedIntent } from '../ledger.ts';
 import { grantIdColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 import { pairColumns, pairOf, pairParameters } from './grant-row.ts';
@@ -42,6 +42,10 @@ const intentRow = z
     }),
   );
 
+const replacedRow = z
+  .strictObject({ ...pairColumns, kind: z.enum(['add', 'remove']), closed_at: instantColumn })
+  .transform((row): ReplacedIntent => ({ kind: row.kind, pair: pairOf(row), replacedAt: row.closed_at }));
+
 /** The open intent of a pair. */
 export function findOpenIntent(database: Database, pair: Pair): Intent | null {
   const row = database.row(
@@ -58,6 +62,17 @@ export function readOpenIntents(database: Database): readonly Intent[] {
     .map((row) => readRow(intentRow, row));
 }
 
+/** Intents that were replaced at or after that instant, the earliest first. */
+export function readReplacedIntents(database: Database, since: Instant): readonly ReplacedIntent[] {
+  return database
+    .rows(
+      `SELECT kind, user_id, user_dn, group_id, group_dn, closed_at FROM intents
+       WHERE closed_at >= :since AND replaced = 1 ORDER BY closed_at`,
+      { since },
+    )
+    .map((row) => readRow(replacedRow, row));
+}
+
 /**
  * Opens an intent and closes the one that it replaces. A `conflict` unless that is exactly the open one of the pair
  * (none: null), and for an unknown grant.
@@ -71,7 +86,10 @@ export function insertIntent(
   if (open !== replaces) {
     throw new LedgerError('conflict', `the open intent of this user and group is ${open ?? 'none'}, not ${replaces ?? 'none'}`);
   }
-  if (replaces !== null) closeOpenIntent(database, replaces, at);
+  if (replaces !== null) {
+    closeOpenIntent(database, replaces, at);
+    database.run('UPDATE intents SET replaced = 1 WHERE intent_id = :replaces', { replaces });
+  }
   const row = database.row(
     `INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image,
        placeholder, at, epoch)

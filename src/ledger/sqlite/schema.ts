@@ -95,7 +95,9 @@ CREATE TABLE intents (
   placeholder TEXT,
   at INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
-  closed_at INTEGER
+  closed_at INTEGER,
+  -- Another took its place while its outcome was unknown.
+  replaced INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX open_intents ON intents (user_id, group_id) WHERE closed_at IS NULL;
 CREATE INDEX closed_intents ON intents (closed_at) WHERE closed_at IS NOT NULL;

@@ -16,7 +16,7 @@ import {
   saveGrant,
 } from './grants.ts';
 import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
-import { closeIntentsOf, closeOpenIntent, insertIntent, readOpenIntents } from './intents.ts';
+import { closeIntentsOf, closeOpenIntent, insertIntent, readOpenIntents, readReplacedIntents } from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
 import { deletePeriod, savePeriod, savePlaceholder } from './periods.ts';
 import { forgetSome } from './retention.ts';
@@ -124,6 +124,7 @@ function grantMethods(
   | 'dueGrants'
   | 'nextExpiry'
   | 'unfinished'
+  | 'replacedIntents'
   | 'countOwnershipUnknown'
   | 'listGrants'
 > {
@@ -161,6 +162,7 @@ function grantMethods(
         ending: readEndingGrants(database),
         intents: readOpenIntents(database),
       })),
+    replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
