@@ -645,9 +645,9 @@ function identityTests(get: Get): void {
     const inside = [await makeUser(get()), await makeUser(get())];
     const outside = await makeUser(get(), { under: elsewhere });
     const ids = [outside.id, idOf(NO_SUCH_ID), ...inside.map(({ id }) => id), outside.id];
-    const found = await directory.locateUsers(ids, signal);
+    const located = await directory.locateUsers(ids, signal);
     assert.deepEqual(
-      found.map((user) => user && [user.id, user.dn, user.inScope]),
+      located.map((user) => user && [user.id, user.dn, user.inScope]),
       [[outside.id, outside.dn, false], null, ...inside.map(({ id, dn }) => [id, dn, true]), [outside.id, outside.dn, false]],
     );
   });
