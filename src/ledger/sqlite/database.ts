@@ -16,6 +16,8 @@ export interface Database {
   /** False where SQLite has given up the transaction by itself, as it does on a full disk. */
   inTransaction(): boolean;
   close(): void;
+  /** The same, but leaves the write-ahead log as it is, which SQLite takes over into the file when the last one closes. */
+  closeKeepingLog(): void;
 }
 
 /** Opens a file, creating it where it is missing. A lock held by others is waited out for `busyMs`. */
@@ -38,7 +40,31 @@ export function openDatabase({ path, busyMs }: { path: string; busyMs: number })
     script: (sql) => translated(doing, () => database.exec(sql)),
     inTransaction: () => database.isTransaction,
     close: () => translated(`close ${path}`, () => database.close()),
+    closeKeepingLog: () =>
+      translated(`close ${path}`, () => {
+        // Who closes last takes the log over, unless it may not write.
+        const last = reader(path);
+        try {
+          database.close();
+        } finally {
+          last?.close();
+        }
+      }),
   };
+}
+
+/** Has the file open, for reading alone; null where it cannot be read. */
+function reader(path: string): DatabaseSync | null {
+  let opened: DatabaseSync | null = null;
+  try {
+    opened = new DatabaseSync(path, { readOnly: true });
+    // Only then does SQLite open the log.
+    opened.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return opened;
+  } catch {
+    opened?.close();
+    return null;
+  }
 }
 
 function translated<T>(doing: string, use: () => T): T {

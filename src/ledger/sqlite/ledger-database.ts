@@ -67,7 +67,8 @@ export function openLedgerDatabase(options: LedgerDatabaseOptions): LedgerDataba
     }
     return summed({ database, sums, known, log, options });
   } catch (error) {
-    database?.close();
+    // The sums were not written since they were read.
+    database?.closeKeepingLog();
     log.close();
     sums.close();
     throw ledgerErrorOf(error, `open ${path}`);
@@ -170,13 +171,16 @@ function summed({
    * the ledger until a start finds it there: its sums must not be taken for those of what a checkpoint writes.
    */
   let isSettled = true;
+  let isRecorded = false;
 
   /** The sums of what was committed. A failure loses nothing: what has no sums stays in the write-ahead log, which has its own. */
   function record(): boolean {
-    if (!hasBegun) return false;
+    if (!hasBegun || (!isSettled && !isRecorded)) return false;
+    isRecorded = false;
     try {
       if (isSettled) sums.committed(log.committed());
       sums.save(readTally(database));
+      isRecorded = true;
       return true;
     } catch (error) {
       const failure = ledgerErrorOf(error, 'write the checksums of the ledger');
@@ -188,36 +192,42 @@ function summed({
     }
   }
 
-  /** Takes the write-ahead log over into the file. Nothing is lost where that fails: it is tried again after the next commit. */
-  function checkpoint(): void {
+  /**
+   * Takes the write-ahead log over into the file, or what a reader from outside leaves of it. Nothing is lost where that fails:
+   * it is tried again after the next commit.
+   */
+  function checkpoint(): boolean {
     try {
       sums.sync();
       const { busy, log: frames, checkpointed } = readRow(checkpointRow, database.row('PRAGMA wal_checkpoint(PASSIVE)'));
-      if (busy !== 0 || frames !== checkpointed) return;
+      if (busy !== 0 || frames !== checkpointed) return true;
       sums.settled();
       sums.save(readTally(database));
       // Before the next commit begins the log anew, which alone could tell a page that was cut off.
       sums.sync();
+      return true;
     } catch (error) {
       const failure = ledgerErrorOf(error, 'take over the write-ahead log');
       // Ends: the reserve does.
       if (failure.fault === 'no_space' && reserve.give()) return checkpoint();
       if (!said) logger?.error({ event: 'ledger.sums-failed', error: failure }, failure.message);
       said = true;
+      return false;
     }
   }
 
   const hooks: CommitHooks = {
     sealing() {
-      isSettled = false;
       const changes = changesOf(database);
       isChange = changes !== changesBefore;
+      // A commit of nothing writes no frame over those of one that failed.
+      isSettled &&= !isChange;
       changesBefore = changes;
       if (isChange) changesBefore += database.run('UPDATE identity SET commits = commits + 1');
     },
     committed() {
-      isSettled = true;
       if (!isChange) return;
+      isSettled = true;
       const limit = reserve.space() === 'ok' ? CHECKPOINT_BYTES : CHECKPOINT_BYTES_WHEN_LOW;
       if (record() && log.bytes() >= limit) checkpoint();
     },
@@ -234,11 +244,14 @@ function summed({
       if (record()) sums.sync();
     },
     close() {
+      let isSummed = false;
       try {
-        if (record()) checkpoint();
+        isSummed = record() && checkpoint();
       } finally {
         log.close();
-        database.close();
+        // SQLite would write pages whose sums are not there.
+        if (isSummed) database.close();
+        else database.closeKeepingLog();
         sums.close();
       }
     },

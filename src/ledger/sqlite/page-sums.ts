@@ -58,9 +58,10 @@ export function openPageSums(path: string): PageSums | null {
   const text = readIfThere(path);
   if (text === null || text.length === 0) return null;
   const { pages, ...tally } = readTally(text, path);
-  if (text.length < HEADER_BYTES + pages * ENTRY_BYTES) throw unreadable(path, 'it is cut short');
+  // A power cut may lose the end of what was written since the last `sync`, and not its beginning: those pages are in the log.
+  const there = Math.min(pages, Math.floor((text.length - HEADER_BYTES) / ENTRY_BYTES));
   const sums = emptySums(pages);
-  for (let page = 1; page <= pages; page += 1) {
+  for (let page = 1; page <= there; page += 1) {
     const at = HEADER_BYTES + (page - 1) * ENTRY_BYTES;
     sums.settled[page] = text.readUInt32LE(at);
     sums.latest[page] = text.readUInt32LE(at + 4);

@@ -42,10 +42,7 @@ export function writeAheadLog(path: string): WriteAheadLog {
     committed() {
       descriptor ??= openIfThere(path);
       if (descriptor === null) return new Map();
-      if (place !== null) {
-        const more = readOn(descriptor, place, chunk);
-        if (more.size > 0) return more;
-      }
+      // Asked first: what stands behind the end of a log that was begun anew is no part of it, whole as it may be.
       place = placeIn(descriptor, place);
       return place === null ? new Map() : readOn(descriptor, place, chunk);
     },
