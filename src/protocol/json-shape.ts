@@ -55,6 +55,10 @@ export function judgeShape(text: string, { maxDepth, maxValues }: ShapeLimits): 
         const name = nameAt(text, nameFrom);
         if (names.has(name)) repeated ??= name;
         names.add(name);
+        // Read once: a text of one long name and a million colons would take minutes.
+        nameFrom = -1;
+        // In a JSON text there are commas between names, which are counted.
+        if (names.size > maxValues) return { ok: false, problem: `more than ${maxValues} values`, readable: false };
         break;
       }
     }

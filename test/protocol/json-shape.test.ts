@@ -29,6 +29,8 @@ suite('the shape of a JSON text', () => {
     '{"a":{"a":{"a":1}}}',
     '{"a":"\\",\\"a\\":1"}',
     '{"a":["a","a",{"a":"a:"}]}',
+    // No JSON, and a name is not read again for each of its colons.
+    '{"a"::::1}',
     '{"__proto__":1,"constructor":2,"prototype":3,"hasOwnProperty":4,"toString":5}',
     '"text"',
     '',
@@ -55,6 +57,12 @@ suite('the shape of a JSON text', () => {
     // The array itself counts.
     assert.ok(judge(JSON.stringify(Array.from({ length: 1000 }, () => 0))).ok);
     assert.equal(judge(JSON.stringify(Array.from({ length: 1001 }, () => 0))).ok, false);
+  });
+
+  test('names that no comma parts are counted too', () => {
+    const names = (count: number) => `{${Array.from({ length: count }, (_, name) => `"${name}":`).join('')}}`;
+    assert.ok(judge(names(1000)).ok);
+    assert.deepEqual(judge(names(1001)), { ok: false, problem: 'more than 1000 values', readable: false });
   });
 
   test('no text makes it throw', () => {
