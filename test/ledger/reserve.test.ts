@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openReserve } from '../../src/ledger/sqlite/reserve.ts';
@@ -11,7 +11,7 @@ async function opened(t: TestContext) {
   const path = join(await temporaryStateDir(t), 'ledger.reserve');
   const reserve = openReserve({ path, bytes: BYTES, logger: undefined });
   t.after(() => reserve.close());
-  return { reserve, size: () => statSync(path).size };
+  return { path, reserve, size: () => statSync(path).size };
 }
 
 test('a reserve of which some was given is made whole again once the disk has room', async (t) => {
@@ -30,4 +30,11 @@ test('endings are not given what the next start needs to open the ledger, and a 
   assert.ok(reserve.giveForOpening());
   while (reserve.giveForOpening()) assert.ok(size() >= 0);
   assert.equal(size(), 0);
+});
+
+test('a reserve whose file somebody removed to make room neither fails a commit nor stays low', async (t) => {
+  const { reserve, path } = await opened(t);
+  assert.ok(reserve.give());
+  rmSync(path);
+  assert.equal(reserve.space(), 'ok');
 });

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
 import type { Space } from '../ledger.ts';
 import { preparePrivateFile } from './state-directory.ts';
@@ -48,8 +49,7 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
 
   function refill(): void {
     if (left === bytes) return;
-    const { bavail, bsize } = statfsSync(path);
-    if (bavail * bsize < bytes - left + margin) return;
+    if (!hasRoomFor(bytes - left + margin)) return;
     const had = left;
     try {
       // Random, since some file systems do not store what they can compress; synced, since some find room only then.
@@ -68,6 +68,16 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
     if (!said) return;
     said = false;
     logger?.info({ event: 'ledger.space-back' }, 'the disk of the state directory has space again; grants are accepted again');
+  }
+
+  /** Asked of the directory: somebody who needs room may have removed the file. */
+  function hasRoomFor(needed: number): boolean {
+    try {
+      const { bavail, bsize } = statfsSync(dirname(path));
+      return bavail * bsize >= needed;
+    } catch {
+      return false;
+    }
   }
 
   function giveDownTo(least: number): boolean {
