@@ -10,7 +10,7 @@ import { deleteWasSent, type Found, look, userMissing, waitForLateWrites } from 
 import { removeValues } from './ending-removal.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
-import { asWritten } from './put-in.ts';
+import { asWritten } from './written-period.ts';
 
 /** Nothing of ours is there. */
 const NOTHING: EndingJudgement = { remove: [], recreated: [] };

@@ -130,8 +130,10 @@ async function sendRemoval(
   if (placeholder !== null) failPoints('placeholder.placed');
   failPoints('end.probed-after');
   if (answer.presences.every((presence) => presence === 'absent')) {
-    // The user may have been renamed since the look before, and the value may have followed.
-    if (!remove.some((one) => one === nameNow(found.user, attribute)) || !(await isUnmoved(parts, found, attribute))) {
+    // The user may have been renamed since the look before, there and back even, and the value may have followed: but not where
+    // this very modify deleted it under the name of then and of now.
+    const deletedIt = answer.result === 'ok' && remove.some((one) => one === nameNow(found.user, attribute));
+    if (!deletedIt || !(await isUnmoved(parts, found, attribute))) {
       const again = await look(parts, attempt, { state: { ...state, intent: opened }, period: deleting });
       if ('done' in again) return { lastMember: false, attempted: again };
       if (judgeEnding(again.values, deleting).remove.length > 0) return { lastMember: false, attempted: RENAMED };

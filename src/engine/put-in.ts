@@ -10,8 +10,10 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { lateRemoval } from './refusals.ts';
 import { takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
+import { oursBefore, withValue, writtenPeriod } from './written-period.ts';
 
 /** What putting a user into a group came to. Only `member` and `found` are proved; nothing is claimed yet. */
 export type PutIn =
@@ -107,14 +109,6 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
 }
 
-/** A removal that was sent for an earlier grant would undo what is written before it takes effect. */
-function lateRemoval({ user, group }: Pair): JobError {
-  return jobError(
-    'directory_unavailable',
-    `a removal of "${user.dn}" from "${group.dn}" whose answer was lost may still take effect; waiting until it cannot`,
-  );
-}
-
 /**
  * Our membership was seen absent, and nothing of ours is written now: whatever is found there later is somebody else's.
  * Not while a write of ours may still take effect, nor where an earlier name may still stand.
@@ -149,67 +143,6 @@ async function rememberAbsence(parts: EngineParts, request: PutInRequest): Promi
       })),
     },
   );
-}
-
-/** Values of our period other than the one to be written. */
-function oursBefore({ state: { period }, attribute, value }: PutInRequest): readonly string[] {
-  if (period?.standing !== false || period.memberAttribute !== attribute) return [];
-  return [...period.values, ...period.metValues].filter((one) => one !== value);
-}
-
-/** The period after a write of ours: whatever was there before, this membership is ours, and so are only the values of ours. */
-function writtenPeriod(
-  earlier: Period | null,
-  {
-    pair,
-    attribute,
-    values,
-    heldSince,
-    gone = [],
-  }: { pair: Pair; attribute: MemberAttribute; values: readonly string[]; heldSince: Instant; gone?: readonly string[] },
-): Period {
-  const ours = earlier?.standing === false && earlier.memberAttribute === attribute ? earlier : { values: [], metValues: [] };
-  const isKept = (one: string): boolean => !values.includes(one) && !gone.includes(one);
-  return {
-    pair,
-    standing: false,
-    heldSince,
-    memberAttribute: attribute,
-    values: [...ours.values.filter(isKept), ...values],
-    metValues: ours.metValues.filter(isKept),
-    seenAbsent: false,
-    deleteSent: false,
-  };
-}
-
-/** The period if the addition of an open intent took effect: it was only written over an absent membership. */
-export function asWritten(period: Period | null, { pair, memberAttribute, values, at }: Intent): Period {
-  return writtenPeriod(period, { pair, attribute: memberAttribute, values, heldSince: period?.heldSince ?? at });
-}
-
-/** What a proved write of an open intent amounts to, for the claim. */
-export function foundApplied(
-  intent: Intent,
-  { period, grants }: Pick<PairState, 'period' | 'grants'>,
-): Extract<PutIn, { kind: 'member' }> {
-  const { pair, at } = intent;
-  return {
-    kind: 'member',
-    finding: 'granted',
-    at,
-    period: asWritten(period, intent),
-    intentId: intent.intentId,
-    placeholder: intent.placeholder === null ? null : { groupId: pair.group.id, value: null },
-    // It was written over an absent membership, and no grant of the pair was claimed since: each waits for this intent.
-    drifted: grants,
-  };
-}
-
-/** A member was seen: whatever delete of ours was sent, it is not why the value may be absent later. */
-function withValue(period: Period, { pair, attribute, value }: PutInRequest): Period {
-  const seen = { ...period, pair, deleteSent: false };
-  if (period.memberAttribute !== attribute || [...period.values, ...period.metValues].includes(value)) return seen;
-  return { ...seen, metValues: [...period.metValues, value] };
 }
 
 async function write(
@@ -267,7 +200,7 @@ async function write(
   // A refused modify changes nothing: somebody else was faster, and the next look says whose membership it is.
   const isOthers = presence === 'member' && answer.result !== 'ok' && !couldBeLate;
   if (presence === 'member' && !isOthers) {
-    const renamed = await takeBackIfRenamed(parts, { pair, attribute, value, leaving });
+    const renamed = await takeBackIfRenamed(parts, { pair, attribute, value, leaving, isOurs: answer.result === 'ok' });
     if (renamed !== null) {
       if (renamed.isTakenBack && !couldBeLate) await notApplied(parts, intent, renamed.error.message);
       return { kind: 'retry', error: renamed.error };

@@ -54,6 +54,14 @@ export function otherPair(pair: Pair): JobError {
   );
 }
 
+/** A removal of ours whose answer was lost would undo what is written, or claimed, before it takes effect. */
+export function lateRemoval({ user, group }: Pair): JobError {
+  return jobError(
+    'directory_unavailable',
+    `a removal of "${user.dn}" from "${group.dn}" whose answer was lost may still take effect; waiting until it cannot`,
+  );
+}
+
 /** Scope and protection, which bind every first write and every extension. */
 export function refusal(
   { protectedGroups }: EngineParts,

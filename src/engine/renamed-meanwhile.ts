@@ -1,7 +1,7 @@
 import { type MemberAttribute, memberValueOf } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
-import { DirectoryError } from '../directory/directory.ts';
+import { DirectoryError, type MembershipChange } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { sameValue } from './same-value.ts';
 
@@ -11,31 +11,79 @@ interface Written {
   readonly value: string;
   /** The placeholder that went out by the same modify. */
   readonly leaving: string | null;
+  /** The modify itself was answered with success, so what the probe then saw is its work. */
+  readonly isOurs: boolean;
+}
+
+/** `isTakenBack` only where it is certain that nothing of the write is left. */
+interface TakenBack {
+  readonly error: JobError;
+  readonly isTakenBack: boolean;
 }
 
 /**
- * Looks whether the user still has the name that was just written; null where it has, or where nobody can be found. A name
- * that is nobody's any more gives no access to the user, and would give it to whoever takes it next, so it is taken out again.
- * `isTakenBack` only if a probe shows neither the old name nor the new one: where values follow their users, it has followed.
+ * Looks whether user and group still have the names that were just written; null where they have, or where no user can be
+ * found. What was written by a name of before is taken out again.
  */
-export async function takeBackIfRenamed(
-  { directory, signal }: EngineParts,
-  { pair, attribute, value, leaving }: Written,
-): Promise<{ error: JobError; isTakenBack: boolean } | null> {
-  const user = await directory.locateUser(pair.user.id, signal);
+export async function takeBackIfRenamed(parts: EngineParts, written: Written): Promise<TakenBack | null> {
+  const { directory, signal } = parts;
+  const { pair, attribute, value } = written;
+  const [user, group] = await Promise.all([
+    directory.locateUser(pair.user.id, signal),
+    directory.locateGroup(pair.group.id, signal),
+  ]);
+  if (group === null || !sameValue('member', group.dn, pair.group.dn)) return takeBackFromOther(parts, written);
   const named = user === null ? null : memberValueOf(attribute, user);
   if (named === null || (named.kind === 'value' && sameValue(attribute, named.value, value))) return null;
+  return takeBackName(parts, written, named.kind === 'value' ? named.value : null);
+}
+
+/**
+ * A name that is nobody's any more gives no access to the user, and would give it to whoever takes it next. It is taken back
+ * only if a probe shows neither the old name nor the new one: where values follow their users, it has followed.
+ */
+async function takeBackName(parts: EngineParts, written: Written, nameNow: string | null): Promise<TakenBack> {
+  const { pair, value } = written;
   const error = jobError(
     'directory_unavailable',
     `"${pair.user.dn}" was renamed while it was being added to "${pair.group.dn}"; it is looked up again and added by its new name`,
   );
-  const values = named.kind === 'value' ? [value, named.value] : [value];
+  const presences = await takeOut(parts, written, nameNow === null ? [value] : [value, nameNow]);
+  return { error, isTakenBack: presences?.every((presence) => presence === 'absent') === true };
+}
+
+/**
+ * The group is elsewhere or gone, and another may stand at its name, which no ending of this grant would ever look at. What a
+ * modify of ours put there is taken out of it; the intent stays open, since it may as well have been put into the group
+ * before that left, and is then found there by the id.
+ */
+async function takeBackFromOther(parts: EngineParts, written: Written): Promise<TakenBack> {
+  const { pair, value, isOurs } = written;
+  const error = jobError(
+    'directory_unavailable',
+    `"${pair.group.dn}" (${pair.group.id}) was renamed or deleted while "${pair.user.dn}" was being added to it; looking again`,
+  );
+  if (isOurs) await takeOut(parts, written, [value]);
+  return { error, isTakenBack: false };
+}
+
+/** What a probe of these values shows afterwards; null where there is no answer. */
+async function takeOut(
+  { directory, lateRemovals }: EngineParts,
+  { pair, attribute, value, leaving }: Written,
+  probed: readonly string[],
+) {
+  const change: MembershipChange = {
+    group: pair.group.dn,
+    attribute,
+    add: leaving === null ? [] : [leaving],
+    remove: [value],
+  };
   try {
-    const add = leaving === null ? [] : [leaving];
-    const { presences } = await directory.change({ group: pair.group.dn, attribute, add, remove: [value] }, values);
-    return { error, isTakenBack: presences.every((presence) => presence === 'absent') };
+    return (await directory.change(change, probed)).presences;
   } catch (cause) {
     if (!(cause instanceof DirectoryError)) throw cause;
-    return { error, isTakenBack: false };
+    if (cause.sent) lateRemovals.lost(pair);
+    return null;
   }
 }

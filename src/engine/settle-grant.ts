@@ -12,8 +12,8 @@ import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
 import { DONE, fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
 import type { Attempted } from './pursuits.ts';
-import { foundApplied } from './put-in.ts';
-import { endRefusal } from './refusals.ts';
+import { endRefusal, lateRemoval } from './refusals.ts';
+import { foundApplied } from './written-period.ts';
 
 /** What a grant that was found written after all leaves to be done. */
 export interface FoundSteps {
@@ -41,6 +41,8 @@ export async function settleOwnIntent(
     failPoints('recovery.probed');
     parts.onProbed(intent.pair);
     if (presences.includes('member')) {
+      const lateMs = parts.lateRemovals.remainingMs(intent.pair);
+      if (lateMs > 0 && attempt.revokes.length === 0) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
       return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
     if (presences.some((presence) => presence !== 'absent')) return wait(parts, attempt, unknownMembership(group.dn));

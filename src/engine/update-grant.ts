@@ -12,10 +12,11 @@ import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-attempt.ts';
 import type { Attempted } from './pursuits.ts';
-import { asWritten, foundApplied, type PutInRequest, putIn } from './put-in.ts';
+import { type PutInRequest, putIn } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
+import { asWritten, foundApplied } from './written-period.ts';
 
 interface Attempt {
   readonly grant: ActiveGrant;

@@ -157,7 +157,7 @@ describe('what a grant asks of the directory', () => {
     const { rig } = await startedEngine();
     const from = rig.fake.operations.length;
     await rig.grant();
-    assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'probe', 'change', 'locateUser']);
+    assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'probe', 'change', 'locateUser', 'locateGroup']);
   });
 
   test('and of the ledger: stored, pending, read, its intent with its pair, claimed', async () => {
@@ -195,6 +195,15 @@ describe('what a grant asks of the directory', () => {
     held.go();
     await settled();
     assert.equal(await rig.stateOf('g1'), 'active');
-    assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'locateUser', 'locateGroup', 'probe', 'change', 'locateUser']);
+    assert.deepEqual(asked(rig, from), [
+      'findUser',
+      'findGroup',
+      'locateUser',
+      'locateGroup',
+      'probe',
+      'change',
+      'locateUser',
+      'locateGroup',
+    ]);
   });
 });

@@ -268,7 +268,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     fault: "a user who is renamed while being added is claimed under a name that is nobody's any more",
     file: 'src/engine/put-in.ts',
-    find: 'const renamed = await takeBackIfRenamed(parts, { pair, attribute, value, leaving });',
+    find: "const renamed = await takeBackIfRenamed(parts, { pair, attribute, value, leaving, isOurs: answer.result === 'ok' });",
     replace: 'const renamed = null as Awaited<ReturnType<typeof takeBackIfRenamed>>;',
     tests: meantBy('states'),
   },
