@@ -1,6 +1,6 @@
 import type { FailPoints } from '../access/fail-point.ts';
 import { batchLength, batchLimits, halves } from './batch.ts';
-import type { ChangeAnswer, Directory, MembershipChange } from './directory.ts';
+import { type ChangeAnswer, type Directory, DirectoryError, type MembershipChange } from './directory.ts';
 import type { Turn } from './gathering.ts';
 
 export interface ChangeLanesOptions {
@@ -38,7 +38,7 @@ export function changeLanes({ directory, failPoints, turn }: ChangeLanesOptions)
 
   function beginLanes(): void {
     while (running < LANES_AT_ONCE) {
-      const group = toBegin.shift();
+      const group = nextGroup();
       if (group === undefined) return;
       running += 1;
       void runLane(group).finally(() => {
@@ -46,6 +46,12 @@ export function changeLanes({ directory, failPoints, turn }: ChangeLanesOptions)
         beginLanes();
       });
     }
+  }
+
+  /** Lanes wait in order, but one that somebody is to leave by goes before those that are only joined. */
+  function nextGroup(): string | undefined {
+    const leaving = toBegin.findIndex((group) => lanes.get(group)?.some(({ change }) => change.remove.length > 0));
+    return toBegin.splice(Math.max(0, leaving), 1)[0];
   }
 
   /** One modify of the group, or what it was split into; then the lane goes behind the others that wait. */
@@ -91,7 +97,8 @@ export function changeLanes({ directory, failPoints, turn }: ChangeLanesOptions)
       limits.answered(group, add.length + remove.length);
       return answer;
     } catch (error) {
-      limits.unanswered(group, add.length + remove.length);
+      // What was never sent was not too much.
+      if (!(error instanceof DirectoryError) || error.sent) limits.unanswered(group, add.length + remove.length);
       throw error;
     }
   }

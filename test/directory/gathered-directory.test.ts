@@ -116,6 +116,27 @@ describe('changes of one group', () => {
     held.go();
     await waiting;
   });
+
+  test('that take access away begin before those that only give it, in whatever group', async () => {
+    const { fake, change, sent } = gathered();
+    const group = (number: number) => `cn=g${number},ou=groups,dc=example,dc=test` as Dn;
+    for (let i = 0; i < 40; i += 1)
+      fake.tree.add({ kind: 'group', dn: group(i), name: `g${i}`, attribute: 'member', values: [KEEPER, person(1)] });
+    const given = Array.from({ length: 39 }, (_, i) => change({ add: [person(0)] }, group(i)));
+    await Promise.all([...given, change({ remove: [person(1)] }, group(39))]);
+    const place = sent().findIndex(({ remove }) => remove.length > 0);
+    assert.ok(place <= 12, `it was number ${place + 1}`);
+  });
+
+  test('go together again at once when the directory is back, however often they were not sent', async () => {
+    const { fake, remove, sent } = gathered({ members: people(100) });
+    fake.goDown();
+    for (let i = 0; i < 5; i += 1) await Promise.allSettled(people(100).map(remove));
+    fake.goUp();
+    const before = sent().length;
+    await Promise.all(people(100).map(remove));
+    assert.equal(sent().length - before, 1);
+  });
 });
 
 describe('a batch that is refused', () => {
