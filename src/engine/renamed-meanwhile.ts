@@ -22,8 +22,8 @@ interface TakenBack {
 }
 
 /**
- * Looks whether user and group still have the names that were just written; null where they have, or where no user can be
- * found. What was written by a name of before is taken out again.
+ * Looks whether user and group still have the names that were just written; null where they have. What was written by a name
+ * of before is taken out again.
  */
 export async function takeBackIfRenamed(parts: EngineParts, written: Written): Promise<TakenBack | null> {
   const { directory, signal } = parts;
@@ -32,9 +32,9 @@ export async function takeBackIfRenamed(parts: EngineParts, written: Written): P
     directory.locateUser(pair.user.id, signal),
     directory.locateGroup(pair.group.id, signal),
   ]);
-  if (group === null || !sameValue('member', group.dn, pair.group.dn)) return takeBackFromOther(parts, written);
-  const named = user === null ? null : memberValueOf(attribute, user);
-  if (named === null || (named.kind === 'value' && sameValue(attribute, named.value, value))) return null;
+  if (user === null || group === null || !sameValue('member', group.dn, pair.group.dn)) return takeBackFromOthers(parts, written);
+  const named = memberValueOf(attribute, user);
+  if (named.kind === 'value' && sameValue(attribute, named.value, value)) return null;
   return takeBackName(parts, written, named.kind === 'value' ? named.value : null);
 }
 
@@ -53,15 +53,15 @@ async function takeBackName(parts: EngineParts, written: Written, nameNow: strin
 }
 
 /**
- * The group is elsewhere or gone, and another may stand at its name, which no ending of this grant would ever look at. What a
- * modify of ours put there is taken out of it; the intent stays open, since it may as well have been put into the group
- * before that left, and is then found there by the id.
+ * One of them is elsewhere or gone, and another may have taken its name: a group that no ending of this grant would ever look
+ * at, or a person whom it is not for. What a modify of ours put there is taken out; the intent stays open, since it may as well
+ * have been put into the group before that left, or have followed the user, and is then found by their ids.
  */
-async function takeBackFromOther(parts: EngineParts, written: Written): Promise<TakenBack> {
+async function takeBackFromOthers(parts: EngineParts, written: Written): Promise<TakenBack> {
   const { pair, value, isOurs } = written;
   const error = jobError(
     'directory_unavailable',
-    `"${pair.group.dn}" (${pair.group.id}) was renamed or deleted while "${pair.user.dn}" was being added to it; looking again`,
+    `"${pair.user.dn}" or "${pair.group.dn}" was deleted or renamed while the one was being added to the other; looking again`,
   );
   if (isOurs) await takeOut(parts, written, [value]);
   return { error, isTakenBack: false };

@@ -57,6 +57,23 @@ describe('a group that leaves its name while a user is being added', () => {
   });
 });
 
+describe('a user who is deleted while being added', () => {
+  test('leaves nothing to whoever is made by that name', async () => {
+    const { rig, ada, admins } = await startedEngine({ referentialIntegrity: false });
+    const held = rig.fake.holdNext('change');
+    const job = await rig.grant();
+    await held.reached;
+    rig.fake.tree.delete(ada);
+    rig.addUser('ada');
+    held.go();
+    await rig.pass(1000);
+    assert.ok(!rig.isMember(ada, admins));
+    await rig.pass(10 * MINUTE_MS);
+    assert.equal(rig.outcomeOf(job), 'user_not_found');
+    assert.deepEqual(rig.fake.tree.group(admins)?.values, [KEEPER]);
+  });
+});
+
 describe('a user who is renamed', () => {
   test('there and back while being taken out is taken out', async () => {
     const { rig, ada, admins } = await startedEngine({ referentialIntegrity: true });
