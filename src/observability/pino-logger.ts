@@ -2,13 +2,9 @@ import { pino } from 'pino';
 import { type Loggable, loggableFields, loggableText } from './loggable.ts';
 import type { LogFields, Logger } from './logger.ts';
 import { createScrubber, type KnownSecret, type Scrubber } from './scrubber.ts';
+import { type LogDestination, standardOutput } from './standard-output.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
-
-/** Where lines go; each ends in a newline. */
-export interface LogDestination {
-  write(line: string): void;
-}
 
 /** Fields that every line carries, unless it or its child logger has one of that name. */
 export interface LogBase {
@@ -19,9 +15,6 @@ export interface LogBase {
 
 /** Fields that the logger itself writes; one of that name in a call gets a `_` behind it, so that no line has two. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'msg']);
-
-/** What waits while stdout takes nothing, in bytes; lines beyond are lost. */
-const MAX_WAITING_BYTES = 1024 * 1024;
 
 /**
  * One JSON object a line: `level`, `time` (RFC 3339), `service`, the base, `event`, its fields, `msg`. Written synchronously
@@ -69,14 +62,6 @@ export function createLogger({
     };
   };
   return loggerWith(ownNames(loggableFields(base, scrubber.text)));
-}
-
-/** A log that cannot be written, on a full disk or to a terminal that is gone, must not keep anything from ending. */
-function standardOutput(): LogDestination {
-  const stdout = pino.destination({ fd: 1, sync: true, maxLength: MAX_WAITING_BYTES });
-  // Without a listener the line that is logged would throw. It waits, and is written with the next.
-  stdout.on('error', () => undefined);
-  return stdout;
 }
 
 function ownNames(fields: Record<string, Loggable>): Record<string, Loggable> {
