@@ -11,7 +11,7 @@ import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { lateRemoval } from './refusals.ts';
-import { takeBackIfRenamed } from './renamed-meanwhile.ts';
+import { namesNow, takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
 import { oursBefore, withValue, writtenPeriod } from './written-period.ts';
 
@@ -111,7 +111,8 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
 
 /**
  * Our membership was seen absent, and nothing of ours is written now: whatever is found there later is somebody else's.
- * Not while a write of ours may still take effect, nor where an earlier name may still stand.
+ * Not while a write of ours may still take effect, nor where another name may still stand: an earlier one, or the one that the
+ * membership followed its user to since the look-up.
  */
 async function rememberAbsence(parts: EngineParts, request: PutInRequest): Promise<void> {
   const { ledger, time, lateWrites } = parts;
@@ -128,6 +129,7 @@ async function rememberAbsence(parts: EngineParts, request: PutInRequest): Promi
     oursBefore(request).length > 0
   )
     return;
+  if ((await namesNow(parts, request)).kind !== 'same') return;
   const at = time.now();
   await ledger.savePeriod(
     { ...period, values: [], metValues: [] },

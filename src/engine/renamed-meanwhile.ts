@@ -26,16 +26,35 @@ interface TakenBack {
  * of before is taken out again.
  */
 export async function takeBackIfRenamed(parts: EngineParts, written: Written): Promise<TakenBack | null> {
-  const { directory, signal } = parts;
-  const { pair, attribute, value } = written;
+  const now = await namesNow(parts, written);
+  switch (now.kind) {
+    case 'same':
+      return null;
+    case 'renamed':
+      return takeBackName(parts, written, now.value);
+    case 'elsewhere':
+      return takeBackFromOthers(parts, written);
+    default:
+      return now satisfies never;
+  }
+}
+
+/** `renamed`: the user, who goes by this value now; `elsewhere`: the group is not at its name any more, or one of them is gone. */
+type NamesNow = { readonly kind: 'same' | 'elsewhere' } | { readonly kind: 'renamed'; readonly value: string | null };
+
+/** Whether user and group still go by the names that were looked up for a write, or for a probe. */
+export async function namesNow(
+  { directory, signal }: EngineParts,
+  { pair, attribute, value }: Pick<Written, 'pair' | 'attribute' | 'value'>,
+): Promise<NamesNow> {
   const [user, group] = await Promise.all([
     directory.locateUser(pair.user.id, signal),
     directory.locateGroup(pair.group.id, signal),
   ]);
-  if (user === null || group === null || !sameValue('member', group.dn, pair.group.dn)) return takeBackFromOthers(parts, written);
+  if (user === null || group === null || !sameValue('member', group.dn, pair.group.dn)) return { kind: 'elsewhere' };
   const named = memberValueOf(attribute, user);
-  if (named.kind === 'value' && sameValue(attribute, named.value, value)) return null;
-  return takeBackName(parts, written, named.kind === 'value' ? named.value : null);
+  if (named.kind === 'value' && sameValue(attribute, named.value, value)) return { kind: 'same' };
+  return { kind: 'renamed', value: named.kind === 'value' ? named.value : null };
 }
 
 /**

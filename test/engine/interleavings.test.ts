@@ -92,6 +92,25 @@ describe('a user who is renamed', () => {
     assert.ok(!rig.isMember(ada, admins));
   });
 
+  for (const how of ['is not written', 'is denied'] as const) {
+    test(`while another grant of theirs is looked up and ${how} keeps what is ours ours`, async () => {
+      const { rig, ada, admins } = await startedEngine({ referentialIntegrity: true, maxGrantMs: 2 * HOUR_MS });
+      await rig.grant();
+      const held = rig.fake.holdNext('findGroup');
+      const denied = how === 'is denied';
+      const job = await rig.grant({ grantId: 'g2', ...(denied ? { seconds: 3 * 3600 } : {}) });
+      await held.reached;
+      rig.fake.tree.rename(ada, userDn('ada-new'));
+      if (!denied) rig.fake.refuseNext('refused');
+      held.go();
+      await settled();
+      assert.equal(rig.outcomeOf(job), denied ? 'policy_denied' : 'directory_refused');
+      await rig.pass(HOUR_MS + MINUTE_MS);
+      assert.equal(await rig.stateOf('g1'), 'ended');
+      assert.ok(!rig.isMember(userDn('ada-new'), admins));
+    });
+  }
+
   test('there and back while being added is not told as granted while taking the name back may still undo it', async () => {
     const { rig, ada, admins } = await startedEngine({ referentialIntegrity: false });
     const held = rig.fake.holdNext('change');
