@@ -57,6 +57,16 @@ test('what is urgent is written before what waits, and a read waits for neither'
   await assert.rejects(queue.read(names), faulty('closed'));
 });
 
+test('what is not urgent is written, however much is urgent', async (t) => {
+  const { queue, commits, addParent } = openQueue(t);
+  const urgent = Array.from({ length: 1000 }, () => queue.runUrgently(() => undefined));
+  await addParent('other');
+  assert.equal(commits.length, 1);
+  await Promise.all(urgent);
+  // What others leave is taken by what is urgent.
+  assert.deepEqual(commits, [256, 256, 256, 233]);
+});
+
 test('what was queued before the queue closed is committed', async (t) => {
   const { queue, addParent } = openQueue(t);
   const works = Array.from({ length: 300 }, (_, n) => addParent(`${n}`));

@@ -4,6 +4,8 @@ import { ledgerErrorOf } from './faults.ts';
 
 /** Works in one commit, at most: enough to make the cost of one fsync small, few enough to keep the event loop turning. */
 const MAX_WORKS_PER_COMMIT = 256;
+/** Of these kept for what is not urgent: a revoke has to be stored before it is an ending, through a mass of others too. */
+const MAX_OTHERS_BESIDE_URGENT = 64;
 
 /** Gathers what is asked at one time into one durable commit. */
 export interface CommitQueue {
@@ -12,7 +14,7 @@ export interface CommitQueue {
    * alone. A commit that fails rejects all of its works.
    */
   run<T>(work: () => T): Promise<T>;
-  /** The same, before everything that is not urgent: an ending does not wait behind a thousand new jobs. */
+  /** The same, before what is not urgent, of which each commit takes a share: an ending does not wait behind a thousand new jobs. */
   runUrgently<T>(work: () => T): Promise<T>;
   /** Reads at once what was committed so far, and waits behind nothing. */
   read<T>(work: () => T): Promise<T>;
@@ -72,7 +74,8 @@ export function commitQueue({
   const isIdle = (): boolean => waiting.urgent.length + waiting.others.length === 0;
 
   const commitNext = (): void => {
-    const batch = waiting.urgent.splice(0, MAX_WORKS_PER_COMMIT);
+    const forOthers = Math.min(waiting.others.length, MAX_OTHERS_BESIDE_URGENT);
+    const batch = waiting.urgent.splice(0, MAX_WORKS_PER_COMMIT - forOthers);
     batch.push(...waiting.others.splice(0, MAX_WORKS_PER_COMMIT - batch.length));
     if (batch.length === 0) return;
     const failure = commit(batch);
