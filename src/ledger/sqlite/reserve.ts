@@ -62,7 +62,7 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
     } catch {
       // Full again meanwhile: half a reserve is not one, but what was there stays.
       left = had;
-      ftruncateSync(descriptor, left);
+      shrink();
       return;
     }
     if (!said) return;
@@ -84,8 +84,17 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
     sayLow();
     if (left <= least) return false;
     left = Math.max(0, left - bytes / PORTIONS);
-    ftruncateSync(descriptor, left);
-    return true;
+    return shrink();
+  }
+
+  /** False where even that fails: what is on disk already must not be taken for failed. */
+  function shrink(): boolean {
+    try {
+      ftruncateSync(descriptor, left);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   return {
