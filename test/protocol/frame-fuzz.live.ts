@@ -99,7 +99,8 @@ const exactlyOne = (value: unknown, names: readonly string[]) =>
   typeof value === 'object' &&
   value !== null &&
   names.filter((name) => Object.hasOwn(value, name)).length === 1 &&
-  names.every((name) => optional((value as Record<string, unknown>)[name], (one) => isText(one, 1, 8192)));
+  // The empty text is a name, that of the root (RFC 4514 §2), which no scope holds.
+  names.every((name) => optional((value as Record<string, unknown>)[name], (one) => isText(one, name === 'dn' ? 0 : 1, 8192)));
 
 /** What PROTOCOL says of a frame to the connector, in plain code that knows nothing of the schemas. */
 function isFrame(frame: Record<string, unknown>): boolean {
