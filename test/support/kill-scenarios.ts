@@ -207,7 +207,15 @@ export const SCENARIOS: readonly Scenario[] = [
     points: ['batch.refused', 'batch.split', 'end.intent-stored:2', 'end.modify-answered', 'end.probed-after', 'end.claimed'],
     arrange: async (stage) => {
       const { grantIds } = await groupOfOurs(stage, stage.person(), stage.person(), stage.person());
-      return { act: () => Promise.all(grantIds.map((grantId) => revoke(stage, grantId))) };
+      return {
+        // All at once, as they wait for a directory that returns.
+        act: async () => {
+          await stage.s.ldap.kill('SIGTERM');
+          const revokes = await Promise.all(grantIds.map((grantId) => revoke(stage, grantId)));
+          await Promise.all(revokes.map(({ jobId }) => receipt(stage.s, jobId)));
+          await stage.s.ldap.start();
+        },
+      };
     },
   },
   {
