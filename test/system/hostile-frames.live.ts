@@ -13,7 +13,7 @@ const MAX_TURN_MS = 200;
 /** How late an expiry may be told to have been done, in milliseconds. */
 const PROMPT_MS = 1_500;
 /** The same among thousands of valid jobs at once, which are work and not noise. */
-const FLOOD_PROMPT_MS = 60_000;
+const FLOOD_PROMPT_MS = 5_000;
 /** How often a flood repeats itself. */
 const FLOOD = atScale({ sample: 400, full: 10_000 });
 
