@@ -5,7 +5,7 @@ import { checkHistories, givenOrRandom } from '../support/history-report.ts';
 import type { Step } from '../support/history-steps.ts';
 
 /** A few, to hear of what is broken at once; twenty thousand and a million are in the live file. */
-const RUNS = 150;
+const RUNS = 80;
 
 test('whatever happens, nothing leaks, nothing is stolen, everything is told once', async () => {
   const failure = await checkHistories({ runs: RUNS, ...givenOrRandom() });

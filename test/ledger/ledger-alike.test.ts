@@ -208,6 +208,6 @@ test('both ledgers look the same after anything that is done to them', async (t)
       assert.deepEqual(again, [memory, memory]);
       await Promise.all(both.map(({ ledger }) => ledger.close()));
     }),
-    { numRuns: 30 },
+    { numRuns: 12 },
   );
 });
