@@ -109,6 +109,12 @@ export function exampleDirectory(options: {
   };
 }
 
+/** The DN of a person of ou=people, whether named here, generated, or added by a test under the same rule. */
+export function examplePersonDn(uid: string, suffix: string): string {
+  const named = people.find((person) => person.uid === uid);
+  return named === undefined ? `uid=${uid},ou=people,${suffix}` : personDn(named, suffix);
+}
+
 function groupEntries(suffix: string, memberDn: (uid: string) => string): string[] {
   const entry = (options: { cn: string; unit: string; attributes: readonly Attribute[] }) => {
     const { cn, unit, attributes } = options;
