@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { WireEvent } from '../protocol/event-frame.ts';
 import type { FrameFromConnector } from '../protocol/frames.ts';
 
@@ -180,11 +179,6 @@ export function openBook(text: string | undefined) {
       return `${JSON.stringify(state)}\n`;
     },
   };
-}
-
-/** The SHA-256 by which an `error` frame names a frame whose jobId it could not read. */
-export function frameHash(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex');
 }
 
 function append<T>(index: Map<string, T[]>, key: unknown, value: T): void {

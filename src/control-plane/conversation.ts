@@ -1,7 +1,8 @@
 import type { WireEvent } from '../protocol/event-frame.ts';
+import { frameHash } from '../protocol/frame-hash.ts';
 import type { FrameFromConnector, WireFrameFromControlPlane } from '../protocol/frames.ts';
 import { MAX_UNACKNOWLEDGED_EVENTS } from '../protocol/limits.ts';
-import { frameHash, type StoredJob } from './book.ts';
+import type { StoredJob } from './book.ts';
 import type { Desk } from './desk.ts';
 import { judgeEvent } from './rules.ts';
 import { timestamp } from './system-clock.ts';

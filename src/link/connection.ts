@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { Logger } from '../observability/logger.ts';
+import { frameHash } from '../protocol/frame-hash.ts';
 import {
   type FrameFromControlPlane,
   readFrameFromControlPlane,
@@ -18,9 +18,7 @@ import { type Liveness, watchLiveness } from './liveness.ts';
 import { faultCode } from './network-faults.ts';
 import { type Outgoing, openOutgoing } from './outgoing.ts';
 import { openRefusals, type Refusals } from './refusals.ts';
-
-/** Clocks further apart than this are worth a word. */
-const MAX_SKEW_MS = 60_000;
+import { reportSkew } from './skew.ts';
 
 /** How a connection went. */
 export interface Ended {
@@ -144,11 +142,7 @@ export class Connection {
     this.#phase = 'welcoming';
     this.#cancelDeadline();
     this.#pause();
-    const skewMs = welcome.time - clock.wall();
-    if (Math.abs(skewMs) > MAX_SKEW_MS) {
-      const text = 'the clocks of control plane and connector are more than a minute apart; correct the wrong one (NTP)';
-      logger.warn({ event: 'link.clock-skew', skewMs }, text);
-    }
+    reportSkew(welcome.time - clock.wall(), logger);
     this.#told = true;
     const connection: LinkConnection = {
       send: (frame) => this.#write(frame),
@@ -196,7 +190,7 @@ export class Connection {
 
   #take(text: string, isBinary: boolean): void {
     if (this.#ending !== null) return;
-    if (isBinary) return this.#refusals.refuse('a binary frame; expected text', sha256(Buffer.from(text, 'latin1')));
+    if (isBinary) return this.#refusals.refuse('a binary frame; expected text', frameHash(Buffer.from(text, 'latin1')));
     const read = readFrameFromControlPlane(text);
     if (!read.ok) return this.#refusals.refuse(read.refused.message, read.refused.ref, read.refused.code);
     const { frame } = read;
@@ -296,9 +290,5 @@ export class Connection {
 
 /** The job id where the frame has one, else the SHA-256 of the frame. */
 function refOf(frame: FrameFromControlPlane, text: string): string {
-  return frame.type === 'job' ? frame.received.jobId : sha256(text);
-}
-
-function sha256(content: string | Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
+  return frame.type === 'job' ? frame.received.jobId : frameHash(text);
 }

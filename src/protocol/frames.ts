@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { contentHash } from '../access/canonical-json.ts';
 import type { JobId } from '../access/ids.ts';
 import type { Job } from '../access/job.ts';
 import { directoryViewSchema, eventSchema, grantViewSchema } from './event-frame.ts';
+import { frameHash } from './frame-hash.ts';
 import { parseJob } from './job-frame.ts';
 import { judgeShape } from './json-shape.ts';
 import { MAX_FRAME_DEPTH, MAX_VALUES_FROM_CONNECTOR, MAX_VALUES_FROM_CONTROL_PLANE } from './limits.ts';
@@ -183,5 +183,5 @@ function refuse(
   code: RefusedFrame['code'] = 'invalid_frame',
   ref?: string,
 ): { readonly ok: false; readonly refused: RefusedFrame } {
-  return { ok: false, refused: { code, message, ref: ref ?? createHash('sha256').update(text, 'utf8').digest('hex') } };
+  return { ok: false, refused: { code, message, ref: ref ?? frameHash(text) } };
 }
