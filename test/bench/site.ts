@@ -9,6 +9,7 @@ import { ldapCommands } from '../../src/sandbox/ldap-commands.ts';
 import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { openLdapPrograms } from '../../src/sandbox/openldap-programs.ts';
 import { type Child, startChild } from '../support/child.ts';
+import { directoryEnv } from '../support/directory-env.ts';
 import { groupEntry } from '../support/told.ts';
 import { benchControlPlane } from './bench-control-plane.ts';
 import { CONNECTOR_ID } from './filled-ledger.ts';
@@ -162,14 +163,7 @@ function connectorEnv(ldap: OpenLdap, stateDir: string, controlPlaneUrl: string)
     LATCHKEY_CONTROL_PLANE_URL: controlPlaneUrl,
     LATCHKEY_CONTROL_PLANE_TOKEN: 'asked-for-by-nobody',
     LATCHKEY_CONNECTOR_ID: CONNECTOR_ID,
-    LDAP_URL: ldap.ldapsUrl,
-    LDAP_CA_FILE: ldap.caFile,
-    LDAP_BIND_DN: ldap.connectorDn,
-    LDAP_BIND_PASSWORD_FILE: ldap.connectorPasswordFile,
-    LDAP_BASE_DN: ldap.baseDn,
-    LDAP_USERS_SCOPE: ldap.usersScope,
-    LDAP_GROUPS_SCOPE: ldap.groupsScope,
-    LATCHKEY_PROTECTED_GROUPS: 'domain-admins',
+    ...directoryEnv(ldap),
     LATCHKEY_STATE_DIR: stateDir,
     LATCHKEY_HTTP_ADDR: 'off',
   };

@@ -7,6 +7,7 @@ import type { WireEvent } from '../../src/protocol/event-frame.ts';
 import { freePorts } from '../../src/sandbox/loopback.ts';
 import { type OpenLdap, type OpenLdapOptions, startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { type Child, startChild } from './child.ts';
+import { directoryEnv } from './directory-env.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const CONNECTOR = new URL('./connector-under-test.ts', import.meta.url).pathname;
@@ -99,14 +100,7 @@ export async function startSystem({
     LATCHKEY_CONTROL_PLANE_URL: `ws://127.0.0.1:${stubPort}/connect`,
     LATCHKEY_CONTROL_PLANE_TOKEN_FILE: tokenFile,
     LATCHKEY_CONNECTOR_ID: 'connector-under-test',
-    LDAP_URL: ldap.ldapsUrl,
-    LDAP_CA_FILE: ldap.caFile,
-    LDAP_BIND_DN: ldap.connectorDn,
-    LDAP_BIND_PASSWORD_FILE: ldap.connectorPasswordFile,
-    LDAP_BASE_DN: ldap.baseDn,
-    LDAP_USERS_SCOPE: ldap.usersScope,
-    LDAP_GROUPS_SCOPE: ldap.groupsScope,
-    LATCHKEY_PROTECTED_GROUPS: 'domain-admins',
+    ...directoryEnv(ldap),
     LATCHKEY_STATE_DIR: stateDir,
     LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
     LATCHKEY_LOG_LEVEL: 'trace',
