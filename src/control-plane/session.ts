@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../access/clock.ts';
+import { frameHash } from '../protocol/frame-hash.ts';
 import { type FrameFromConnector, readFrameFromConnector, type WireFrameFromControlPlane } from '../protocol/frames.ts';
 import { CLOSE, INVALID_FRAME_WINDOW_MS, MAX_INVALID_FRAMES, WELCOME_TIMEOUT_MS } from '../protocol/limits.ts';
-import { frameHash } from './book.ts';
 import { converse } from './conversation.ts';
 import type { Desk, Session } from './desk.ts';
 import { timestamp } from './system-clock.ts';
@@ -25,7 +25,11 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
   let session: Session | undefined;
   let conversation: ReturnType<typeof converse> | undefined;
   const refusedAt: number[] = [];
-  const cancelHello = clock.timer(WELCOME_TIMEOUT_MS, () => refuseHello('no hello within 10 s'));
+  // Nobody's violation: one whose hello the network lost is as silent as one who said none.
+  const cancelHello = clock.timer(WELCOME_TIMEOUT_MS, () => {
+    desk.note(`closed a connection of ${connectorId ?? 'nobody yet'}: no hello within 10 s`);
+    socket.close(CLOSE.badHello, 'no hello within 10 s');
+  });
 
   function send(frame: WireFrameFromControlPlane): string {
     const text = JSON.stringify(frame);
@@ -157,7 +161,7 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
   const cancelHeartbeat = beat(socket, clock, desk.heartbeatSeconds * 1000);
   socket.on('message', (message: RawData, isBinary: boolean) => {
     const bytes = Buffer.isBuffer(message) ? message : Buffer.concat(Array.isArray(message) ? message : [Buffer.from(message)]);
-    if (isBinary) refuseFrame('a binary frame; expected text', frameHash(bytes.toString('utf8')));
+    if (isBinary) refuseFrame('a binary frame; expected text', frameHash(bytes));
     else takeFrame(bytes.toString('utf8'));
   });
   socket.on('error', (error: Error) => violated('broken WebSocket', error.message));

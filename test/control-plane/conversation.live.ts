@@ -62,7 +62,7 @@ describe('the door', () => {
     assert.deepEqual(await rules(stub), ['bad hello', 'bad hello', 'bad hello']);
   });
 
-  test('who says no hello within 10 s is closed with 4400', async () => {
+  test('who says no hello within 10 s is closed with 4400, and has broken no rule: the network may have lost it', async () => {
     await using folder = await temporaryFolder();
     const clock = fakeClock();
     await using stub = await startStub(folder.path, { clock });
@@ -70,6 +70,7 @@ describe('the door', () => {
     await clock.armed(10_000);
     clock.advance(10_000);
     assert.equal(await connector.closed, 4400);
+    assert.deepEqual(await rules(stub), []);
   });
 
   test('a second connector with the same id is closed with 4409 while the first one answers', async () => {
