@@ -22,6 +22,8 @@ export async function providePrograms<Name extends string>(options: {
   hints: InstallHints;
   /** Where else to look, before PATH. */
   folders?: readonly string[];
+  /** Which dependencies of the Debian packages are needed beside the libraries, by name. */
+  dependencies?: RegExp;
   env: NodeJS.ProcessEnv;
 }): Promise<(name: Name) => Program> {
   const { wanted, hints, env } = options;
@@ -40,7 +42,9 @@ export async function providePrograms<Name extends string>(options: {
     if (findProgram('apt-get', folders) === undefined || findProgram('dpkg-deb', folders) === undefined)
       throw new Error(sentence);
     const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
-    const root = await unpackDebianPackages({ packages, env }).catch((cause: unknown) => {
+    const { dependencies } = options;
+    const wantedPackages = { packages, ...(dependencies === undefined ? {} : { dependencies }) };
+    const root = await unpackDebianPackages({ ...wantedPackages, env }).catch((cause: unknown) => {
       throw new Error(sentence, { cause });
     });
     const unpackedEnv = { LD_LIBRARY_PATH: (await libraryFolders(root)).join(':') };

@@ -21,7 +21,7 @@ Conf libltdl7 (2.4.7-7~deb12u1 Debian:12.15/oldstable [amd64])
 `;
 
 test('of the dependencies only run-time libraries of this architecture are downloaded, and never the C library', () => {
-  assert.deepEqual(plannedPackages({ wanted: ['slapd', 'ldap-utils'], simulation }), [
+  assert.deepEqual(plannedPackages({ packages: ['slapd', 'ldap-utils'], simulation }), [
     'slapd',
     'ldap-utils',
     'libltdl7',
@@ -29,8 +29,18 @@ test('of the dependencies only run-time libraries of this architecture are downl
   ]);
 });
 
+test('beside the libraries those dependencies are downloaded that are asked for', () => {
+  assert.deepEqual(plannedPackages({ packages: ['ldap-utils'], dependencies: /^(?:slap|perl$)/, simulation }), [
+    'ldap-utils',
+    'libltdl7',
+    'libssl3',
+    'perl',
+    'slapd',
+  ]);
+});
+
 test('what is wanted is downloaded even where apt says that it is installed', () => {
-  assert.deepEqual(plannedPackages({ wanted: ['slapd'], simulation: 'slapd is already the newest version.\n' }), ['slapd']);
+  assert.deepEqual(plannedPackages({ packages: ['slapd'], simulation: 'slapd is already the newest version.\n' }), ['slapd']);
 });
 
 test('an unpacked folder is for one release, one architecture and one set of packages', () => {
