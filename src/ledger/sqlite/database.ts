@@ -20,23 +20,55 @@ export interface Database {
   closeKeepingLog(): void;
 }
 
+/** A value's name in a statement. No statement has a colon that is none. */
+const NAME = /:([A-Za-z]+)/g;
+
+/** A statement with a place for each mention of a value, and the names in that order: bound by name, a value costs twice as much. */
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly names: readonly string[];
+}
+
+function inOrder(names: readonly string[], values: StatementValues): SQLInputValue[] {
+  return names.map((name) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`a statement lacks the value of :${name}`);
+    return value;
+  });
+}
+
 /** Opens a file, creating it where it is missing. A lock held by others is waited out for `busyMs`. */
 export function openDatabase({ path, busyMs }: { path: string; busyMs: number }): Database {
   const database = translated(`open ${path}`, () => new DatabaseSync(path, { timeout: busyMs }));
   // Statements are written in the code, so there are as many as the code has.
-  const prepared = new Map<string, StatementSync>();
-  const statement = (sql: string): StatementSync => {
+  const prepared = new Map<string, Prepared>();
+  const preparedOf = (sql: string): Prepared => {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
-    const made = database.prepare(sql);
+    const made = {
+      statement: database.prepare(sql.replaceAll(NAME, '?')),
+      names: [...sql.matchAll(NAME)].map(([, name = '']) => name),
+    };
     prepared.set(sql, made);
     return made;
   };
   const doing = `use ${path}`;
   return {
-    rows: (sql, parameters = {}) => translated(doing, () => statement(sql).all(parameters)),
-    row: (sql, parameters = {}) => translated(doing, () => statement(sql).get(parameters)),
-    run: (sql, parameters = {}) => translated(doing, () => Number(statement(sql).run(parameters).changes)),
+    rows: (sql, parameters = {}) =>
+      translated(doing, () => {
+        const { statement, names } = preparedOf(sql);
+        return statement.all(...inOrder(names, parameters));
+      }),
+    row: (sql, parameters = {}) =>
+      translated(doing, () => {
+        const { statement, names } = preparedOf(sql);
+        return statement.get(...inOrder(names, parameters));
+      }),
+    run: (sql, parameters = {}) =>
+      translated(doing, () => {
+        const { statement, names } = preparedOf(sql);
+        return Number(statement.run(...inOrder(names, parameters)).changes);
+      }),
     script: (sql) => translated(doing, () => database.exec(sql)),
     inTransaction: () => database.isTransaction,
     close: () => translated(`close ${path}`, () => database.close()),
