@@ -29,7 +29,7 @@ import { NO_RESERVE, sqliteOptions } from './ledgers-under-test.ts';
 import { NEXT_MIGRATIONS } from './next-migrations.ts';
 import { atScale } from './scale.ts';
 import { mountSmallDisk } from './small-disk.ts';
-import { granted, killed, past, readiness, ready, startReady } from './survival.ts';
+import { granted, killed, past, readiness, ready, runningConnector, startReady } from './survival.ts';
 import { type System, startSystem } from './system.ts';
 import { answer, grantOf } from './told.ts';
 
@@ -146,11 +146,6 @@ suite('the connector on a full disk', { concurrency: false }, () => {
   let disk: ReturnType<typeof mountSmallDisk>;
   const group = { name: 'vpn-users' };
   const soon = (ms: number): string => new Date(Date.now() + ms).toISOString();
-  const connector = () => {
-    const child = s.connector();
-    assert.ok(child !== null);
-    return child;
-  };
 
   before(async () => {
     s = await startSystem({ ldap: { people: 10 } });
@@ -171,10 +166,10 @@ suite('the connector on a full disk', { concurrency: false }, () => {
     disk.fill();
     const refused = await s.grant({ user: { username: 'u0003' }, group, durationSeconds: 60 });
     assert.equal(await answer(s, refused.jobId), 'no_space');
-    const health = await readiness(connector());
+    const health = await readiness(runningConnector(s));
     assert.equal(health.status, 503);
     assert.equal(health.body['ledger']?.['space'], 'low');
-    assert.ok(connector().lines.some((line) => line.includes('"ledger.space-low"')));
+    assert.ok(runningConnector(s).lines.some((line) => line.includes('"ledger.space-low"')));
 
     const longer = await s.grant({ grantId: long.grantId, user: { username: 'u0004' }, group, durationSeconds: 700 });
     assert.equal(await answer(s, longer.jobId), 'no_space');
@@ -191,7 +186,7 @@ suite('the connector on a full disk', { concurrency: false }, () => {
 
   test('a start on a full disk recovers, and ends what became due meanwhile', async () => {
     disk.free();
-    await ready(connector(), ({ status }) => status === 200);
+    await ready(runningConnector(s), ({ status }) => status === 200);
     const due = await granted(s, { user: { username: 'u0001' }, group, expiresAt: soon(6000) });
     const revoked = await granted(s, { user: { username: 'u0002' }, group, durationSeconds: 600 });
     assert.equal(await s.stopConnector('SIGKILL'), 'SIGKILL');
@@ -209,7 +204,7 @@ suite('the connector on a full disk', { concurrency: false }, () => {
 
   test('full in the middle of a grant: what was accepted is finished and ended', async () => {
     disk.free();
-    await ready(connector(), ({ status }) => status === 200);
+    await ready(runningConnector(s), ({ status }) => status === 200);
     assert.equal(await s.stopConnector(), 0);
     await s.startConnector({ killAt: 'grant.modify-answered' });
     const { grantId, jobId } = await s.grant({ user: { username: 'u0003' }, group, durationSeconds: 600 });
@@ -227,7 +222,7 @@ suite('the connector on a full disk', { concurrency: false }, () => {
     const refused = await s.grant({ user: { username: 'u0003' }, group, durationSeconds: 60 });
     assert.equal(await answer(s, refused.jobId), 'no_space');
     disk.free();
-    await ready(connector(), ({ status }) => status === 200);
+    await ready(runningConnector(s), ({ status }) => status === 200);
     const again = await granted(s, { user: { username: 'u0003' }, group, durationSeconds: 600 });
     assert.equal(await answer(s, (await s.revoke(again.grantId)).jobId), 'revoked');
     assert.equal(await s.stopConnector(), 0);

@@ -47,10 +47,16 @@ export async function lastIndex(s: System): Promise<number> {
   return (await s.events()).at(-1)?.index ?? 0;
 }
 
-/** Waits for the end of the running connector, which must be the kill that the test asked for. */
-export async function killed(s: System): Promise<void> {
+/** The connector, which must have been started and not be stopped. */
+export function runningConnector(s: System): Child {
   const child = s.connector();
   assert.ok(child !== null);
+  return child;
+}
+
+/** Waits for the end of the running connector, which must be the kill that the test asked for. */
+export async function killed(s: System): Promise<void> {
+  const child = runningConnector(s);
   const patience = AbortSignal.timeout(30_000);
   const impatient = new Promise<'no kill'>((resolve) => {
     patience.addEventListener('abort', () => resolve('no kill'), { once: true });

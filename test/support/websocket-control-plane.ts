@@ -4,12 +4,17 @@ import { type WebSocketPeer, webSocketServer } from './websocket-peer.ts';
 
 type Frame = Readonly<Record<string, unknown>>;
 type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
+type GrantEnded = Extract<WireEvent, { kind: 'grant.ended' }>;
 
 /** A control plane in the test's own process that does its work, and lets a test misbehave on the same connection. */
 export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbeatSeconds?: number } = {}) {
   const server = await webSocketServer();
   const unreceived = new Map<string, Frame>();
   const events = new Map<number, WireEvent>();
+  // By id, since a flood asks for each of thousands, at each frame.
+  const outcomes = new Map<string, Result>();
+  const endings = new Map<string, GrantEnded>();
+  const repeats = new Map<string, number>();
   const errors: Frame[] = [];
   const watchers = new Set<() => void>();
   let ledgerId = '';
@@ -45,6 +50,7 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
         const seq = Number(frame['seq']);
         const told = frame['event'] as WireEvent;
         assert.deepEqual(events.get(seq) ?? told, told, `one seq, two events: ${seq}`);
+        if (!events.has(seq)) file(told);
         events.set(seq, told);
         ackedSeq = Math.max(ackedSeq, seq);
         from.send({ type: 'ack', seq: ackedSeq });
@@ -54,6 +60,13 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
         errors.push(frame);
         break;
     }
+  }
+
+  function file(told: WireEvent): void {
+    if (told.kind === 'grant.ended') endings.set(told.grant.grantId, told);
+    if (told.kind !== 'job.succeeded' && told.kind !== 'job.failed') return;
+    if (told.repeat === true) repeats.set(told.jobId, (repeats.get(told.jobId) ?? 0) + 1);
+    else outcomes.set(told.jobId, told);
   }
 
   async function converse(next: WebSocketPeer): Promise<void> {
@@ -108,19 +121,10 @@ export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbea
       peer?.send({ type: 'job', job });
     },
     received: (jobId: string) => when(() => (unreceived.has(jobId) ? undefined : true)),
-    outcome: (jobId: string): Promise<Result> =>
-      when(() =>
-        [...events.values()].find(
-          (event): event is Result => (event.kind === 'job.succeeded' || event.kind === 'job.failed') && event.jobId === jobId,
-        ),
-      ),
-    endOf: (grantId: string) =>
-      when(() =>
-        [...events.values()].find(
-          (event): event is Extract<WireEvent, { kind: 'grant.ended' }> =>
-            event.kind === 'grant.ended' && event.grant.grantId === grantId,
-        ),
-      ),
+    outcome: (jobId: string) => when(() => outcomes.get(jobId)),
+    /** How often the outcome was told again. */
+    repeats: (jobId: string) => repeats.get(jobId) ?? 0,
+    endOf: (grantId: string) => when(() => endings.get(grantId)),
     async [Symbol.asyncDispose]() {
       serving = false;
       await server.close();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { extraPerson } from '../support/extra-people.ts';
 import { type IndependentCheck, independentCheck } from '../support/independent-check.ts';
 import { envelopeOf, REQUEST } from '../support/ldap-messages.ts';
 import { type LdapProxy, startLdapProxy } from '../support/ldap-proxy.ts';
@@ -42,7 +43,7 @@ suite('many modifies whose answers are lost', { concurrency: false }, () => {
     s = await startSystem({ ldap: { people: WIDTH, ldif: `${ldif}${groupEntry('crowd')}` } });
     proxy = await startLdapProxy(s.ldap);
     pairs = cns.map((cn, at) => {
-      const uid = `u${String(at + 1).padStart(4, '0')}`;
+      const uid = extraPerson(at + 1);
       const isUid = CLASSES[at % CLASSES.length] === 'posixGroup';
       return { uid, cn, groupDn: s.group(cn), value: isUid ? uid : s.person(uid) };
     });
