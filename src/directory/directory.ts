@@ -10,13 +10,34 @@ import type { EntryRef, GroupRef, UserRef } from '../access/reference.ts';
 export interface UserEntry extends EntryRef {
   readonly uids: readonly string[];
   readonly inScope: boolean;
+  /** Why the directory's own state forbids a grant, such as a disabled account; null where it does not. No ending asks. */
+  readonly refusal: string | null;
+  /** The group that it is in by an attribute of its own and no value of the group's, as {@link GroupEntry} names it. */
+  readonly primaryGroup: string | null;
 }
 
-/** A group's entry. `memberAttribute` follows from its object classes, null where none is known. */
+/** A group's entry. */
 export interface GroupEntry extends EntryRef {
   readonly name: string;
+  /** Where its members are written, by its object classes; null where nothing says. */
   readonly memberAttribute: MemberAttribute | null;
   readonly inScope: boolean;
+  /** Why nobody can be granted it, such as members that follow from a search; null where they can. No ending asks. */
+  readonly refusal: string | null;
+  /** What makes it privileged on every server of its kind; null for any other group. */
+  readonly builtIn: string | null;
+  /** How `primaryGroup` of its users names it; null where none can. */
+  readonly primaryName: string | null;
+  /**
+   * True where a value is a link to an entry, and follows it. A value by a user's earlier name is then somebody else's
+   * (ARCHITECTURE, invariant 12).
+   */
+  readonly linksMembers: boolean;
+}
+
+/** True where the user is in the group by an attribute of its own: no value says so, none can be added, none need be deleted. */
+export function isPrimaryGroup(user: UserEntry, group: GroupEntry): boolean {
+  return user.primaryGroup !== null && user.primaryGroup === group.primaryName;
 }
 
 /** What looking up a reference came to. Expected answers are values; only trouble with the directory throws. */
@@ -91,6 +112,11 @@ export interface Directory {
   status(): DirectoryStatus;
   /** Called each time the directory becomes reachable or unreachable. */
   onChange(listener: (status: DirectoryStatus) => void): void;
+  /**
+   * Called each time another server takes over, once it is reachable. What was written shortly before may not have reached it,
+   * and may never: whoever wrote it must look again.
+   */
+  onFailover(listener: () => void): void;
 
   /** Finds the one user in scope. `own` is an entry that the reference may name wherever it now is. */
   findUser(ref: UserRef, own: EntryRef | null, signal: AbortSignal): Promise<Resolution<UserEntry>>;

@@ -1,6 +1,6 @@
 /** In what servers differ that the connector meets (reliability facts, result codes as the servers really answer). */
 export interface Personality {
-  readonly flavour: 'openldap' | '389ds' | 'active_directory';
+  readonly flavour: 'openldap' | '389ds' | 'active-directory';
   /** Member values follow their entry when it is moved, renamed or deleted. */
   readonly referentialIntegrity: boolean;
   /** A group must not lose its last member: result 65. */
@@ -36,7 +36,7 @@ export const PERSONALITIES = {
   },
   '389ds': { flavour: '389ds', referentialIntegrity: false, demandsMember: false, refusesUnknown: false, codes: RFC_CODES },
   samba: {
-    flavour: 'active_directory',
+    flavour: 'active-directory',
     referentialIntegrity: true,
     demandsMember: false,
     refusesUnknown: true,

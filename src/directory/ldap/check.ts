@@ -3,18 +3,18 @@ import { isIP } from 'node:net';
 import type { Clock } from '../../access/clock.ts';
 import type { Dn } from '../../access/dn.ts';
 import type { CheckStep } from '../../access/event.ts';
-import { and, equality, type Filter } from '../../access/filter.ts';
+import { and, type Filter } from '../../access/filter.ts';
 import { formatInstant, instant } from '../../access/instant.ts';
 import { DirectoryError } from '../directory.ts';
 import { codeOf, type Endpoint, troubleOf, unavailable } from './endpoint.ts';
-import { ANY_ENTRY, idOf, type LdapEntry, valuesOf } from './entry.ts';
+import { ANY_ENTRY, hasId, idOf, type LdapEntry, valuesOf } from './entry.ts';
 import { type Landscape, learnLandscape, type Scopes } from './landscape.ts';
-import type { OpenStage, SessionOpener } from './opener.ts';
+import type { Endpoints, OpenStage, SessionOpener } from './opener.ts';
 import { pagedSearch } from './paged-search.ts';
 import type { Session } from './session.ts';
 
 export interface CheckOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoints: Endpoints;
   readonly opener: SessionOpener;
   readonly scopes: Scopes;
   readonly clock: Clock;
@@ -25,40 +25,58 @@ const PAGE_SIZE = 500;
 const WARN_DAYS = 30;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The preflight checks, on a session of their own. What fails is a step, and what depends on it is left out. */
+/**
+ * The preflight checks, on sessions of their own. What fails is a step, and what depends on it is left out. Every server of
+ * LDAP_URL is connected to; the contents are asked of the first that lets us in.
+ */
 export async function check(options: CheckOptions, signal: AbortSignal): Promise<readonly CheckStep[]> {
-  const { endpoint, opener, scopes, clock } = options;
+  const { endpoints, scopes } = options;
   const steps: CheckStep[] = [];
+  const add = (step: string, status: CheckStep['status'], detail: string) => void steps.push({ step, status, detail });
+  let isChecked = false;
+  for (const endpoint of endpoints) {
+    const session = await connected(options, { endpoint, steps }, signal);
+    if (session === null) continue;
+    try {
+      if (!isChecked) await checkContents(session, { scopes, add, signal });
+    } catch (error) {
+      add('directory', 'fail', messageOf(error));
+    } finally {
+      isChecked = true;
+      await session.close();
+    }
+  }
+  return steps;
+}
+
+/** The steps of one connection; null where it fails. */
+async function connected(
+  { opener, clock }: CheckOptions,
+  { endpoint, steps }: { endpoint: Endpoint; steps: CheckStep[] },
+  signal: AbortSignal,
+): Promise<Session | null> {
   const add = (step: string, status: CheckStep['status'], detail: string) => void steps.push({ step, status, detail });
   try {
     add('name', 'ok', await resolveName(endpoint));
   } catch (error) {
     add('name', 'fail', messageOf(error));
-    return steps;
+    return null;
   }
   const reached = new Set<string>();
   const onStage = (stage: OpenStage): void => {
     reached.add(stage.stage);
     steps.push(stageStep(stage, clock));
   };
-  let session: Session;
   try {
-    session = await opener.open(signal, onStage);
+    const session = await opener.open(signal, { at: endpoint, onStage });
+    if (endpoint.tls === 'none') add('tls', 'warn', 'the connection is not encrypted');
+    return session;
   } catch (error) {
     // The stages come in this order, so the first that was not reached is the one that failed.
     const order = endpoint.tls === 'none' ? ['tcp', 'bind'] : ['tcp', 'tls', 'bind'];
     add(order.find((stage) => !reached.has(stage)) ?? 'bind', 'fail', messageOf(error));
-    return steps;
+    return null;
   }
-  if (endpoint.tls === 'none') add('tls', 'warn', 'the connection is not encrypted');
-  try {
-    await checkContents(session, { scopes, add, signal });
-  } catch (error) {
-    add('directory', 'fail', messageOf(error));
-  } finally {
-    await session.close();
-  }
-  return steps;
 }
 
 type AddStep = (step: string, status: CheckStep['status'], detail: string) => void;
@@ -92,7 +110,17 @@ function stageStep(stage: OpenStage, clock: Clock): CheckStep {
 async function checkContents(session: Session, options: { scopes: Scopes; add: AddStep; signal: AbortSignal }): Promise<void> {
   const { add, signal } = options;
   const landscape = await learnLandscape(session, options.scopes);
-  const { flavour, usersScope, groupsScope, userFilter, groupFilter, emailAttribute, vendor } = landscape;
+  const {
+    flavour,
+    usersScope,
+    groupsScope,
+    userFilter,
+    groupFilter,
+    emailAttribute,
+    usernameAttribute,
+    groupNameAttribute,
+    vendor,
+  } = landscape;
   add('flavour', 'ok', `${flavour.name} (${vendor})`);
   const run = async (step: string, work: () => Promise<{ status: 'ok' | 'warn'; detail: string }>) => {
     try {
@@ -109,12 +137,12 @@ async function checkContents(session: Session, options: { scopes: Scopes; add: A
   ] as const) {
     for (const scope of scopes) await run(step, () => checkScope({ session, scope }, signal));
   }
-  const users: Counted = { session, scopes: usersScope, filters: [flavour.users, userFilter], name: flavour.usernameAttribute };
+  const users: Counted = { session, scopes: usersScope, filters: [flavour.users, userFilter], name: usernameAttribute };
   const groups: Counted = {
     session,
     scopes: groupsScope,
     filters: [flavour.groups, groupFilter],
-    name: flavour.groupNameAttribute,
+    name: groupNameAttribute,
   };
   await run('users', () => checkFound('users', users, signal));
   await run('groups', () => checkFound('groups', groups, signal));
@@ -124,18 +152,18 @@ async function checkContents(session: Session, options: { scopes: Scopes; add: A
 /** The base is there, and the whole of it can be searched by id: else nothing that leaves the scopes could be followed. */
 async function checkBase({ session, landscape }: { session: Session; landscape: Landscape }, signal: AbortSignal) {
   const { baseDn, flavour } = landscape;
-  const attributes = [flavour.idAttribute];
+  const attributes = [flavour.id.attribute];
   const at = await session.search({ base: baseDn, scope: 'base', filter: ANY_ENTRY, attributes, sizeLimit: 1 }, signal);
   const [entry] = at.entries;
   if (entry === undefined) throw new DirectoryError('refused', `"${baseDn}" is there but cannot be read.`);
-  const filter = equality(flavour.idAttribute, idOf(entry, flavour.idAttribute));
+  const filter = hasId(idOf(entry, flavour.id), flavour.id);
   const found = await session.search({ base: baseDn, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
   if (found.entries.length !== 1)
     throw new DirectoryError(
       'refused',
-      `A search of "${baseDn}" by ${flavour.idAttribute} finds ${found.entries.length} entries where it must find one; give the account the right to search the whole base by it.`,
+      `A search of "${baseDn}" by ${flavour.id.attribute} finds ${found.entries.length} entries where it must find one; give the account the right to search the whole base by it.`,
     );
-  return { status: 'ok' as const, detail: `${baseDn} can be searched by ${flavour.idAttribute}` };
+  return { status: 'ok' as const, detail: `${baseDn} can be searched by ${flavour.id.attribute}` };
 }
 
 async function checkScope({ session, scope }: { session: Session; scope: Dn }, signal: AbortSignal) {

@@ -1,27 +1,24 @@
 import { type Dn, isBeneath, parentDn } from '../../access/dn.ts';
-import { equality } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
 import { DirectoryError, type GoneSighting, type Missing } from '../directory.ts';
-import { ANY_ENTRY, idOf } from './entry.ts';
-import type { Place } from './resolve.ts';
+import { ANY_ENTRY, hasId, idOf } from './entry.ts';
+import { entryAt, type Place as WholePlace } from './place.ts';
+
+type Place = Omit<WholePlace, 'onHybrid'>;
 
 /**
  * Whether an entry is gone, as one session of its own can tell (ARCHITECTURE, invariant 8): `gone` only if its id is not
  * found under the whole base, the nearest recorded ancestor that exists can be read, and an entry that is known to exist is
  * found by its id in the same way. Anything else proves nothing. Rejects where there is no answer.
  */
-export async function sightGone(
-  place: Place,
-  { missing, bindDn }: { missing: Missing; bindDn: Dn },
-  signal: AbortSignal,
-): Promise<GoneSighting> {
+export async function sightGone(place: Place, missing: Missing, signal: AbortSignal): Promise<GoneSighting> {
   const { entry, witness } = missing;
   try {
     const sought = await countById(place, entry.id, signal);
     if (sought.count > 0) return 'found';
     if (!sought.isComplete) return 'unproven';
     if (!(await isAncestorReadable(place, entry.dn, signal))) return 'unproven';
-    const witnesses = witness === null ? await ownWitnesses(place, bindDn, signal) : [witness.id];
+    const witnesses = witness === null ? await ownWitnesses(place, signal) : [witness.id];
     for (const id of witnesses) {
       if ((await countById(place, id, signal)).count !== 1) return 'unproven';
     }
@@ -39,7 +36,7 @@ async function countById(
   signal: AbortSignal,
 ): Promise<{ count: number; isComplete: boolean }> {
   const { baseDn: base, flavour } = landscape;
-  const filter = equality(flavour.idAttribute, id);
+  const filter = hasId(id, flavour.id);
   const answer = await session.search({ base, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
   return { count: answer.entries.length, isComplete: !answer.isCut && answer.references === 0 };
 }
@@ -53,23 +50,18 @@ async function isAncestorReadable(place: Place, dn: Dn, signal: AbortSignal): Pr
   return false;
 }
 
-/** Without another known entry: the base, and our own account where it has an entry (Who am I? has proved it already). */
-async function ownWitnesses(place: Place, bindDn: Dn, signal: AbortSignal): Promise<readonly EntryId[]> {
+/** Without another known entry: the base, and our own account where it has an entry that was proved to be ours. */
+async function ownWitnesses(place: Place, signal: AbortSignal): Promise<readonly EntryId[]> {
   const { baseDn } = place.landscape;
   const base = await idAt(place, baseDn, signal);
   if (base === null) return [];
-  const own = isBeneath(bindDn, baseDn) ? await idAt(place, bindDn, signal) : null;
+  const { account } = place.session;
+  const own = account !== null && isBeneath(account, baseDn) ? await idAt(place, account, signal) : null;
   return own === null ? [base] : [base, own];
 }
 
-async function idAt({ session, landscape }: Place, dn: Dn, signal: AbortSignal): Promise<EntryId | null> {
-  const { idAttribute } = landscape.flavour;
-  const request = { base: dn, scope: 'base', filter: ANY_ENTRY, attributes: [idAttribute], sizeLimit: 1 } as const;
-  try {
-    const [entry] = (await session.search(request, signal)).entries;
-    return entry === undefined ? null : idOf(entry, idAttribute);
-  } catch (error) {
-    if (error instanceof DirectoryError && error.fault === 'gone') return null;
-    throw error;
-  }
+async function idAt(place: Place, dn: Dn, signal: AbortSignal): Promise<EntryId | null> {
+  const { id } = place.landscape.flavour;
+  const entry = await entryAt(place, { dn, filter: ANY_ENTRY, attributes: [id.attribute] }, signal);
+  return entry === null ? null : idOf(entry, id);
 }

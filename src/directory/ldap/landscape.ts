@@ -1,13 +1,19 @@
 import { type Dn, parseDn } from '../../access/dn.ts';
 import type { DirectoryView } from '../../access/event.ts';
 import type { Filter } from '../../access/filter.ts';
+import type { MemberAttribute } from '../../access/membership.ts';
 import { DirectoryError } from '../directory.ts';
 import { ANY_ENTRY, valuesOf } from './entry.ts';
-import { type Flavour, flavourOf } from './flavour.ts';
+import type { Flavour, RootDse } from './flavours/flavour.ts';
+import { flavourOf } from './flavours/flavour-of.ts';
+import type { FlavourName } from './flavours/names.ts';
+import { readSchema, type Schema } from './schema.ts';
 import type { Session } from './session.ts';
 
 /** Where to look, as configured. */
 export interface Scopes {
+  /** Null: as the root DSE tells. */
+  readonly flavour: FlavourName | null;
   /** Null: as the root DSE says. */
   readonly baseDn: Dn | null;
   /** Empty: the whole base. */
@@ -16,42 +22,77 @@ export interface Scopes {
   readonly userFilter: Filter | null;
   readonly groupFilter: Filter | null;
   readonly emailAttribute: string;
+  /** Null: the flavour's. */
+  readonly usernameAttribute: string | null;
+  readonly groupNameAttribute: string | null;
+  /** Null: by each group's object classes. */
+  readonly memberAttribute: MemberAttribute | null;
 }
 
 /** Where to look, on this server. */
-export interface Landscape extends Scopes {
-  readonly baseDn: Dn;
+export interface Landscape extends Omit<Scopes, 'flavour'> {
   readonly flavour: Flavour;
+  readonly baseDn: Dn;
+  readonly usernameAttribute: string;
+  readonly groupNameAttribute: string;
   readonly vendor: string;
   readonly version: string | undefined;
+  /** Read when it is first asked for. */
+  readonly schema: () => Promise<Schema>;
 }
 
-/** Reads the root DSE (RFC 4512 §5.1), and settles base and scopes. Rejects where there is no one base. */
-export async function learnLandscape(session: Session, scopes: Scopes): Promise<Landscape> {
+/** Reads the root DSE (RFC 4512 §5.1). What may not be read, or is not there, is empty. */
+export async function readRootDse(session: Session): Promise<RootDse> {
   const answer = await session.search({
     base: '',
     scope: 'base',
     filter: ANY_ENTRY,
-    attributes: ['objectClass', 'vendorName', 'vendorVersion', 'namingContexts', 'defaultNamingContext'],
+    attributes: [
+      'objectClass',
+      'vendorName',
+      'vendorVersion',
+      'namingContexts',
+      'defaultNamingContext',
+      'supportedCapabilities',
+      'subschemaSubentry',
+    ],
     sizeLimit: 1,
   });
   const [root] = answer.entries;
   const values = (attribute: string) => (root === undefined ? [] : valuesOf(root, attribute));
-  const flavour = flavourOf();
-  const baseDn = scopes.baseDn ?? baseOf(values('defaultNamingContext'), values('namingContexts'));
+  return {
+    objectClasses: values('objectClass'),
+    vendorName: values('vendorName')[0],
+    vendorVersion: values('vendorVersion')[0],
+    namingContexts: values('namingContexts'),
+    defaultNamingContext: values('defaultNamingContext')[0],
+    supportedCapabilities: values('supportedCapabilities'),
+    subschemaSubentry: values('subschemaSubentry')[0],
+  };
+}
+
+/** Settles flavour, base and scopes by the root DSE. Rejects where there is no one base. */
+export async function learnLandscape(session: Session, scopes: Scopes): Promise<Landscape> {
+  const root = await readRootDse(session);
+  const flavour = flavourOf(root, scopes.flavour);
+  const baseDn = scopes.baseDn ?? baseOf(root);
+  let schema: Promise<Schema> | undefined;
   return {
     ...scopes,
     baseDn,
     usersScope: scopes.usersScope.length === 0 ? [baseDn] : scopes.usersScope,
     groupsScope: scopes.groupsScope.length === 0 ? [baseDn] : scopes.groupsScope,
     flavour,
-    vendor: values('vendorName')[0] ?? flavour.vendor,
-    version: values('vendorVersion')[0],
+    usernameAttribute: scopes.usernameAttribute ?? flavour.usernameAttribute,
+    groupNameAttribute: scopes.groupNameAttribute ?? flavour.groupNameAttribute,
+    vendor: root.vendorName ?? flavour.vendor,
+    version: root.vendorVersion,
+    schema: () => (schema ??= readSchema(session, root.subschemaSubentry)),
   };
 }
 
-function baseOf(defaults: readonly string[], contexts: readonly string[]): Dn {
-  const candidates = defaults.length > 0 ? defaults : contexts;
+function baseOf({ defaultNamingContext, namingContexts }: RootDse): Dn {
+  const candidates = defaultNamingContext === undefined ? namingContexts : [defaultNamingContext];
   const [only, ...others] = candidates;
   const base = only === undefined ? undefined : parseDn(only);
   if (base?.ok && base.value !== '' && others.length === 0) return base.value;

@@ -1,0 +1,134 @@
+import { and, equality, type Filter, or } from '../../../access/filter.ts';
+import type { MemberAttribute } from '../../../access/membership.ts';
+import { bytesOf, type LdapEntry, valuesOf } from '../entry.ts';
+import type { Flavour, GroupFacts, UserFacts } from './flavour.ts';
+import { disabledRefusal } from './rfc-entries.ts';
+import { guidBytes } from './stable-id.ts';
+
+/** LDAP_CAP_ACTIVE_DIRECTORY_OID ([MS-ADTS] §3.1.1.3.4.3.1). */
+const ACTIVE_DIRECTORY_OID = '1.2.840.113556.1.4.800';
+
+/** SAM_USER_OBJECT ([MS-SAMR] §2.2.1.9): people, but no computers, managed service accounts or trusts. */
+const PEOPLE: Filter = and(equality('objectClass', 'user'), equality('sAMAccountType', '805306368'));
+/** Entries of other domains; found only to be refused. */
+const FOREIGN = 'foreignSecurityPrincipal';
+
+/** UF_ACCOUNT_DISABLE ([MS-ADTS] §2.2.16). */
+const ACCOUNT_DISABLED = 0x2;
+/** GROUP_TYPE_APP_BASIC_GROUP and GROUP_TYPE_APP_QUERY_GROUP ([MS-ADTS] §2.2.12): authorization manager's groups. */
+const BASIC_GROUP = 0x10;
+const QUERY_GROUP = 0x20;
+
+/** The groups of each domain that rule over it, by the last part of their SID ([MS-DTYP] §2.4.2.4). */
+const PRIVILEGED_OF_DOMAIN: ReadonlyMap<number, string> = new Map([
+  [498, 'Enterprise Read-only Domain Controllers'],
+  [512, 'Domain Admins'],
+  [516, 'Domain Controllers'],
+  [517, 'Cert Publishers'],
+  [518, 'Schema Admins'],
+  [519, 'Enterprise Admins'],
+  [520, 'Group Policy Creator Owners'],
+  [521, 'Read-only Domain Controllers'],
+  [526, 'Key Admins'],
+  [527, 'Enterprise Key Admins'],
+]);
+
+/** The same of the built-in domain, `S-1-5-32`. */
+const PRIVILEGED_BUILT_IN: ReadonlyMap<number, string> = new Map([
+  [544, 'Administrators'],
+  [548, 'Account Operators'],
+  [549, 'Server Operators'],
+  [550, 'Print Operators'],
+  [551, 'Backup Operators'],
+  [552, 'Replicator'],
+  [557, 'Incoming Forest Trust Builders'],
+  [578, 'Hyper-V Administrators'],
+]);
+
+/** Without a number of their own: made by the DNS server, under this name in every language. */
+const PRIVILEGED_BY_NAME: ReadonlySet<string> = new Set(['dnsadmins']);
+
+/** Active Directory Domain Services, and Samba's domain controller. */
+export const ACTIVE_DIRECTORY: Flavour = {
+  name: 'active-directory',
+  vendor: 'Microsoft',
+  isSpokenBy: ({ supportedCapabilities }) => supportedCapabilities.includes(ACTIVE_DIRECTORY_OID),
+  id: guidBytes('objectGUID'),
+  usernameAttribute: 'sAMAccountName',
+  fullNameAttribute: 'displayName',
+  groupNameAttribute: 'cn',
+  ownerAttribute: 'managedBy',
+  uidAttribute: 'uid',
+  users: or(PEOPLE, equality('objectClass', FOREIGN)),
+  groups: equality('objectClass', 'group'),
+  user: { attributes: ['objectClass', 'userAccountControl', 'primaryGroupID', 'objectSid'], facts: userFacts },
+  group: { attributes: ['groupType', 'objectSid', 'sAMAccountName'], facts: groupFacts },
+  // Its posixGroup is an auxiliary class that every group may have, and says nothing about where members are kept.
+  memberClasses: new Map<string, readonly MemberAttribute[]>([['group', ['member']]]),
+  references: 'kept',
+  linksMembers: true,
+  emptyGroups: 'allowed',
+  delta: 'uSNChanged',
+};
+
+function userFacts(entry: LdapEntry): UserFacts {
+  const sid = sidOf(entry);
+  const rid = integerOf(entry, 'primaryGroupID');
+  return {
+    refusal: userRefusal(entry),
+    primaryGroup: sid === null || rid === null ? null : `${sid.domain}-${rid}`,
+  };
+}
+
+function userRefusal(entry: LdapEntry): string | null {
+  if (valuesOf(entry, 'objectClass').some((name) => name.toLowerCase() === FOREIGN.toLowerCase()))
+    return `"${entry.dn}" stands for somebody of another domain (${FOREIGN}), who is granted nothing here`;
+  const control = integerOf(entry, 'userAccountControl');
+  if (control === null || (control & ACCOUNT_DISABLED) === 0) return null;
+  return disabledRefusal(entry, `userAccountControl is ${control}`);
+}
+
+function groupFacts(entry: LdapEntry): GroupFacts {
+  const sid = sidOf(entry);
+  return {
+    refusal: groupRefusal(entry, sid),
+    builtIn: privilegeOf(entry, sid),
+    primaryName: sid === null ? null : `${sid.domain}-${sid.rid}`,
+  };
+}
+
+function groupRefusal(entry: LdapEntry, sid: Sid | null): string | null {
+  const type = integerOf(entry, 'groupType');
+  if (sid === null || type === null)
+    return `objectSid and groupType of "${entry.dn}" cannot be read, so whether it is privileged or dynamic is unknown; give the connector's account the right to read them`;
+  if ((type & (BASIC_GROUP | QUERY_GROUP)) === 0) return null;
+  return `"${entry.dn}" is a basic or query group of the authorization manager (groupType ${type}): its members follow from rules and are not written; grant a security or distribution group`;
+}
+
+function privilegeOf(entry: LdapEntry, sid: Sid | null): string | null {
+  const named = valuesOf(entry, 'sAMAccountName').find((name) => PRIVILEGED_BY_NAME.has(name.toLowerCase()));
+  if (named !== undefined) return named;
+  if (sid === null) return null;
+  return (sid.domain === 'S-1-5-32' ? PRIVILEGED_BUILT_IN : PRIVILEGED_OF_DOMAIN).get(sid.rid) ?? null;
+}
+
+interface Sid {
+  readonly domain: string;
+  readonly rid: number;
+}
+
+/** A security identifier in its binary form ([MS-DTYP] §2.4.2.2), apart from its last part, which numbers the entry in its domain. */
+function sidOf(entry: LdapEntry): Sid | null {
+  const [bytes] = bytesOf(entry, 'objectSid');
+  const count = bytes?.[1];
+  if (bytes === undefined || count === undefined || count === 0 || bytes.length !== 8 + 4 * count) return null;
+  const buffer = Buffer.from(bytes);
+  const parts = Array.from({ length: count }, (_, i) => buffer.readUInt32LE(8 + 4 * i));
+  const rid = parts.at(-1) ?? 0;
+  return { domain: ['S', buffer.readUInt8(0), buffer.readUIntBE(2, 6), ...parts.slice(0, -1)].join('-'), rid };
+}
+
+function integerOf(entry: LdapEntry, attribute: string): number | null {
+  const [text] = valuesOf(entry, attribute);
+  return text === undefined || !/^-?\d{1,10}$/.test(text) ? null : Number(text);
+}

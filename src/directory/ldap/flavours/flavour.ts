@@ -1,0 +1,78 @@
+import type { Filter } from '../../../access/filter.ts';
+import type { MemberAttribute } from '../../../access/membership.ts';
+import type { LdapEntry } from '../entry.ts';
+import type { FlavourName } from './names.ts';
+import type { StableId } from './stable-id.ts';
+
+/** What a server's root DSE says of its kind (RFC 4512 §5.1); every list may be empty. */
+export interface RootDse {
+  readonly objectClasses: readonly string[];
+  readonly vendorName: string | undefined;
+  readonly vendorVersion: string | undefined;
+  readonly namingContexts: readonly string[];
+  readonly defaultNamingContext: string | undefined;
+  /** Active Directory's own list of what it can do ([MS-ADTS] §3.1.1.3.4.3). */
+  readonly supportedCapabilities: readonly string[];
+  /** Where the schema is (RFC 4512 §4.2). */
+  readonly subschemaSubentry: string | undefined;
+}
+
+/** What a user's entry says about itself beyond its names. */
+export interface UserFacts {
+  /** Why no grant is made to it, as a sentence; null where nothing stands against one. */
+  readonly refusal: string | null;
+  /** The group that it is in by an attribute of its own and by no value of the group's, as {@link GroupFacts} names it. */
+  readonly primaryGroup: string | null;
+}
+
+/** What a group's entry says about itself beyond its names. */
+export interface GroupFacts {
+  /** Why it is never granted, as a sentence; null where nothing stands against it. */
+  readonly refusal: string | null;
+  /** What makes it privileged on every server of this kind; null for any other group. */
+  readonly builtIn: string | null;
+  /** How a user's own attribute names it; null where none can. */
+  readonly primaryName: string | null;
+}
+
+/** Reads facts from an entry that was read with these attributes, beside its names and object classes. */
+export interface FactsRule<Facts> {
+  readonly attributes: readonly string[];
+  facts(entry: LdapEntry): Facts;
+}
+
+/**
+ * What differs between kinds of directory servers: one file each beside this one. A further kind is one more file, its name
+ * in `names.ts`, and its place in `flavour-of.ts`.
+ */
+export interface Flavour {
+  readonly name: FlavourName;
+  /** Told where the root DSE names no vendor. */
+  readonly vendor: string;
+  readonly isSpokenBy: (root: RootDse) => boolean;
+  readonly id: StableId;
+  readonly usernameAttribute: string;
+  readonly fullNameAttribute: string;
+  readonly groupNameAttribute: string;
+  readonly ownerAttribute: string;
+  /** The attribute whose values `memberUid` holds (RFC 2307 §2.2). */
+  readonly uidAttribute: string;
+  /** All that may be named as a user or as a group, those included that are then refused with a reason. */
+  readonly users: Filter;
+  readonly groups: Filter;
+  readonly user: FactsRule<UserFacts>;
+  readonly group: FactsRule<GroupFacts>;
+  /** What each object class lets a group hold its members in, in lower case; what is not here is looked up in the schema. */
+  readonly memberClasses: ReadonlyMap<string, readonly MemberAttribute[]>;
+  /** Whether values that are names follow their entries when these are renamed or deleted: by design, or only as configured. */
+  readonly references: 'kept' | 'as_configured';
+  /**
+   * True where a value that is a name is a link to the entry itself. One by a user's earlier name is then another's, and is
+   * never deleted (ARCHITECTURE, invariant 12).
+   */
+  readonly linksMembers: boolean;
+  /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */
+  readonly emptyGroups: 'allowed' | 'refused';
+  /** How what has changed since a moment is found. */
+  readonly delta: 'entryCSN' | 'entryusn' | 'uSNChanged' | null;
+}

@@ -1,0 +1,25 @@
+import type { Flavour } from './flavour.ts';
+import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
+import { uuidText } from './stable-id.ts';
+
+/** Any server that keeps to the RFCs and has entryUUID (RFC 4530), such as OpenDJ and its relatives. */
+export const GENERIC: Flavour = {
+  name: 'generic',
+  vendor: 'unknown',
+  isSpokenBy: () => true,
+  id: uuidText('entryUUID'),
+  usernameAttribute: 'uid',
+  fullNameAttribute: 'cn',
+  groupNameAttribute: 'cn',
+  ownerAttribute: 'owner',
+  uidAttribute: 'uid',
+  users: RFC_USERS,
+  groups: RFC_GROUPS,
+  user: disabledBy('pwdAccountLockedTime', ['000001010000z']),
+  group: RFC_GROUP,
+  memberClasses: RFC_MEMBER_CLASSES,
+  references: 'as_configured',
+  linksMembers: false,
+  emptyGroups: 'refused',
+  delta: null,
+};

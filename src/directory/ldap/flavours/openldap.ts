@@ -1,0 +1,27 @@
+import type { Flavour } from './flavour.ts';
+import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
+import { uuidText } from './stable-id.ts';
+
+/** OpenLDAP's slapd. */
+export const OPENLDAP: Flavour = {
+  name: 'openldap',
+  vendor: 'OpenLDAP',
+  isSpokenBy: ({ objectClasses }) => objectClasses.some((name) => name.toLowerCase() === 'openldaprootdse'),
+  id: uuidText('entryUUID'),
+  usernameAttribute: 'uid',
+  fullNameAttribute: 'cn',
+  groupNameAttribute: 'cn',
+  ownerAttribute: 'owner',
+  uidAttribute: 'uid',
+  users: RFC_USERS,
+  groups: RFC_GROUPS,
+  // slapo-ppolicy(5): this value is an administrator's lock; any other passes by itself.
+  user: disabledBy('pwdAccountLockedTime', ['000001010000z']),
+  group: RFC_GROUP,
+  memberClasses: RFC_MEMBER_CLASSES,
+  // The overlays memberof and refint are the operator's choice, and cannot be seen by the connector's account.
+  references: 'as_configured',
+  linksMembers: false,
+  emptyGroups: 'refused',
+  delta: 'entryCSN',
+};

@@ -1,0 +1,28 @@
+import { MEMBER_ATTRIBUTES, type MemberAttribute } from '../../access/membership.ts';
+import type { Flavour } from './flavours/flavour.ts';
+import type { Schema } from './schema.ts';
+
+/** Where a group holds its members, and everything else that its classes would allow. */
+export interface MemberStyle {
+  readonly used: MemberAttribute | null;
+  /** In order of preference; more than one makes a hybrid group. */
+  readonly allowed: readonly MemberAttribute[];
+}
+
+/**
+ * The attribute of a group's members by its object classes: what the flavour knows of each, and what the schema says where
+ * there is one that it does not know. Where several are allowed, `member` wins over `uniqueMember`, and that over
+ * `memberUid`: names follow their entries better than user names do.
+ */
+export async function memberStyle(
+  { memberClasses }: Pick<Flavour, 'memberClasses'>,
+  objectClasses: readonly string[],
+  schema: () => Promise<Schema>,
+): Promise<MemberStyle> {
+  const classes = objectClasses.map((name) => name.toLowerCase()).filter((name) => name !== 'top');
+  const known = new Set(classes.flatMap((name) => memberClasses.get(name) ?? []));
+  const isUnknown = classes.some((name) => !memberClasses.has(name));
+  const described = isUnknown ? (await schema()).attributesOf(classes) : new Set<string>();
+  const allowed = MEMBER_ATTRIBUTES.filter((name) => known.has(name) || described.has(name.toLowerCase()));
+  return { used: allowed[0] ?? null, allowed };
+}
