@@ -34,7 +34,7 @@ type Phase =
 
 type FaultName = Exclude<Fault, 'delay'> | 'short delay' | 'long delay';
 
-const SPOILT_ANSWER: readonly FaultName[] = [
+const SPOILT: readonly FaultName[] = [
   'drop',
   'short delay',
   'long delay',
@@ -42,29 +42,18 @@ const SPOILT_ANSWER: readonly FaultName[] = [
   'truncate-close',
   'reset',
   'half-close',
-  'corrupt',
-  'duplicate',
 ];
+const SPOILT_ANSWER: readonly FaultName[] = [...SPOILT, 'corrupt', 'duplicate'];
 
 const FAULTS: Readonly<Record<Phase, readonly FaultName[]>> = {
   connect: ['drop', 'short delay', 'long delay', 'reset', 'half-close', 'refuse'],
   tls: SPOILT_ANSWER,
-  'bind request': ['drop', 'short delay', 'long delay', 'truncate-silence', 'truncate-close', 'reset', 'half-close'],
+  'bind request': SPOILT,
   'bind answer': SPOILT_ANSWER,
   identity: SPOILT_ANSWER,
   look: SPOILT_ANSWER,
   probe: SPOILT_ANSWER,
-  'modify request': [
-    'drop',
-    'short delay',
-    'long delay',
-    'truncate-silence',
-    'truncate-close',
-    'reset',
-    'half-close',
-    'duplicate',
-    'late',
-  ],
+  'modify request': [...SPOILT, 'duplicate', 'late'],
   'modify answer': SPOILT_ANSWER,
   'probe after': SPOILT_ANSWER,
   idle: ['drop', 'truncate-silence', 'truncate-close', 'reset', 'half-close', 'corrupt', 'duplicate'],

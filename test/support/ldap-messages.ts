@@ -40,3 +40,31 @@ export function envelopeOf(message: Buffer): { id: number; tag: number; tagAt: n
 export function isLastAnswer(tag: number): boolean {
   return LAST_ANSWERS.has(tag);
 }
+
+/** One LDAPMessage with an operation of that tag, and what comes behind it. */
+export function ldapMessage(id: number, tag: number, contents: Buffer, ...behind: readonly Buffer[]): Buffer {
+  return berElement(0x30, Buffer.from([0x02, 0x01, id]), berElement(tag, contents), ...behind);
+}
+
+export function berElement(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const contents = Buffer.concat(parts);
+  const { length } = contents;
+  const header =
+    length < 0x80 ? [tag, length] : [tag, 0x84, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff];
+  return Buffer.concat([Buffer.from(header), contents]);
+}
+
+export function octets(text: string): Buffer {
+  return berElement(0x04, Buffer.from(text));
+}
+
+/** The contents of a SearchResultEntry (RFC 4511 §4.5.2). */
+export function entryContents(name: string, attributes: Readonly<Record<string, readonly string[]>> = {}): Buffer {
+  const list = Object.entries(attributes).map(([type, values]) =>
+    berElement(0x30, octets(type), berElement(0x31, ...values.map(octets))),
+  );
+  return Buffer.concat([octets(name), berElement(0x30, ...list)]);
+}
+
+/** The mandatory contents of an LDAPResult (RFC 4511 §4.1.9) that says success. */
+export const SUCCESS_CONTENTS = Buffer.from('0a010004000400', 'hex');

@@ -11,6 +11,7 @@ import {
   type Connection,
   type Fault,
   isHeldBack,
+  lineOf,
   type Pass,
   type Place,
   type Strike,
@@ -107,7 +108,7 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
       raw.unshift(Buffer.concat(early));
       begin(connection);
     };
-    spoil(connection, strike, { whole: Buffer.alloc(0), pass, afterwards });
+    spoil(connection, strike, { whole: Buffer.alloc(0), line: lineOf(pass, afterwards), afterwards });
   }
 
   function begin(connection: Connection): void {
@@ -121,14 +122,14 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
   function tunnel(connection: Connection, strike: Armed): void {
     const { raw } = connection;
     const server = kept(connectTcp(target));
-    const toClient: Pass = (bytes, done) => void raw.write(bytes, done);
+    const toClient = lineOf((bytes, done) => void raw.write(bytes, done), afterwards);
     let isFirst = true;
     raw.on('data', (chunk: Buffer) => void (connection.isDead || server.write(chunk)));
     raw.on('end', () => raw.destroy()).on('close', () => server.destroy());
     server.on('close', () => void (connection.isDead || raw.destroy()));
     server.on('data', (chunk: Buffer) => {
-      if (isFirst) spoil(connection, strike, { whole: chunk, pass: toClient, afterwards });
-      else if (!connection.isDead) raw.write(chunk);
+      if (isFirst) spoil(connection, strike, { whole: chunk, line: toClient, afterwards });
+      else if (!connection.isDead) toClient.pass(chunk);
       isFirst = false;
     });
   }
@@ -138,7 +139,8 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
     const { raw } = connection;
     const client = kept(new TLSSocket(raw, { isServer: true, secureContext }));
     const server = kept(connect({ ...target, ca, servername: 'localhost' }));
-    const toClient: Pass = (bytes, done) => void client.write(bytes, done);
+    const toClient = lineOf((bytes, done) => void client.write(bytes, done), afterwards);
+    const toServer = lineOf((bytes, done) => void server.write(bytes, done), afterwards);
     const asked = new Map<number, Armed | null>();
     const held = new Map<number, Armed>();
     let isBound = false;
@@ -166,9 +168,9 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
         take((place) => place.at === 'answer' && place.of(message)),
       );
       const strike = take((place) => place.at === 'request' && place.of(message));
-      if (strike === null) return void server.write(message);
+      if (strike === null) return toServer.pass(message);
       if (isHeldBack(strike.strike)) held.set(id, strike);
-      spoil(connection, strike, { whole: message, pass: (bytes, done) => void server.write(bytes, done), afterwards });
+      spoil(connection, strike, { whole: message, line: toServer, afterwards });
     };
 
     const answer = (message: Buffer): void => {
@@ -184,8 +186,8 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
         if (raw.destroyed && connection.late === 0) server.destroy();
       }
       if (connection.isDead) return strike?.hit(connection);
-      if (strike === null) client.write(message);
-      else spoil(connection, strike, { whole: message, pass: toClient, afterwards });
+      if (strike === null) toClient.pass(message);
+      else spoil(connection, strike, { whole: message, line: toClient, afterwards });
       isBound ||= tag === 0x78;
       rest();
     };
@@ -196,7 +198,7 @@ export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
       const strike = take(({ at }) => at === 'idle');
       if (strike === null) return;
       connection.askedAtMs = null;
-      spoil(connection, strike, { whole: UNASKED, pass: toClient, afterwards });
+      spoil(connection, strike, { whole: UNASKED, line: toClient, afterwards });
     };
     resting.set(connection, rest);
     raw.once('close', () => {

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { envelopeOf } from './ldap-messages.ts';
 
 /**
- * What goes wrong. `drop` lets nothing more pass in either direction and closes nothing; `delay` holds what it meets for
- * `delayMs`; the two `truncate` let half of it pass and then say nothing, or close; `reset` sends an RST; `half-close` sends
+ * What goes wrong. `drop` lets nothing more pass in either direction and closes nothing; `delay` holds what it meets, and
+ * what comes behind it, for `delayMs`; the two `truncate` let half of it pass and then say nothing, or close; `reset` sends an RST; `half-close` sends
  * a FIN and goes on reading; `corrupt` changes one byte; `duplicate` lets it pass twice; `refuse` lets nobody listen for
  * `delayMs`; `late` resets the connection and lets the request reach the server `delayMs` after that.
  */
@@ -67,6 +67,32 @@ export interface Connection {
 /** Lets bytes go on their way; `done` when they have left. */
 export type Pass = (bytes: Buffer, done?: () => void) => void;
 
+export type Afterwards = (delayMs: number, act: () => void) => void;
+
+/** One direction of a connection. What is held up there holds up all that comes behind it: nothing overtakes in TCP. */
+export interface Line {
+  readonly pass: Pass;
+  hold(delayMs: number): void;
+}
+
+export function lineOf(write: Pass, afterwards: Afterwards): Line {
+  const behind: (() => void)[] = [];
+  let holds = 0;
+  return {
+    pass(bytes, done) {
+      if (holds === 0) write(bytes, done);
+      else behind.push(() => write(bytes, done));
+    },
+    hold(delayMs) {
+      holds += 1;
+      afterwards(delayMs, () => {
+        holds -= 1;
+        if (holds === 0) for (const go of behind.splice(0)) go();
+      });
+    },
+  };
+}
+
 export function arm(strike: Strike): Armed {
   const met = Promise.withResolvers<void>();
   const held = Promise.withResolvers<number>();
@@ -96,18 +122,15 @@ export function isHeldBack({ place, fault }: Strike): boolean {
   return place.at === 'request' && (fault === 'delay' || fault === 'late');
 }
 
-/** Does to the connection what the strike says; of `whole`, which it met, it lets pass by `pass` what still passes. */
+/** Does to the connection what the strike says; of `whole`, which it met, it lets pass by the line what still passes. */
 export function spoil(
   connection: Connection,
   { strike, hit }: Armed,
-  { whole, pass, afterwards }: { whole: Buffer; pass: Pass; afterwards: (delayMs: number, act: () => void) => void },
+  { whole, line, afterwards }: { whole: Buffer; line: Line; afterwards: Afterwards },
 ): void {
   const { raw } = connection;
+  const { pass } = line;
   const half = whole.subarray(0, Math.ceil(whole.length / 2));
-  const passLate = (): void => {
-    if (isHeldBack(strike)) connection.late += 1;
-    afterwards(strike.delayMs ?? 0, () => pass(whole));
-  };
   const resetNow = (): void => {
     connection.isDead = true;
     raw.resetAndDestroy();
@@ -117,12 +140,14 @@ export function spoil(
     else afterwards(strike.lingerMs, resetNow);
   };
   hit(connection);
+  if (isHeldBack(strike)) connection.late += 1;
   switch (strike.fault) {
     case 'drop':
       connection.isDead = true;
       return;
     case 'delay':
-      passLate();
+      line.hold(strike.delayMs ?? 0);
+      pass(whole);
       return;
     case 'truncate-silence':
       connection.isDead = true;
@@ -144,7 +169,8 @@ export function spoil(
       pass(whole);
       return;
     case 'late':
-      passLate();
+      // It holds up nothing: what is asked behind it goes on until the reset, as where a server takes long for the one.
+      afterwards(strike.delayMs ?? 0, () => pass(whole));
       reset();
       return;
     case 'reset':

@@ -13,6 +13,7 @@ export const BER = {
   octetString: 0x04,
   enumerated: 0x0a,
   sequence: 0x30,
+  set: 0x31,
 } as const;
 
 /** The first bytes of an element: its tag, and how many bytes header and contents have; or why that cannot be said. */
@@ -21,9 +22,9 @@ export type BerHeader =
   | { readonly kind: 'short'; readonly needed: number }
   | { readonly kind: 'invalid'; readonly problem: string };
 
-/** Reads a tag and a length at `at`. `short` says how many bytes from `at` are needed to go on. */
-export function readBerHeader(bytes: Buffer, at: number): BerHeader {
-  if (bytes.length - at < 2) return { kind: 'short', needed: 2 };
+/** Reads a tag and a length at `at`, before `end`. `short` says how many bytes from `at` are needed to go on. */
+export function readBerHeader(bytes: Buffer, at: number, end: number = bytes.length): BerHeader {
+  if (end - at < 2) return { kind: 'short', needed: 2 };
   const tag = bytes.readUInt8(at);
   if ((tag & 0x1f) === 0x1f) return { kind: 'invalid', problem: 'a tag of several bytes' };
   const first = bytes.readUInt8(at + 1);
@@ -31,18 +32,30 @@ export function readBerHeader(bytes: Buffer, at: number): BerHeader {
   const count = first & 0x7f;
   if (count === 0) return { kind: 'invalid', problem: 'an indefinite length' };
   if (count > 4) return { kind: 'invalid', problem: `a length of ${count} bytes` };
-  if (bytes.length - at < 2 + count) return { kind: 'short', needed: 2 + count };
+  if (end - at < 2 + count) return { kind: 'short', needed: 2 + count };
   return { kind: 'read', tag, headerLength: 2 + count, length: bytes.readUIntBE(at + 2, count) };
 }
 
 /** The element at `at`, or undefined where none lies wholly before `end`. */
 export function readBerElement(bytes: Buffer, at: number, end: number): BerElement | undefined {
   if (at >= end) return undefined;
-  const header = readBerHeader(bytes.subarray(0, end), at);
+  const header = readBerHeader(bytes, at, end);
   if (header.kind !== 'read') return undefined;
   const start = at + header.headerLength;
   const elementEnd = start + header.length;
   return elementEnd <= end ? { tag: header.tag, start, end: elementEnd } : undefined;
+}
+
+/** The elements from `start` on, where they fill the place up to `end` to the last byte; undefined where they do not. */
+export function readBerElements(bytes: Buffer, start: number, end: number): readonly BerElement[] | undefined {
+  const elements: BerElement[] = [];
+  for (let at = start; at < end; ) {
+    const element = readBerElement(bytes, at, end);
+    if (element === undefined) return undefined;
+    elements.push(element);
+    at = element.end;
+  }
+  return elements;
 }
 
 /** A non-negative INTEGER or ENUMERATED of at most four bytes; undefined for any other. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { readBerHeader } from './ber.ts';
-import { type LdapResult, OPERATION, readEnvelope, readResult } from './ldap-message.ts';
+import { isWellFormed, type LdapResult, OPERATION, readEnvelope, readResult } from './ldap-message.ts';
 
 export interface GuardLimits {
   /** Longest single message, in bytes. */
@@ -44,7 +44,8 @@ interface Expected {
 
 /**
  * What ldapts takes for its socket. It cuts the stream into whole messages, and lets pass only those which answer a
- * request that is waiting, are of the kind that answers it, and stay within the limits; anything else ends the connection.
+ * request that is waiting, are of the kind that answers it, are well formed to the last byte, and stay within the limits;
+ * anything else ends the connection.
  * So no reply can fill the memory, stop the event loop, or be taken for a success that the server did not give: what a
  * connection may cost is bounded by the requests that wait, and each of those by its deadline.
  *
@@ -57,6 +58,7 @@ export class GuardedSocket extends EventEmitter {
   readonly #expected = new Map<number, Expected>();
   readonly #onRequest: (messageId: number) => void;
   readonly #onResult: (messageId: number, result: LdapResult) => void;
+  readonly #onViolation: () => void;
   #chunks: Buffer[] = [];
   #held = 0;
   #needed = 2;
@@ -71,6 +73,8 @@ export class GuardedSocket extends EventEmitter {
       onRequest: (messageId: number) => void;
       /** Called with the result of a request, just before ldapts gets it. */
       onResult: (messageId: number, result: LdapResult) => void;
+      /** Called where the guard ends the connection, before whoever waits for an answer that came with it goes on. */
+      onViolation: () => void;
       limits?: GuardLimits;
     },
   ) {
@@ -79,6 +83,7 @@ export class GuardedSocket extends EventEmitter {
     this.#limits = options.limits ?? LIMITS;
     this.#onRequest = options.onRequest;
     this.#onResult = options.onResult;
+    this.#onViolation = options.onViolation;
     inner.on('data', (chunk: Buffer) => this.#accept(chunk));
     inner.on('end', () => this.emit('end'));
     // The close that follows tells ldapts; its own error listener is not always there.
@@ -154,7 +159,7 @@ export class GuardedSocket extends EventEmitter {
 
   #deliver(message: Buffer): void {
     const envelope = readEnvelope(message);
-    if (envelope === undefined) return this.#violate('sent a malformed message');
+    if (envelope === undefined || !isWellFormed(message, envelope)) return this.#violate('sent a malformed message');
     const { messageId, operation } = envelope;
     const result = LAST.has(operation.tag) ? readResult(message, envelope) : undefined;
     if (messageId === 0) return this.#unsolicitedNotification(operation.tag, result);
@@ -188,5 +193,6 @@ export class GuardedSocket extends EventEmitter {
     this.#chunks = [];
     this.#held = 0;
     this.#inner.destroy();
+    this.#onViolation();
   }
 }

@@ -1,4 +1,4 @@
-import { BER, type BerElement, berInteger, readBerElement } from './ber.ts';
+import { BER, type BerElement, berInteger, readBerElement, readBerElements } from './ber.ts';
 
 /** The application tags of the operations used here (RFC 4511 §4.2 to §4.13). */
 export const OPERATION = {
@@ -79,14 +79,58 @@ function readControls(message: Buffer, controls: BerElement | undefined): Readon
   return values;
 }
 
-function elementsOf(bytes: Buffer, parent: BerElement): BerElement[] {
-  const elements: BerElement[] = [];
-  for (let at = parent.start; ; ) {
-    const element = readBerElement(bytes, at, parent.end);
-    if (element === undefined) return elements;
-    elements.push(element);
-    at = element.end;
+function elementsOf(bytes: Buffer, { start, end }: BerElement): readonly BerElement[] {
+  return readBerElements(bytes, start, end) ?? [];
+}
+
+/**
+ * Whether an answer is built as RFC 4511 says, to its last byte: an element that is longer than what it lies in is read by
+ * ldapts again and again, without end, and each time kept.
+ */
+export function isWellFormed(message: Buffer, { operation, end }: LdapEnvelope): boolean {
+  const others = readBerElements(message, operation.end, end);
+  return (
+    others?.every((other) => other.tag !== CONTROLS || isListOf(message, other, isControl)) === true &&
+    isOperation(message, operation)
+  );
+}
+
+function isOperation(bytes: Buffer, operation: BerElement): boolean {
+  switch (operation.tag) {
+    case OPERATION.searchResultEntry:
+      return isEntry(bytes, operation);
+    case OPERATION.searchResultReference:
+      return isListOf(bytes, operation, isOctets);
+    default:
+      // A result: its mandatory parts are read here, and it may have others that are yet to be thought of.
+      return isListOf(bytes, operation, (_, part) => part.tag !== REFERRAL || isListOf(bytes, part, isOctets));
   }
+}
+
+function isEntry(bytes: Buffer, entry: BerElement): boolean {
+  const [name, attributes, ...others] = elementsOf(bytes, entry);
+  const isWhole = name?.tag === BER.octetString && attributes?.tag === BER.sequence && others.length === 0;
+  return isWhole && isListOf(bytes, attributes, isAttribute);
+}
+
+function isAttribute(bytes: Buffer, attribute: BerElement): boolean {
+  const [type, values, ...others] = elementsOf(bytes, attribute);
+  const isWhole = type?.tag === BER.octetString && values?.tag === BER.set && others.length === 0;
+  return attribute.tag === BER.sequence && isWhole && isListOf(bytes, values, isOctets);
+}
+
+function isControl(bytes: Buffer, control: BerElement): boolean {
+  const [type, ...others] = elementsOf(bytes, control);
+  const areKnown = others.every(({ tag }) => tag === BER.boolean || tag === BER.octetString);
+  return control.tag === BER.sequence && type?.tag === BER.octetString && areKnown;
+}
+
+function isOctets(_: Buffer, { tag }: BerElement): boolean {
+  return tag === BER.octetString;
+}
+
+function isListOf(bytes: Buffer, list: BerElement, isOne: (bytes: Buffer, element: BerElement) => boolean): boolean {
+  return readBerElements(bytes, list.start, list.end)?.every((element) => isOne(bytes, element)) === true;
 }
 
 function shortText(bytes: Buffer, { start, end }: BerElement): string {

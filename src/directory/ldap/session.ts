@@ -78,6 +78,7 @@ export class Session {
     this.#socket = new GuardedSocket(socket, {
       onRequest: (messageId) => this.#sent(messageId),
       onResult: (messageId, result) => this.#answered(messageId, result),
+      onViolation: () => this.#finish(),
     });
     let isHandedOver = false;
     this.#client = new Client({
@@ -206,8 +207,9 @@ export class Session {
     const work = answered.finally(() => this.#forget(operation));
     try {
       const first = await unlessAborted(Promise.race([work, this.#end.promise]), { doing, signal });
-      // The session ended before ldapts had the whole answer: whatever came of it is not an answer.
-      if (first instanceof DirectoryError) throw this.#failure({ doing, sent: wasSent(operation) });
+      // The session ended before ldapts had the whole answer, or what came with it was none of LDAP: it is not an answer.
+      if (first instanceof DirectoryError || this.#socket.violation !== undefined)
+        throw this.#failure({ doing, sent: wasSent(operation) });
       return this.#agreed(operation, { doing, complaint: first.complaint });
     } finally {
       cancelTimer();

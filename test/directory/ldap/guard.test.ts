@@ -2,25 +2,15 @@ import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { MessageParser } from 'ldapts';
 import { GuardedSocket, type GuardLimits } from '../../../src/directory/ldap/guard.ts';
 import type { LdapResult } from '../../../src/directory/ldap/ldap-message.ts';
-
-/** One LDAPMessage with an operation of that tag. */
-function message(id: number, tag: number, contents: Buffer): Buffer {
-  const operation = Buffer.concat([element(tag, contents)]);
-  return element(0x30, Buffer.concat([Buffer.from([0x02, 0x01, id]), operation]));
-}
-
-function element(tag: number, contents: Buffer): Buffer {
-  const { length } = contents;
-  const header =
-    length < 0x80 ? [tag, length] : [tag, 0x84, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff];
-  return Buffer.concat([Buffer.from(header), contents]);
-}
+import { berElement, entryContents, ldapMessage, octets, SUCCESS_CONTENTS } from '../../support/ldap-messages.ts';
 
 const SEARCH = 0x63;
 const ENTRY = 0x64;
 const DONE = 0x65;
+const REFERENCE = 0x73;
 /** Each request with the operation that ends its answer (RFC 4511 §4.2 to §4.12). */
 const ANSWERS: readonly (readonly [number, number])[] = [
   [0x60, 0x61],
@@ -28,7 +18,34 @@ const ANSWERS: readonly (readonly [number, number])[] = [
   [0x66, 0x67],
   [0x77, 0x78],
 ];
-const success = Buffer.from([0x0a, 0x01, 0x00, 0x04, 0x00, 0x04, 0x00]);
+const success = SUCCESS_CONTENTS;
+const entry = entryContents('uid=ada,dc=example,dc=test', { uid: ['ada', 'countess'], objectClass: ['person'] });
+
+/** Answers with everything in them that an answer may have. */
+const RICH: readonly { readonly request: number; readonly answer: Buffer }[] = [
+  { request: SEARCH, answer: ldapMessage(2, ENTRY, entry, controls()) },
+  { request: SEARCH, answer: ldapMessage(2, REFERENCE, Buffer.concat([octets('ldap://a/'), octets('ldap://b/')])) },
+  { request: SEARCH, answer: ldapMessage(2, DONE, Buffer.concat([success, berElement(0xa3, octets('ldap://a/'))]), controls()) },
+  { request: 0x60, answer: ldapMessage(2, 0x61, Buffer.concat([success, berElement(0x87, Buffer.from('creds'))]), controls()) },
+  {
+    request: 0x77,
+    answer: ldapMessage(
+      2,
+      0x78,
+      Buffer.concat([success, berElement(0x8a, Buffer.from('1.2')), berElement(0x8b, Buffer.from('me'))]),
+    ),
+  },
+];
+
+/** A paged results control with its criticality, and one that nobody knows. */
+function controls(): Buffer {
+  const paged = berElement(0x30, Buffer.from('020100', 'hex'), octets('cookie'));
+  return berElement(
+    0xa0,
+    berElement(0x30, octets('1.2.840.113556.1.4.319'), Buffer.from('0101ff', 'hex'), berElement(0x04, paged)),
+    berElement(0x30, octets('1.2.3.4')),
+  );
+}
 
 function guarded(limits?: GuardLimits) {
   const inner = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
@@ -37,17 +54,19 @@ function guarded(limits?: GuardLimits) {
   const guard = new GuardedSocket(inner, {
     onRequest: () => undefined,
     onResult: (id, result) => void results.push([id, result]),
+    onViolation: () => undefined,
     ...(limits === undefined ? {} : { limits }),
   });
   guard.on('data', (chunk: Buffer) => void delivered.push(chunk));
   const receive = (chunk: Buffer) => void inner.emit('data', chunk);
-  const ask = (id: number, tag = SEARCH) => guard.write(message(id, tag, Buffer.alloc(4)));
+  const ask = (id: number, tag = SEARCH) => guard.write(ldapMessage(id, tag, Buffer.alloc(4)));
   return { guard, inner, delivered, results, receive, ask };
 }
 
 suite('the guard of a connection', () => {
   test('messages are delivered whole and one by one, however the bytes are cut', () => {
-    const answers = [message(2, ENTRY, Buffer.alloc(5)), message(2, ENTRY, Buffer.alloc(300)), message(2, DONE, success)];
+    const long = entryContents('uid=ada,dc=example,dc=test', { description: ['x'.repeat(300)] });
+    const answers = [ldapMessage(2, ENTRY, entry), ldapMessage(2, ENTRY, long), ldapMessage(2, DONE, success)];
     const stream = Buffer.concat(answers);
     fc.assert(
       fc.property(fc.array(fc.nat(stream.length), { maxLength: 20 }), (cuts) => {
@@ -71,7 +90,7 @@ suite('the guard of a connection', () => {
   });
 
   test('a message of which one byte is changed ends the connection, or is still an answer to the request', () => {
-    const answer = message(2, DONE, success);
+    const answer = ldapMessage(2, DONE, success);
     for (let at = 0; at < answer.length; at += 1) {
       for (const byte of [0x00, 0x01, 0x7f, 0x80, 0x84, 0xff]) {
         const { guard, delivered, results, receive, ask } = guarded();
@@ -100,7 +119,7 @@ suite('the guard of a connection', () => {
     ]) {
       const { guard, delivered, receive, ask } = guarded(limits);
       ask(2);
-      for (let count = 0; count < 10; count += 1) receive(message(2, ENTRY, Buffer.alloc(0)));
+      for (let count = 0; count < 10; count += 1) receive(ldapMessage(2, ENTRY, entry));
       assert.match(guard.violation ?? '', /answered one request with/);
       assert.ok(delivered.length <= 3);
     }
@@ -109,9 +128,9 @@ suite('the guard of a connection', () => {
   test('an answer ends with its result: more of it was not asked for', () => {
     const { guard, receive, ask } = guarded();
     ask(2);
-    receive(message(2, DONE, success));
+    receive(ldapMessage(2, DONE, success));
     assert.equal(guard.violation, undefined);
-    receive(message(2, DONE, success));
+    receive(ldapMessage(2, DONE, success));
     assert.match(guard.violation ?? '', /nothing had asked for/);
   });
 
@@ -120,7 +139,7 @@ suite('the guard of a connection', () => {
       for (const [, answer] of ANSWERS) {
         const { guard, delivered, receive, ask } = guarded();
         ask(2, request);
-        receive(message(2, answer, success));
+        receive(ldapMessage(2, answer, success));
         assert.equal(guard.violation === undefined, answer === own, `${answer.toString(16)} to ${request.toString(16)}`);
         assert.equal(delivered.length, answer === own ? 1 : 0);
       }
@@ -132,16 +151,72 @@ suite('the guard of a connection', () => {
     ask(2);
     const contents = Buffer.concat([
       Buffer.from([0x0a, 0x01, 0x0a]),
-      element(0x04, Buffer.from('dc=test')),
-      element(0x04, Buffer.from('elsewhere')),
-      element(0xa3, element(0x04, Buffer.from('ldap://other.example.test/'))),
+      berElement(0x04, Buffer.from('dc=test')),
+      berElement(0x04, Buffer.from('elsewhere')),
+      berElement(0xa3, berElement(0x04, Buffer.from('ldap://other.example.test/'))),
     ]);
-    receive(message(2, DONE, contents));
+    receive(ldapMessage(2, DONE, contents));
     const [, result] = results[0] ?? [];
     assert.deepEqual(
       [result?.resultCode, result?.matchedDn, result?.diagnosticMessage, result?.referral],
       [10, 'dc=test', 'elsewhere', ['ldap://other.example.test/']],
     );
+  });
+
+  test('an answer with everything that it may have is delivered', () => {
+    for (const { request, answer } of RICH) {
+      const { guard, delivered, receive, ask } = guarded();
+      ask(2, request);
+      receive(answer);
+      assert.deepEqual([guard.violation, delivered], [undefined, [answer]]);
+    }
+  });
+
+  test('an element that is longer than what it lies in ends the connection, since ldapts would read it without end', () => {
+    const tooLong = Buffer.from([0x04, 0x7f, 0x61]);
+    const malformed = {
+      'name of an entry': ldapMessage(2, ENTRY, Buffer.concat([tooLong, berElement(0x30)])),
+      'list of attributes': ldapMessage(2, ENTRY, Buffer.concat([octets('dc=test'), Buffer.from([0x30, 0x7f, 0x30])])),
+      attribute: ldapMessage(2, ENTRY, Buffer.concat([octets('dc=test'), berElement(0x30, Buffer.from([0x30, 0x7f, 0x04]))])),
+      'type of an attribute': ldapMessage(
+        2,
+        ENTRY,
+        Buffer.concat([octets('dc=test'), berElement(0x30, berElement(0x30, tooLong))]),
+      ),
+      'value of an attribute': ldapMessage(
+        2,
+        ENTRY,
+        Buffer.concat([octets('dc=test'), berElement(0x30, berElement(0x30, octets('uid'), berElement(0x31, tooLong)))]),
+      ),
+      'reference to another server': ldapMessage(2, REFERENCE, tooLong),
+      referral: ldapMessage(2, DONE, Buffer.concat([success, berElement(0xa3, tooLong)])),
+      control: ldapMessage(2, DONE, success, berElement(0xa0, Buffer.from([0x30, 0x7f, 0x04]))),
+      'what is behind a result': ldapMessage(2, DONE, Buffer.concat([success, tooLong])),
+    };
+    for (const [what, answer] of Object.entries(malformed)) {
+      const { guard, delivered, receive, ask } = guarded();
+      ask(2);
+      receive(answer);
+      assert.match(guard.violation ?? '', /malformed message/, what);
+      assert.deepEqual(delivered, []);
+    }
+  });
+
+  test('whatever becomes of an answer on its way, ldapts comes to an end with what is delivered of it', () => {
+    const spoilt = RICH.flatMap(({ request, answer }) => [
+      ...oneByteOff(answer).map((bytes) => ({ request, bytes })),
+      // The half of one, with others in place of the rest.
+      ...RICH.map((next) => ({
+        request,
+        bytes: Buffer.concat([answer.subarray(0, answer.length / 2), next.answer, next.answer]),
+      })),
+    ]);
+    for (const { request, bytes } of spoilt) {
+      const { delivered, receive, ask } = guarded();
+      ask(2, request);
+      receive(bytes);
+      for (const answer of delivered) assert.equal(readBy(answer), 1);
+    }
   });
 
   test('a malformed request is held back', () => {
@@ -150,3 +225,23 @@ suite('the guard of a connection', () => {
     assert.match(guard.violation ?? '', /malformed request/);
   });
 });
+
+function oneByteOff(bytes: Buffer): Buffer[] {
+  return [...bytes.keys()].flatMap((at) =>
+    [0x00, 0x01, 0x04, 0x7f, 0x82, 0xff].map((byte) => {
+      const changed = Buffer.from(bytes);
+      changed[at] = byte;
+      return changed;
+    }),
+  );
+}
+
+/** How often the parser of ldapts says something about these bytes: that it has read a message, or that it cannot. */
+function readBy(bytes: Buffer): number {
+  const parser = new MessageParser();
+  let said = 0;
+  parser.on('message', () => (said += 1));
+  parser.on('error', () => (said += 1));
+  parser.read(bytes, new Map());
+  return said;
+}
