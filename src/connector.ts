@@ -19,7 +19,7 @@ import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
-import type { SecretSource } from './secrets/secret-source.ts';
+import { learning, learningCredentials, learningKey } from './secrets/learning.ts';
 
 export interface ConnectorOptions {
   readonly config: Config;
@@ -85,10 +85,13 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     placeholder: config.directory.placeholderMember,
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
+  const { proxy } = config.controlPlane;
   const link = openWebSocketLink({
     url: config.controlPlane.url,
     token: learning(config.controlPlane.token, options.learnSecret),
     ca: config.controlPlane.ca?.pem ?? null,
+    clientCertificate: learningKey(config.controlPlane.clientCertificate, options.learnSecret),
+    proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, options.learnSecret) },
     clock,
     random,
     logger: log,
@@ -193,15 +196,6 @@ function openDirectory({ options, clock, random, failPoints, log, ledger }: Dire
       save: async (refusal) => ledger?.saveBindRefusal(refusal),
     },
   });
-}
-
-/** A source whose secrets no log line can show from the moment they are read. */
-function learning(source: SecretSource, learn: ConnectorOptions['learnSecret']): SecretSource {
-  return async () => {
-    const secret = await source();
-    learn(secret);
-    return secret;
-  };
 }
 
 /** The host name, made fit for a connector id. */

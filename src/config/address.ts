@@ -18,8 +18,17 @@ export interface ControlPlaneAddress {
   readonly port: number;
 }
 
+/** A proxy as HTTPS_PROXY names it. `credentials` are `user:password` (RFC 7617 §2), null where the URL has none. */
+export interface ProxyAddress {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: string | null;
+}
+
 const LDAP_PORT = { ldap: 389, ldaps: 636 } as const;
 const WEB_SOCKET_PORT = { ws: 80, wss: 443 } as const;
+const PROXY_PORT = { http: 80, https: 443 } as const;
 
 function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
   const schema = z
@@ -60,6 +69,44 @@ export const controlPlaneAddress: Value<ControlPlaneAddress> = address(
     return { ok: true, value: { scheme, url: url.href, host, port: port ?? WEB_SOCKET_PORT[scheme] } };
   },
 );
+
+/** HTTPS_PROXY: without a scheme it is http, as other programs take it. What was found is never shown, since it may hold a password. */
+export const proxyAddress: Value<ProxyAddress> = address(
+  'http://[user:password@]host[:80] or https://[user:password@]host[:443], with %-escapes for characters such as @ : / in user and password',
+  (text) => {
+    const parsed = readProxy(/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text) ? text : `http://${text}`);
+    return parsed.ok ? parsed : { ok: false, problem: `${parsed.problem} (not shown)` };
+  },
+);
+
+function readProxy(text: string): Parsed<ProxyAddress> {
+  const url = URL.parse(text);
+  if (url === null) return { ok: false, problem: 'no URL' };
+  const scheme = url.protocol.slice(0, -1);
+  if (scheme !== 'http' && scheme !== 'https') return { ok: false, problem: `a proxy of another kind than http or https` };
+  if (!['', '/'].includes(url.pathname) || text.includes('?') || text.includes('#'))
+    return { ok: false, problem: 'a URL with a path, query or fragment' };
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (!isHost(host) || url.port === '0') return { ok: false, problem: 'a URL without a legible host and port' };
+  const credentials = readCredentials(url);
+  if (!credentials.ok) return credentials;
+  const port = url.port === '' ? PROXY_PORT[scheme] : Number(url.port);
+  return { ok: true, value: { scheme, host, port, credentials: credentials.value } };
+}
+
+function readCredentials({ username, password }: URL): Parsed<string | null> {
+  if (username === '' && password === '') return { ok: true, value: null };
+  const problem = 'credentials that cannot be sent: a % that escapes nothing, a colon in the user name, or a control character';
+  try {
+    const user = decodeURIComponent(username);
+    const credentials = `${user}:${decodeURIComponent(password)}`;
+    // RFC 7617 §2.
+    const isSendable = !user.includes(':') && !/\p{Cc}/u.test(credentials);
+    return isSendable ? { ok: true, value: credentials } : { ok: false, problem };
+  } catch {
+    return { ok: false, problem };
+  }
+}
 
 interface UrlParts {
   readonly scheme: string;

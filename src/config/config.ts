@@ -1,6 +1,7 @@
 import type { Dn } from '../access/dn.ts';
 import type { Filter } from '../access/filter.ts';
 import type { GroupRef } from '../access/reference.ts';
+import type { ClientCertificateSource } from '../secrets/client-certificate.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
 
 /** PEM certificates that were read from a file and could be parsed. */
@@ -9,12 +10,24 @@ export interface CertificateFile {
   readonly pem: string;
 }
 
+/** The proxy on the way to the control plane; `credentials` gives `user:password`, and is null where the proxy asks for none. */
+export interface ProxyConfig {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: SecretSource | null;
+}
+
 export interface ControlPlaneConfig {
   /** `wss://…`, or `ws://…` to a loopback address. */
   readonly url: string;
   readonly token: SecretSource;
   /** Null: the system's roots. */
   readonly ca: CertificateFile | null;
+  /** Null: the connector shows none. */
+  readonly clientCertificate: ClientCertificateSource | null;
+  /** Null: the control plane is reached directly. */
+  readonly proxy: ProxyConfig | null;
   /** Null: the one that the ledger keeps, at first the host name. */
   readonly connectorId: string | null;
   /** Null: the connector id. */

@@ -1,12 +1,13 @@
 import { parse as parseDotenv } from 'dotenv';
 import { type Dn, isBeneath, parseDn, sameDn } from '../access/dn.ts';
-import { fileSecret, fixedSecret } from '../secrets/file-secret.ts';
-import type { SecretSource } from '../secrets/secret-source.ts';
-import { type ControlPlaneAddress, controlPlaneAddress, directoryAddress } from './address.ts';
-import type { Config, ControlPlaneConfig, DirectoryConfig, DirectorySecurity, PolicyConfig, ProcessConfig } from './config.ts';
-import { exemptFromProxy, isLoopback } from './host.ts';
+import { type Instant, instant } from '../access/instant.ts';
+import { directoryAddress } from './address.ts';
+import type { Config, DirectoryConfig, DirectorySecurity, PolicyConfig, ProcessConfig } from './config.ts';
+import { isLoopback } from './host.ts';
 import { type ConfigWarning, type Problem, shown } from './problem.ts';
+import { readControlPlane } from './read-control-plane.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
+import { readSecret } from './read-secret.ts';
 import * as values from './values.ts';
 import { type VariableReader, variableReader } from './variable-reader.ts';
 import { judgeName, type Variable } from './variables.ts';
@@ -22,13 +23,15 @@ const RETENTION_MARGIN_MS = 30 * 86_400_000;
 /**
  * Makes a configuration of variables: those of the environment, then those of a `.env` text. Besides what it is given it
  * reads only the files that variables name. `terminal`: whether a person reads the output, which will choose the log format
- * once there is more than one. Never throws for a value of the environment.
+ * once there is more than one. `now` tells whether a certificate has expired. Never throws for a value of the environment.
  */
 export function loadConfig({
   environment,
   dotenvText = null,
   dotenvFault = null,
-}: Pick<ConfigInput, 'environment'> & Partial<ConfigInput> & { readonly terminal: boolean }): LoadedConfig {
+  now = () => instant(Date.now()),
+}: Pick<ConfigInput, 'environment'> &
+  Partial<ConfigInput> & { readonly terminal: boolean; readonly now?: () => Instant }): LoadedConfig {
   const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
   const reader = variableReader(merged, ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
   const warnings: ConfigWarning[] = [];
@@ -40,7 +43,7 @@ export function loadConfig({
     });
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader, warnings);
-  const controlPlane = readControlPlane(merged, reader);
+  const controlPlane = readControlPlane({ environment: merged, reader, now });
   const directory = readDirectory(reader, warnings);
   const policy = readPolicy(reader);
   const process = readProcess(reader, policy.maxGrantMs);
@@ -91,71 +94,6 @@ function judgeNames(environment: Environment, reader: VariableReader, warnings: 
       found: '"0", which lets anyone pose as the directory or the control plane',
       expected: 'not set; a certificate of your own goes into LDAP_CA_FILE or LATCHKEY_CONTROL_PLANE_CA_FILE',
     });
-}
-
-function readControlPlane(environment: Environment, reader: VariableReader): ControlPlaneConfig | undefined {
-  const address = reader.required('LATCHKEY_CONTROL_PLANE_URL', controlPlaneAddress);
-  const token = readSecret({
-    variable: 'LATCHKEY_CONTROL_PLANE_TOKEN',
-    fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
-    kind: values.bearerToken,
-    reader,
-  });
-  const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE', values.certificateFile) ?? null;
-  const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID', values.connectorId) ?? null;
-  const name = reader.optional('LATCHKEY_NAME', values.friendlyName) ?? null;
-  if (address !== undefined) judgeProxy(environment, address, reader);
-  if (address === undefined || token === undefined) return undefined;
-  return { url: address.url, token, ca, connectorId, name };
-}
-
-/** Programs disagree about the case of these two, so any is looked at. A proxy that is ignored would be a surprise. */
-function judgeProxy(environment: Environment, address: ControlPlaneAddress, reader: VariableReader): void {
-  const named = (upper: string) =>
-    Object.entries(environment).filter(
-      ([name, text]) => name.toUpperCase() === upper && text !== undefined && text.trim() !== '',
-    );
-  const noProxy = named('NO_PROXY')
-    .map(([, text]) => text)
-    .join(',');
-  if (address.scheme !== 'wss' || exemptFromProxy({ host: address.host, port: address.port, noProxy })) return;
-  for (const [variable] of named('HTTPS_PROXY'))
-    reader.problem({
-      variable,
-      found: 'set',
-      expected: `nothing: a proxy is not yet supported by this version; name ${address.host} in NO_PROXY to connect without it`,
-    });
-}
-
-function readSecret({
-  variable,
-  fileVariable,
-  kind,
-  reader,
-}: {
-  variable: Variable;
-  fileVariable: Variable;
-  kind: values.Value<string>;
-  reader: VariableReader;
-}): SecretSource | undefined {
-  if (reader.isSet(variable) && reader.isSet(fileVariable)) {
-    reader.problem({ variable, found: `set, and ${fileVariable} too`, expected: 'only one of the two' });
-    return undefined;
-  }
-  if (reader.isSet(fileVariable)) {
-    const path = reader.optional(fileVariable, values.secretFile(kind));
-    return path === undefined ? undefined : fileSecret(path);
-  }
-  if (!reader.isSet(variable)) {
-    reader.problem({
-      variable,
-      found: 'not set',
-      expected: `${kind.expected}; or ${fileVariable}, the path of a file that holds it`,
-    });
-    return undefined;
-  }
-  const text = reader.secret(variable, kind);
-  return text === undefined ? undefined : fixedSecret(text);
 }
 
 function readDirectory(reader: VariableReader, warnings: ConfigWarning[]): DirectoryConfig | undefined {

@@ -1,11 +1,11 @@
-import { X509Certificate } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { type Dn, parseDn } from '../access/dn.ts';
 import { parseFilter } from '../access/filter.ts';
 import { parseEntryId } from '../access/ids.ts';
 import type { GroupRef } from '../access/reference.ts';
+import { readCertificateFile } from '../secrets/certificate-file.ts';
+import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
 import { SecretError } from '../secrets/secret-source.ts';
 import { type CertificateFile, LOG_LEVELS } from './config.ts';
@@ -20,7 +20,6 @@ export interface Value<T> {
 /** Longest value of any variable, in characters; a list of a thousand DNs fits, a file given by mistake does not. */
 const MAX_VALUE_LENGTH = 131_072;
 const MAX_LIST_LENGTH = 1_000;
-const MAX_CERTIFICATE_FILE_BYTES = 1_048_576;
 
 function value<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
   const schema = z.string().transform((text, context): T => {
@@ -164,6 +163,10 @@ export const password: Value<string> = value('a password that is not empty (RFC 
   text !== '' && text.length <= 4096 ? { ok: true, value: text } : REFUSED,
 );
 
+export const privateKey: Value<string> = value('a private key in PEM, without a passphrase', (text) =>
+  parsePrivateKey(text) === null ? REFUSED : { ok: true, value: text },
+);
+
 /** The path of a file that holds a secret of the given kind now. The secret is not kept. */
 export function secretFile(kind: Value<string>): Value<string> {
   return value(`the path of a readable file that holds ${kind.expected}`, (text) => {
@@ -195,37 +198,7 @@ export const certificateFile: Value<CertificateFile> = value(
   'the path of a readable PEM file with at least one certificate',
   (text) => {
     const path = text.trim();
-    const read = readCertificates(path);
+    const read = readCertificateFile(path);
     return read.ok ? { ok: true, value: { path, pem: read.value } } : read;
   },
 );
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
-
-function readCertificates(path: string): Parsed<string> {
-  let file: number | undefined;
-  try {
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const status = fstatSync(file);
-    if (!status.isFile()) return { ok: false, problem: 'is not a regular file' };
-    if (status.size > MAX_CERTIFICATE_FILE_BYTES) return { ok: false, problem: `is a file of ${status.size} bytes` };
-    const certificates = readFileSync(file, 'utf8').match(PEM_CERTIFICATE) ?? [];
-    if (certificates.length === 0) return { ok: false, problem: 'holds no PEM certificate' };
-    const broken = certificates.findIndex((pem) => !isCertificate(pem));
-    if (broken >= 0) return { ok: false, problem: `its certificate number ${broken + 1} cannot be parsed` };
-    return { ok: true, value: `${certificates.join('\n')}\n` };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `which cannot be read (${String(code)})` };
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
-}

@@ -4,8 +4,12 @@ export const SUPPORTED = [
   'LATCHKEY_CONTROL_PLANE_TOKEN',
   'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
   'LATCHKEY_CONTROL_PLANE_CA_FILE',
+  'LATCHKEY_CONTROL_PLANE_CERT_FILE',
+  'LATCHKEY_CONTROL_PLANE_KEY_FILE',
   'LATCHKEY_CONNECTOR_ID',
   'LATCHKEY_NAME',
+  'HTTPS_PROXY',
+  'NO_PROXY',
   'LDAP_URL',
   'LDAP_START_TLS',
   'LDAP_CA_FILE',
@@ -40,8 +44,6 @@ export type Variable = (typeof SUPPORTED)[number];
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
 export const NOT_YET_SUPPORTED = [
   'LATCHKEY_CONTROL_PLANE_PIN',
-  'LATCHKEY_CONTROL_PLANE_CERT_FILE',
-  'LATCHKEY_CONTROL_PLANE_KEY_FILE',
   'LATCHKEY_JOB_KEYS_FILE',
   'LDAP_PIN',
   'LDAP_CERT_FILE',

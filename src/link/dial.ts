@@ -1,9 +1,16 @@
-import { getCACertificates } from 'node:tls';
+import { Agent } from 'node:https';
+import { isIP, Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { type ClientOptions, WebSocket } from 'ws';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/limits.ts';
+import { authorities } from './authorities.ts';
+import type { ClientIdentity } from './client-certificate.ts';
+import type { Ending } from './ending.ts';
 import { answerPings } from './pongs.ts';
+import type { ProxyFault } from './proxy-faults.ts';
+import { authority, type LinkProxy, openTunnel, ProxyError } from './tunnel.ts';
 
-/** TCP, TLS and upgrade together, in milliseconds. */
+/** Proxy, TCP, TLS and upgrade together, in milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long a peer has to answer our close frame, in milliseconds. */
 export const CLOSE_TIMEOUT_MS = 3_000;
@@ -11,12 +18,42 @@ export const CLOSE_TIMEOUT_MS = 3_000;
 const MAX_BUFFERED_CHUNKS = 4_096;
 const MAX_FRAGMENTS = 64;
 
+export interface DialOptions {
+  readonly url: string;
+  readonly token: string;
+  /** PEM; replaces all other authorities. */
+  readonly ca: string | null;
+  readonly identity: ClientIdentity | null;
+  readonly way: ProxyWay | null;
+}
+
+/** A proxy, with what it is told. */
+export interface ProxyWay {
+  readonly proxy: LinkProxy;
+  readonly credentials: string | null;
+}
+
+type TlsOptions = Pick<ConnectionOptions, 'minVersion' | 'rejectUnauthorized' | 'ca' | 'cert' | 'key'>;
+
+export interface Dialed {
+  readonly socket: WebSocket;
+  /** What an ending was where the proxy never let us through: the proxy's. */
+  readonly judged: (ending: Ending) => Ending;
+}
+
 /**
  * Begins a connection to the control plane. The defaults of ws are made for browsers' friends, not for strangers: no
  * compression, no redirects, small messages, few fragments. Throws where the URL is not one, or the token cannot be a header.
  */
-export function dial({ url, token, ca }: { url: string; token: string; ca: string | null }): WebSocket {
-  const options: ClientOptions & { readonly closeTimeout: number } = {
+export function dial({ url, token, ca, identity, way }: DialOptions): Dialed {
+  const tls: TlsOptions = {
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    ca: authorities(ca),
+    ...(identity === null ? {} : { cert: identity.chain, key: identity.key.reveal() }),
+  };
+  const through = way === null ? null : throughProxy({ way, url, ca, tls });
+  const settings: ClientOptions & { readonly closeTimeout: number } = {
     headers: { Authorization: `Bearer ${token}` },
     perMessageDeflate: false,
     followRedirects: false,
@@ -29,14 +66,54 @@ export function dial({ url, token, ca }: { url: string; token: string; ca: strin
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     closeTimeout: CLOSE_TIMEOUT_MS,
     // ws sends the URL's host as servername (RFC 6066 §3), and none where it is an IP address.
-    ...(url.startsWith('wss:') ? { minVersion: 'TLSv1.2', rejectUnauthorized: true, ca: authorities(ca) } : {}),
+    ...(url.startsWith('wss:') ? tls : {}),
+    ...(through === null ? {} : { agent: through.agent }),
   };
-  const socket = new WebSocket(url, [SUBPROTOCOL], options);
+  const socket = new WebSocket(url, [SUBPROTOCOL], settings);
   answerPings(socket);
-  return socket;
+  if (through === null) return { socket, judged: (ending) => ending };
+  socket.once('close', through.giveUp);
+  return { socket, judged: through.judged };
 }
 
-/** Our own CA replaces all others; without one, what Node.js trusts and what this machine trusts. */
-function authorities(ca: string | null): string | string[] {
-  return ca ?? [...getCACertificates('default'), ...getCACertificates('system')];
+interface Through {
+  readonly agent: Agent;
+  readonly giveUp: () => void;
+  readonly judged: Dialed['judged'];
+}
+
+/** An agent whose one connection is TLS with the control plane inside a tunnel of the proxy. */
+function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: TlsOptions }): Through {
+  const { proxy, credentials } = of.way;
+  const { hostname, port } = new URL(of.url);
+  const target = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
+  const given = new AbortController();
+  let state: 'asking' | 'through' | ProxyFault = 'asking';
+  const agent = new Agent({ keepAlive: false });
+  agent.createConnection = (_options, connected) => {
+    void openTunnel({ proxy, credentials, target, ca: of.ca, signal: given.signal }).then(
+      (tunnel) => {
+        state = 'through';
+        tunnel.on('error', () => tunnel.destroy());
+        const { host } = target;
+        // The host is what the certificate must be for; as servername an address is not allowed (RFC 6066 §3).
+        connected?.(null, connectTls({ ...of.tls, host, servername: isIP(host) === 0 ? host : '', socket: tunnel }));
+      },
+      (error: unknown) => {
+        if (error instanceof ProxyError) state = error.fault;
+        connected?.(error instanceof Error ? error : new Error('no tunnel'), new Socket());
+      },
+    );
+    return null;
+  };
+  return {
+    agent,
+    giveUp: () => given.abort(),
+    judged(ending) {
+      const by = { kind: 'proxy', proxy: authority(proxy), target: authority(target) } as const;
+      if (typeof state !== 'string' && ending.kind === 'network') return { ...by, fault: state };
+      if (state === 'asking' && ending.kind === 'timed_out') return { ...by, fault: { kind: 'silent' } };
+      return ending;
+    },
+  };
 }

@@ -1,10 +1,15 @@
 import { closeVerdict, refusalVerdict, type Verdict } from './close-codes.ts';
 import { networkAdvice } from './network-faults.ts';
+import { type ProxyFault, proxyVerdict } from './proxy-faults.ts';
 
 /** How a connection, or the attempt to make one, ended. Text of the peer has been made fit to show. */
 export type Ending =
   /** There was nothing to authenticate with. */
   | { readonly kind: 'no_token'; readonly problem: string }
+  /** There was never a client certificate to show. */
+  | { readonly kind: 'no_certificate'; readonly problem: string }
+  /** The proxy gave no way through to the control plane. Both are `host:port`. */
+  | { readonly kind: 'proxy'; readonly proxy: string; readonly target: string; readonly fault: ProxyFault }
   /** DNS, TCP or TLS, before or during the connection. */
   | { readonly kind: 'network'; readonly code: string }
   /** 10 s passed. */
@@ -30,11 +35,39 @@ export interface Explained {
   readonly reason: string;
 }
 
-/** Says what an ending means. Total. */
-export function explainEnding(ending: Ending): Explained {
+/** Endings that something between the two sides may be the cause of. */
+const ON_THE_WAY: Record<Ending['kind'], boolean> = {
+  network: true,
+  timed_out: true,
+  refused: true,
+  bad_peer: true,
+  closed: true,
+  silent: true,
+  stalled: true,
+  proxy: false,
+  no_token: false,
+  no_certificate: false,
+  failed: false,
+  replaced: false,
+  stopped: false,
+};
+
+/** Says what an ending means; `proxy` is the `host:port` of the one between, null where there is none. Total. */
+export function explainEnding(ending: Ending, proxy: string | null = null): Explained {
+  const { pace, reason } = explain(ending);
+  return { pace, reason: proxy !== null && ON_THE_WAY[ending.kind] ? `${reason} (by way of the proxy ${proxy})` : reason };
+}
+
+function explain(ending: Ending): Explained {
   switch (ending.kind) {
     case 'no_token':
       return { pace: 'backoff', reason: `the token of the control plane cannot be read: ${ending.problem}` };
+    case 'no_certificate':
+      return { pace: 'backoff', reason: `there is no client certificate: ${ending.problem}` };
+    case 'proxy': {
+      const { pace, advice } = proxyVerdict(ending.fault, ending.target);
+      return { pace, reason: `the proxy ${ending.proxy} ${advice}` };
+    }
     case 'network':
       return { pace: 'backoff', reason: `no connection (${ending.code}): ${networkAdvice(ending.code)}` };
     case 'timed_out':

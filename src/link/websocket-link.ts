@@ -3,13 +3,16 @@ import type { FailPoints } from '../access/fail-point.ts';
 import { later } from '../access/instant.ts';
 import type { Logger } from '../observability/logger.ts';
 import { openBackoff } from './backoff.ts';
+import { type ClientIdentitySource, keepClientIdentity } from './client-certificate.ts';
 import { Connection, type Ended } from './connection.ts';
-import { dial } from './dial.ts';
+import { type DialOptions, dial, type ProxyWay } from './dial.ts';
 import { type Ending, explainEnding } from './ending.ts';
 import type { Link, LinkListener, LinkStatus } from './link.ts';
 import { faultCode } from './network-faults.ts';
 import { pause } from './pause.ts';
 import { peerText } from './peer-text.ts';
+import type { ProxyFault } from './proxy-faults.ts';
+import { authority, type LinkProxy } from './tunnel.ts';
 
 export interface WebSocketLinkOptions {
   /** `wss://…`, or `ws://…` to a loopback address. */
@@ -18,6 +21,10 @@ export interface WebSocketLinkOptions {
   readonly token: () => Promise<{ reveal(): string }>;
   /** PEM; replaces all other authorities. */
   readonly ca: string | null;
+  /** Read anew at each dial, as the token; left out where none is shown. */
+  readonly clientCertificate?: ClientIdentitySource | null;
+  /** Left out where the control plane is reached directly. */
+  readonly proxy?: LinkProxy | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -47,6 +54,8 @@ const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 export function openWebSocketLink(options: WebSocketLinkOptions): Link {
   const { url, clock, logger, backoff: times = BACKOFF } = options;
   const { host } = new URL(url);
+  const proxy = options.proxy == null ? null : authority(options.proxy);
+  const readIdentity = keepClientIdentity(options.clientCertificate ?? null, logger);
   const backoff = openBackoff({ ...times, random: options.random });
   const stopping = new AbortController();
   let status: LinkStatus = { state: 'idle', since: clock.wall() };
@@ -86,12 +95,13 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
   }
 
   async function rest({ ending, heldMs, delayMs }: { ending: Ending; heldMs: number | null; delayMs: number }): Promise<void> {
-    const { pace, reason } = explainEnding(ending);
+    const { pace, reason } = explainEnding(ending, proxy);
     const since = clock.wall();
     status = { state: 'waiting', since, reason, nextAttemptAt: later(since, delayMs) };
     const fields = {
       event: 'link.waiting',
       host,
+      ...(proxy === null ? {} : { proxy }),
       ending: ending.kind,
       ...facts(ending),
       heldMs: heldMs === null ? null : Math.round(heldMs),
@@ -103,12 +113,16 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
   }
 
   async function converse(listener: LinkListener): Promise<Ended> {
-    const token = await readToken(options.token);
-    if (typeof token !== 'string') return ended(token);
+    const means = await readMeans();
+    if ('kind' in means) return ended(means);
     if (stopping.signal.aborted) return ended({ kind: 'stopped' });
+    const { token } = means;
+    let judged: (ending: Ending) => Ending;
     try {
+      const dialed = dial(means);
+      judged = dialed.judged;
       connection = new Connection({
-        socket: dial({ url, token, ca: options.ca }),
+        socket: dialed.socket,
         listener,
         clock,
         logger,
@@ -126,7 +140,16 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
     }
     const how = await connection.ended;
     connection = undefined;
-    return how;
+    return { ...how, ending: judged(how.ending) };
+  }
+
+  /** What is dialed with, read anew, or what is missing. */
+  async function readMeans(): Promise<DialOptions | Ending> {
+    const token = await readToken(options.token);
+    if (typeof token !== 'string') return token;
+    const identity = await readIdentity();
+    if (typeof identity === 'string') return { kind: 'no_certificate', problem: identity };
+    return { url, token, ca: options.ca, identity, way: await readWay(options.proxy ?? null) };
   }
 
   return {
@@ -158,6 +181,11 @@ async function readToken(token: WebSocketLinkOptions['token']): Promise<string |
   }
 }
 
+async function readWay(proxy: LinkProxy | null): Promise<ProxyWay | null> {
+  if (proxy === null) return null;
+  return { proxy, credentials: proxy.credentials === null ? null : (await proxy.credentials()).reveal() };
+}
+
 function ended(ending: Ending): Ended {
   return { ending, heldMs: null };
 }
@@ -172,7 +200,10 @@ function facts(ending: Ending): Readonly<Record<string, unknown>> {
     case 'network':
     case 'bad_peer':
       return { code: ending.code };
+    case 'proxy':
+      return proxyFacts(ending.fault);
     case 'no_token':
+    case 'no_certificate':
     case 'timed_out':
     case 'silent':
     case 'stalled':
@@ -182,5 +213,18 @@ function facts(ending: Ending): Readonly<Record<string, unknown>> {
       return {};
     default:
       return ending satisfies never;
+  }
+}
+
+function proxyFacts(fault: ProxyFault): Readonly<Record<string, unknown>> {
+  switch (fault.kind) {
+    case 'network':
+      return { proxyFault: fault.kind, code: fault.code };
+    case 'refused':
+      return { proxyFault: fault.kind, httpStatus: fault.status };
+    case 'silent':
+      return { proxyFault: fault.kind };
+    default:
+      return fault satisfies never;
   }
 }

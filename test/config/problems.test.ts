@@ -11,7 +11,7 @@ const ALPHABET = Array.from('abcdefghjkmnpqrstuvwxyz23456789');
 const DOCUMENTED = `
   LATCHKEY_CONTROL_PLANE_URL LATCHKEY_CONTROL_PLANE_TOKEN LATCHKEY_CONTROL_PLANE_TOKEN_FILE LATCHKEY_CONTROL_PLANE_CA_FILE
   LATCHKEY_CONTROL_PLANE_PIN LATCHKEY_CONTROL_PLANE_CERT_FILE LATCHKEY_CONTROL_PLANE_KEY_FILE LATCHKEY_CONNECTOR_ID LATCHKEY_NAME
-  LATCHKEY_JOB_KEYS_FILE
+  HTTPS_PROXY NO_PROXY LATCHKEY_JOB_KEYS_FILE
   LDAP_URL LDAP_START_TLS LDAP_CA_FILE LDAP_PIN LDAP_BIND LDAP_CERT_FILE LDAP_KEY_FILE LDAP_BIND_DN LDAP_BIND_PASSWORD
   LDAP_BIND_PASSWORD_FILE LDAP_ALLOW_CLEARTEXT LDAP_DOMAIN LDAP_BASE_DN LDAP_GROUPS_SCOPE LDAP_USERS_SCOPE LDAP_GROUP_FILTER
   LDAP_USER_FILTER LDAP_USER_EMAIL_ATTRIBUTE LDAP_USERNAME_ATTRIBUTE LDAP_FULL_NAME_ATTRIBUTE LDAP_GROUP_NAME_ATTRIBUTE
@@ -71,7 +71,7 @@ test('problems are printed with the variable, what was found and what is expecte
 test('no secret is in any problem or warning, wherever it was put by mistake', () => {
   const marker = fc.string({ minLength: 12, maxLength: 12, unit: fc.constantFrom(...ALPHABET) });
   const place = fc.record({
-    environment: fc.dictionary(fc.constantFrom(...DOCUMENTED, 'LDAP_BIND_PASWORD', 'LATCHKEY_TOKEN', 'HTTPS_PROXY'), marker, {
+    environment: fc.dictionary(fc.constantFrom(...DOCUMENTED, 'LDAP_BIND_PASWORD', 'LATCHKEY_TOKEN', 'https_proxy'), marker, {
       minKeys: 1,
       maxKeys: 8,
     }),
@@ -80,11 +80,12 @@ test('no secret is in any problem or warning, wherever it was put by mistake', (
       (secret) => `${secret} ${secret}\n`,
       (secret) => `ldaps://admin:${secret}@ldap.example.com`,
       (secret) => `wss://h/?token=${secret}`,
+      (secret) => `http://user:${secret}@proxy.example.com/path`,
       (secret) => `cn=${secret}`,
       (secret) => '\u0000'.repeat(5_000) + secret,
     ),
   });
-  const alwaysSecret = new Set(['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
+  const alwaysSecret = new Set(['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD', 'LATCHKEY_CONTROL_PLANE_KEY_FILE']);
   fc.assert(
     fc.property(place, marker, ({ environment, shape }, shared) => {
       // One secret put everywhere, while it is also where it belongs; and secrets in unknown, file and URL variables.

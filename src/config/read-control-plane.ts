@@ -1,0 +1,77 @@
+import type { Instant } from '../access/instant.ts';
+import { fixedSecret } from '../secrets/file-secret.ts';
+import { type ControlPlaneAddress, controlPlaneAddress, proxyAddress } from './address.ts';
+import type { ControlPlaneConfig, ProxyConfig } from './config.ts';
+import { exemptFromProxy, isLoopback } from './host.ts';
+import { readClientCertificateFiles } from './read-client-certificate.ts';
+import type { Environment } from './read-environment.ts';
+import { readSecret } from './read-secret.ts';
+import * as values from './values.ts';
+import type { VariableReader } from './variable-reader.ts';
+
+/** Where the control plane is, and how it is reached; undefined where a problem was met that leaves no answer. */
+export function readControlPlane({
+  environment,
+  reader,
+  now,
+}: {
+  environment: Environment;
+  reader: VariableReader;
+  now: () => Instant;
+}): ControlPlaneConfig | undefined {
+  const address = reader.required('LATCHKEY_CONTROL_PLANE_URL', controlPlaneAddress);
+  const token = readSecret({
+    variable: 'LATCHKEY_CONTROL_PLANE_TOKEN',
+    fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
+    kind: values.bearerToken,
+    reader,
+  });
+  const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE', values.certificateFile) ?? null;
+  const clientCertificate = readClientCertificateFiles({
+    certVariable: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
+    keyVariable: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
+    reader,
+    now,
+  });
+  const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID', values.connectorId) ?? null;
+  const name = reader.optional('LATCHKEY_NAME', values.friendlyName) ?? null;
+  const proxy = address === undefined ? null : readProxy(environment, address, reader);
+  if (address === undefined || token === undefined) return undefined;
+  return { url: address.url, token, ca, clientCertificate, proxy, connectorId, name };
+}
+
+/**
+ * The proxy, unless NO_PROXY exempts the control plane or the connection does not leave the machine. Programs disagree about the
+ * case of the two names, so any is looked at, and only what leaves no doubt is taken.
+ */
+function readProxy(environment: Environment, address: ControlPlaneAddress, reader: VariableReader): ProxyConfig | null {
+  const named = (upper: string) =>
+    Object.entries(environment).flatMap(([variable, text = '']) =>
+      variable.toUpperCase() === upper && text.trim() !== '' ? [{ variable, text: text.trim() }] : [],
+    );
+  const noProxy = named('NO_PROXY')
+    .map(({ text }) => text)
+    .join(',');
+  const { host, port } = address;
+  if (address.scheme !== 'wss' || isLoopback(host) || exemptFromProxy({ host, port, noProxy })) return null;
+  const [first, ...others] = named('HTTPS_PROXY');
+  if (first === undefined) return null;
+  const other = others.find(({ text }) => text !== first.text);
+  if (other !== undefined) {
+    const found = `set, and ${other.variable} too, with another value (not shown)`;
+    reader.problem({ variable: first.variable, found, expected: 'one of the two, or the same value in both' });
+    return null;
+  }
+  const parsed = proxyAddress.schema.safeParse(first.text);
+  if (!parsed.success) {
+    const found = parsed.error.issues[0]?.message ?? 'something else (not shown)';
+    reader.problem({
+      variable: first.variable,
+      found,
+      expected: `${proxyAddress.expected}; or ${host} in NO_PROXY, to connect without a proxy`,
+    });
+    return null;
+  }
+  const { credentials, ...proxy } = parsed.data;
+  return { ...proxy, credentials: credentials === null ? null : fixedSecret(credentials) };
+}
