@@ -56,6 +56,8 @@ export async function startDs389(options: Ds389Options = {}): Promise<ThrowAwayD
     return await serveDirectory({
       ...place,
       flavour: '389ds',
+      usersScope: `ou=people,${baseDn}`,
+      groupsScope: `ou=groups,${baseDn}`,
       personDn: (uid) => examplePersonDn(uid, baseDn),
       groupDn: (cn) => `cn=${cn},ou=groups,${baseDn}`,
       launch: (ports) => launch(place, ports),

@@ -1,4 +1,4 @@
-/** An entry as a directory gave it. Attribute names are in lower case; values are text. */
+/** An entry as a directory gave it. Attribute names are in lower case; values are text, but for those of Active Directory's ids. */
 export type Entry = { dn: string; attributes: Map<string, string[]> };
 
 /**
@@ -28,9 +28,14 @@ function formatLine(name: string, value: string): string {
   return isSafe ? `${name}: ${value}` : `${name}:: ${Buffer.from(value).toString('base64')}`;
 }
 
+/** Bytes that are no text: their values stay in base64. */
+const binaryAttributes: ReadonlySet<string> = new Set(['objectguid', 'objectsid']);
+
 function parseLine(line: string): { name: string; value: string }[] {
   const match = /^([^#:][^:]*):(:?) ?(.*)$/.exec(line);
   if (match === null) return [];
-  const [, name = '', encoded, value = ''] = match;
-  return [{ name: name.toLowerCase(), value: encoded === ':' ? Buffer.from(value, 'base64').toString() : value }];
+  const [, spelt = '', encoded, value = ''] = match;
+  const name = spelt.toLowerCase();
+  const bytes = Buffer.from(value, encoded === ':' ? 'base64' : 'utf8');
+  return [{ name, value: bytes.toString(binaryAttributes.has(name) ? 'base64' : 'utf8') }];
 }

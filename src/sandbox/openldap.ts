@@ -71,6 +71,8 @@ function servedBySlapd(place: Place): Omit<ServedDirectory, 'fill'> {
   return {
     ...place,
     flavour: 'openldap',
+    usersScope: `ou=people,${baseDn}`,
+    groupsScope: `ou=groups,${baseDn}`,
     personDn: (uid) => examplePersonDn(uid, baseDn),
     groupDn: (cn) => `cn=${cn},ou=groups,${baseDn}`,
     stopSignal: 'SIGINT',

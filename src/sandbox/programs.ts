@@ -11,7 +11,8 @@ type Platform = 'macos' | 'debian' | 'fedora' | 'alpine' | 'other';
 /** What to tell the person, for each platform, when the programs are neither there nor to be had. */
 type InstallHints = Record<Platform, string>;
 
-type WantedProgram<Name extends string> = { name: Name; debianPackage: string };
+/** `with` are packages that the program's own does not depend on, and is of no use without. */
+type WantedProgram<Name extends string> = { name: Name; debianPackage: string; with?: readonly string[] };
 
 /**
  * Makes programs available without installing anything: the system's own where there is one, else unpacked Debian packages.
@@ -41,7 +42,7 @@ export async function providePrograms<Name extends string>(options: {
     const sentence = `${missing.map(({ name }) => name).join(', ')} not found: ${hints[hostPlatform()]}.`;
     if (findProgram('apt-get', folders) === undefined || findProgram('dpkg-deb', folders) === undefined)
       throw new Error(sentence);
-    const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
+    const packages = [...new Set(missing.flatMap((program) => [program.debianPackage, ...(program.with ?? [])]))];
     const { dependencies } = options;
     const wantedPackages = { packages, ...(dependencies === undefined ? {} : { dependencies }) };
     const root = await unpackDebianPackages({ ...wantedPackages, env }).catch((cause: unknown) => {

@@ -71,6 +71,8 @@ export type ServedDirectory = {
   program: OpenLdapPrograms;
   env: NodeJS.ProcessEnv;
   baseDn: string;
+  usersScope: string;
+  groupsScope: string;
   adminDn: string;
   connectorDn: string;
   personDn: (uid: string) => string;
@@ -179,7 +181,7 @@ async function directoryObject(options: {
   ports: Ports;
 }): Promise<ThrowAwayDirectory> {
   const { served, ports } = options;
-  const { folder, baseDn } = served;
+  const { folder } = served;
   const file = (name: string) => join(folder.dir, name);
   const admin = commandsAs(served, ports, served.adminDn);
   let server = options.server;
@@ -194,9 +196,9 @@ async function directoryObject(options: {
     ldapUrl: `ldap://127.0.0.1:${ports.ldap}`,
     ldapsUrl: ldapsUrl(ports),
     caFile: file('ca.pem'),
-    baseDn,
-    usersScope: `ou=people,${baseDn}`,
-    groupsScope: `ou=groups,${baseDn}`,
+    baseDn: served.baseDn,
+    usersScope: served.usersScope,
+    groupsScope: served.groupsScope,
     connectorDn: served.connectorDn,
     connectorPassword: await readFile(file('connector-password'), 'utf8'),
     connectorPasswordFile: file('connector-password'),

@@ -86,3 +86,9 @@ test('folded lines, comments and several records are understood', () => {
     { dn: 'cn=b', attributes: new Map([['cn', ['b']]]) },
   ]);
 });
+
+test('the ids of Active Directory are bytes, and stay in base64 even where they could be text', () => {
+  const [entry] = parseLdif('dn: cn=a\nobjectGUID:: AAECAwQFBgcICQoLDA0ODw==\nobjectSid: S-1-5\n');
+  assert.deepEqual(entry?.attributes.get('objectguid'), ['AAECAwQFBgcICQoLDA0ODw==']);
+  assert.deepEqual(entry?.attributes.get('objectsid'), [Buffer.from('S-1-5').toString('base64')]);
+});
