@@ -1,5 +1,6 @@
 import { judgeAudit } from './independent-audit.ts';
 import type { Posted, SeenFacts, SeenGroup, Snapshot } from './independent-check.ts';
+import type { LedgerView } from './independent-ledger.ts';
 
 /** What stands for one user in one group: the group's DN and the value that names the user in it. */
 type Place = string;
@@ -189,14 +190,24 @@ function judgeJobs({ posted, snapshot: { events, jobs, ledger } }: Case): string
       findings.push(`job ${jobId}: ${kept.get(jobId) ?? 'unknown'} in the ledger, told as ${spoken(first)}`);
   }
   for (const { jobId } of ledger.jobs) if (!ids.has(jobId)) findings.push(`job ${jobId} is in the ledger, and nobody sent it`);
-  for (const { jobId, allowed, repeats } of posted) {
+  for (const one of posted) {
+    const { jobId, allowed, repeats } = one;
     const [first, ...others] = results.get(jobId) ?? [];
-    if (first !== undefined && !allowed.includes(spoken(first)))
+    if (first !== undefined && !allowed.includes(spoken(first)) && !isLate(one, ledger))
       findings.push(`job ${jobId}: ${spoken(first)}, but ${allowed.join(', ')} would be right`);
     if (others.length < repeats) findings.push(`job ${jobId}: sent ${repeats} times again, answered ${others.length} times`);
     if (jobs.every((job) => job.jobId !== jobId)) findings.push(`job ${jobId} is unknown to the control plane`);
   }
   return findings;
+}
+
+/** Refused as too late, and truly so: what was asked for would have been over, counted from its receipt (PROTOCOL, Jobs). */
+function isLate({ jobId, job }: Posted, { jobs, audit }: LedgerView): boolean {
+  const stored = jobs.find((one) => one.jobId === jobId);
+  const refused = audit.find((record) => record.jobId === jobId && record.kind === 'job.failed');
+  const { kind, durationSeconds } = job;
+  if (stored?.result !== 'job_expired' || refused === undefined) return false;
+  return kind === 'grant' && typeof durationSeconds === 'number' && refused.at >= stored.receivedAt + durationSeconds * 1000;
 }
 
 function spoken({ outcome, error }: SeenFacts): string {

@@ -21,12 +21,14 @@ export interface LedgerGrant {
 export interface LedgerJob {
   readonly jobId: string;
   readonly grantId: string | null;
+  readonly receivedAt: number;
   /** The outcome or the error code; null while there is none. */
   readonly result: string | null;
 }
 
 export interface LedgerAudit {
   readonly id: number;
+  readonly at: number;
   readonly kind: string;
   readonly jobId: string | null;
   readonly grantId: string | null;
@@ -62,13 +64,15 @@ export function readLedger(file: string): LedgerView {
       expiresAt: row['expires_at'] === null ? null : Number(row['expires_at']),
       membership: text(row['membership']),
     })),
-    jobs: rows('SELECT job_id, grant_id, result FROM jobs').map((row) => ({
+    jobs: rows('SELECT job_id, grant_id, received_at, result FROM jobs').map((row) => ({
       jobId: String(row['job_id']),
       grantId: text(row['grant_id']),
+      receivedAt: Number(row['received_at']),
       result: resultOf(text(row['result'])),
     })),
     audit: rows('SELECT * FROM audit ORDER BY audit_id').map((row) => ({
       id: Number(row['audit_id']),
+      at: Number(row['at']),
       kind: String(row['kind']),
       jobId: text(row['job_id']),
       grantId: text(row['grant_id']),
