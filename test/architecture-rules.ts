@@ -38,7 +38,11 @@ const FOLDERS: Readonly<Record<string, Allowed>> = {
   engine: { values: [ACCESS, PROTOCOL, PORTS], types: [] },
   sync: { values: [ACCESS, PROTOCOL, PORTS], types: [] },
   // A configured secret is known by its source, so config makes the sources; a start must know whether each can be read.
-  config: { values: [ACCESS, /^src\/secrets\//, /^src\/sync\/schedule\.ts$/], types: [] },
+  // So is it with the kinds of directory servers: their names have one home, and a configured one must be among them.
+  config: {
+    values: [ACCESS, /^src\/secrets\//, /^src\/sync\/schedule\.ts$/, /^src\/directory\/ldap\/flavours\/names\.ts$/],
+    types: [],
+  },
   observability: { values: [], types: [ACCESS] },
   operator: { values: [ACCESS], types: [/^src\/engine\//, /^src\/sync\//] },
   'connector.ts': { values: [ANYTHING], types: [] },

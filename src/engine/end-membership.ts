@@ -3,6 +3,7 @@ import type { Intent } from '../access/intent.ts';
 import { type EndingJudgement, isOurs, judgeEnding, type Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
+import { isPrimaryGroup } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { claimEnded, DONE, type EndingAttempt, later } from './ending-claim.ts';
@@ -97,7 +98,7 @@ async function conclude(
     const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
   }
-  const standingMember = !isOurs(period) && found.values.some(({ presence }) => presence === 'member');
+  const standingMember = isPrimary(found) || (!isOurs(period) && found.values.some(({ presence }) => presence === 'member'));
   const membership: EndedMembership = standingMember
     ? 'kept_standing'
     : deleteWasSent(period, state.intent)
@@ -110,6 +111,11 @@ async function conclude(
     placeholder: placedByIntent(state.intent, attempt.grant.pair),
     recreated,
   });
+}
+
+/** The user is in the group by an attribute of its own, which is nobody's grant. */
+function isPrimary({ user, group }: Found): boolean {
+  return user !== null && isPrimaryGroup(user, group);
 }
 
 /** A removal that was interrupted after its placeholder went in: the placeholder is ours. */

@@ -1,6 +1,6 @@
 import type { Intent } from '../access/intent.ts';
 import { type EndingValue, type MemberAttribute, memberValueOf, type Period } from '../access/membership.ts';
-import { jobError } from '../access/outcome.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
@@ -17,8 +17,22 @@ export interface Found {
   readonly values: readonly EndingValue[];
 }
 
-/** The user's name changed while we looked, and what was seen of the old one proves nothing: looked at again at once. */
-export const RENAMED: Attempted = { done: false, afterMs: 0 };
+/** An ending whose next wait would be shorter than this has failed so few times that it is looked at again at once. */
+const PATIENCE_MS = 1000;
+
+/**
+ * The name or the membership changed while we looked, and what was seen of it before proves nothing. A directory that says
+ * another thing each time is not asked without a pause for ever.
+ */
+export async function lookAgain(parts: EngineParts, attempt: EndingAttempt): Promise<Attempted> {
+  if (attempt.nextDelayMs < PATIENCE_MS) return { done: false, afterMs: 0 };
+  const { user, group } = attempt.grant.pair;
+  const error = jobError(
+    'directory_unavailable',
+    `"${user.dn}" was renamed, or put back into "${group.dn}", each time that the membership was looked at; looking again`,
+  );
+  return later(parts, attempt, error);
+}
 
 /** Finds group and user by their ids, wherever they are now, and probes every value that may be ours. */
 export async function look(
@@ -47,7 +61,7 @@ export async function look(
     current === null ? [] : await directory.probe({ group: group.dn, attribute, values: [current], likely: 'member' }, signal);
   failPoints('end.probed-before');
   parts.onProbed(pair);
-  if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return RENAMED;
+  if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return lookAgain(parts, attempt);
 
   const candidates = [
     ...recorded.map((value) => ({ value, origin: 'recorded' }) as const),
@@ -59,15 +73,28 @@ export async function look(
     const presence = presences[i];
     if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
     const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
+    const isLink = group.linksMembers && origin === 'recorded' && presence === 'member';
+    // Another spelling of the name that the user has now, which is looked at beside it.
+    if (isLink && occupant === pair.user.id && current !== null) continue;
+    if (isLink && occupant === null) return later(parts, attempt, hiddenMember(group, value));
     values.push({
       value,
       origin,
       written: period.values.some((one) => sameValue(attribute, one, value)),
       presence,
       occupied: occupant !== null && occupant !== pair.user.id,
+      linked: isLink,
     });
   }
   return { group, user, values };
+}
+
+/** A link leads to an entry that this account cannot see: the user's, or another's. */
+function hiddenMember(group: GroupEntry, value: string): JobError {
+  return jobError(
+    'directory_refused',
+    `"${value}" is a member of "${group.dn}", and the entry of that name cannot be seen, so whose membership it is is unknown; give the connector's account the right to see it`,
+  );
 }
 
 /**

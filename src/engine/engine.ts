@@ -31,7 +31,10 @@ export interface EngineOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly failPoints: FailPoints;
-  readonly policy: EnginePolicy & { readonly protectedGroups: readonly string[] };
+  readonly policy: EnginePolicy & {
+    readonly protectedGroups: readonly string[];
+    readonly unprotectedGroups: readonly string[];
+  };
   readonly timings: EngineTimings;
   readonly placeholder: string;
   /** What `hello` says of this process. */
@@ -87,7 +90,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     policy,
     timings,
     placeholder: options.placeholder,
-    protectedGroups: protectedGroups({ configured: policy.protectedGroups, directory, log }),
+    protectedGroups: protectedGroups({
+      configured: policy.protectedGroups,
+      unprotected: policy.unprotectedGroups,
+      directory,
+      log,
+    }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     lateRemovals: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),

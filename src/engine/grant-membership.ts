@@ -3,7 +3,7 @@ import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import { DirectoryError, type GroupEntry, type UserEntry } from '../directory/directory.ts';
+import { DirectoryError, type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
 import { activated, claim } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -192,6 +192,7 @@ async function writeGrant(
     value: writable.value,
     state,
     unsettled,
+    isPrimary: isPrimaryGroup(user, group),
     mayBeLost: waiting.some(({ job }) => mayPredateReplacement(job.issuedAt, parts.replacedAt())),
     judge: ({ at, heldSince }) =>
       reasonToStop(attempt, at) ?? endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),

@@ -3,12 +3,14 @@ import type { EntryId } from '../access/ids.ts';
 import type { Directory, GroupEntry } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
 
-/** The groups that are never granted (LATCHKEY_PROTECTED_GROUPS). Nesting comes later. */
+/** The groups that are never granted (LATCHKEY_PROTECTED_GROUPS, and those that rule over a directory). Nesting comes later. */
 export interface ProtectedGroups {
   /** Resolves what is not resolved yet to stable ids; rejects where the directory cannot be asked. */
   resolve(signal: AbortSignal): Promise<void>;
   /** True where the group is protected by its id, its name now, or its DN now. Only meaningful after a `resolve`. */
   protects(group: GroupEntry): boolean;
+  /** True where the group rules over its directory and LATCHKEY_UNPROTECTED_GROUPS does not name it. */
+  protectsBuiltIn(group: GroupEntry): boolean;
   /** What was configured and means no group in the directory; null before the first look. */
   unresolved(): readonly string[] | null;
 }
@@ -19,15 +21,18 @@ export interface ProtectedGroups {
  */
 export function protectedGroups({
   configured,
+  unprotected,
   directory,
   log,
 }: {
   configured: readonly string[];
+  unprotected: readonly string[];
   directory: Directory;
   log: Logger;
 }): ProtectedGroups {
   const ids = new Set<EntryId>();
   const spellings = new Set(configured.map(fold));
+  const released = new Set(unprotected.map(fold));
   let missing = [...configured];
   let asked = false;
 
@@ -50,6 +55,8 @@ export function protectedGroups({
       asked = true;
     },
     protects: ({ id, dn, name }) => ids.has(id) || spellings.has(fold(dn)) || spellings.has(fold(name)),
+    // By what it is called now: whoever renames one of these rules over the directory already.
+    protectsBuiltIn: ({ id, dn, name, builtIn }) => builtIn !== null && ![id, dn, name].some((one) => released.has(fold(one))),
     unresolved: () => (asked ? missing : null),
   };
 }

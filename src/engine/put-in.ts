@@ -43,6 +43,8 @@ export interface PutInRequest {
   readonly state: PairState;
   /** An earlier write of this grant over an absent membership, whose outcome is still unknown: a member is then its work. */
   readonly unsettled: Intent | null;
+  /** The user is in the group by an attribute of its own: nothing is written, and the membership is not ours. */
+  readonly isPrimary: boolean;
   /** A member without a period of ours may be the work of a ledger that was lost (ARCHITECTURE, invariant 13). */
   readonly mayBeLost: boolean;
   /** The last word on the end, once the instant of activation is known; null where it is allowed. */
@@ -77,7 +79,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
     return { kind: 'denied', error: denied };
   }
 
-  const finding = judgeMembership(presence, state.period);
+  const finding = judgeMembership(request.isPrimary ? 'member' : presence, state.period);
   if (finding !== 'write') {
     failPoints('grant.held-already');
     const period: Period =
@@ -85,7 +87,10 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
         ? state.period
         : {
             pair,
-            standing: state.period?.standing === 'unknown' || (state.period === null && request.mayBeLost) ? 'unknown' : true,
+            standing:
+              state.period?.standing === 'unknown' || (state.period === null && request.mayBeLost && presence === 'member')
+                ? 'unknown'
+                : true,
             heldSince,
             memberAttribute: attribute,
             values: [],
@@ -98,7 +103,8 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
       finding,
       at,
       period: withValue(period, request),
-      intentId: null,
+      // Open only where the user is in the group by an attribute of its own: no write of ours will take effect then.
+      intentId: request.unsettled?.intentId ?? null,
       placeholder: null,
       drifted: [],
     };

@@ -62,7 +62,7 @@ export function lateRemoval({ user, group }: Pair): JobError {
   );
 }
 
-/** Scope and protection, which bind every first write and every extension. */
+/** Scope, protection and what the directory itself says, which bind every first write and every extension. */
 export function refusal(
   { protectedGroups }: EngineParts,
   { user, group }: { user: UserEntry; group: GroupEntry },
@@ -82,7 +82,13 @@ export function refusal(
       'group_protected',
       `"${group.dn}" is protected by LATCHKEY_PROTECTED_GROUPS on the connector and is never granted`,
     );
-  return null;
+  if (protectedGroups.protectsBuiltIn(group))
+    return jobError(
+      'group_protected',
+      `"${group.dn}" is ${group.builtIn}, one of the groups that rule over the directory, and is never granted unless LATCHKEY_UNPROTECTED_GROUPS on the connector names it`,
+    );
+  const state = user.refusal ?? group.refusal;
+  return state === null ? null : jobError('policy_denied', state);
 }
 
 /** Whether the local policy lets the membership last that long. */

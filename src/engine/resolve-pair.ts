@@ -93,7 +93,7 @@ export function writableValue(user: UserEntry, group: GroupEntry): Writable {
       ok: false,
       error: jobError(
         'policy_denied',
-        `"${group.dn}" has none of the object classes groupOfNames, groupOfUniqueNames and posixGroup, so its members cannot be written`,
+        `the object classes of "${group.dn}" allow none of member, uniqueMember and memberUid as far as this account can see, so its members cannot be written`,
       ),
     };
   }

@@ -6,6 +6,7 @@ import type { Intent } from '../access/intent.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
+import { isPrimaryGroup } from '../directory/directory.ts';
 import { claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
@@ -82,7 +83,13 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
     if (refused !== null) return { refused };
     const named = writableValue(now.user, now.group);
     if (!named.ok) return { refused: named.error };
-    return extend(parts, agreed, { pair: now.pair, attribute: named.attribute, value: named.value, expiresAt });
+    return extend(parts, agreed, {
+      pair: now.pair,
+      attribute: named.attribute,
+      value: named.value,
+      isPrimary: isPrimaryGroup(now.user, now.group),
+      expiresAt,
+    });
   });
   return 'refused' in extended ? refuse(parts, attempt, extended.refused) : extended;
 }
@@ -103,7 +110,13 @@ async function withoutOthers(parts: EngineParts, attempt: Attempt): Promise<Atte
 async function extend(
   parts: EngineParts,
   attempt: Attempt,
-  { pair, attribute, value, expiresAt }: Pick<PutInRequest, 'pair' | 'attribute' | 'value'> & { expiresAt: Instant },
+  {
+    pair,
+    attribute,
+    value,
+    isPrimary,
+    expiresAt,
+  }: Pick<PutInRequest, 'pair' | 'attribute' | 'value' | 'isPrimary'> & { expiresAt: Instant },
 ): Promise<Attempted | { readonly refused: JobError }> {
   const { grant } = attempt;
   const { grantId } = grant;
@@ -116,7 +129,7 @@ async function extend(
       jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
     );
   const judge: PutInRequest['judge'] = ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at });
-  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, mayBeLost: false, judge });
+  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, isPrimary, mayBeLost: false, judge });
   switch (put.kind) {
     case 'member':
       return claimUpdated(parts, attempt, { active: { ...grant, pair, standing: put.period.standing, expiresAt }, member: put });

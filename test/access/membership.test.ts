@@ -30,6 +30,7 @@ const value = fc.record({
   origin: fc.constantFrom('current', 'recorded'),
   presence: fc.constantFrom('member', 'absent'),
   occupied: fc.boolean(),
+  linked: fc.boolean(),
   written: fc.boolean(),
 }) as fc.Arbitrary<EndingValue>;
 
@@ -90,19 +91,29 @@ suite('which values an ending deletes', () => {
     );
   });
 
-  const recorded: EndingValue = { value: 'uid=old', origin: 'recorded', written: true, presence: 'member', occupied: true };
+  const recorded: EndingValue = {
+    value: 'uid=old',
+    origin: 'recorded',
+    written: true,
+    presence: 'member',
+    occupied: true,
+    linked: false,
+  };
   test('a recorded value that another person took over is ours while the membership did not follow and was never seen absent', () => {
     assert.deepEqual(
-      judgeEnding([{ value: 'uid=new', origin: 'current', written: false, presence: 'absent', occupied: false }, recorded], {
-        standing: false,
-        seenAbsent: false,
-      }).remove,
+      judgeEnding(
+        [{ value: 'uid=new', origin: 'current', written: false, presence: 'absent', occupied: false, linked: false }, recorded],
+        {
+          standing: false,
+          seenAbsent: false,
+        },
+      ).remove,
       ['uid=old'],
     );
   });
   test('a recorded value of another person is theirs where the membership followed our user', () => {
     const judged = judgeEnding(
-      [{ value: 'uid=new', origin: 'current', written: false, presence: 'member', occupied: false }, recorded],
+      [{ value: 'uid=new', origin: 'current', written: false, presence: 'member', occupied: false, linked: false }, recorded],
       {
         standing: false,
         seenAbsent: false,
@@ -111,7 +122,14 @@ suite('which values an ending deletes', () => {
     assert.deepEqual(judged, { remove: ['uid=new'], recreated: ['uid=old'] });
   });
   test('a recorded value is ours although another took it over, where we wrote the current value ourselves: nothing followed', () => {
-    const current: EndingValue = { value: 'uid=new', origin: 'current', written: true, presence: 'member', occupied: false };
+    const current: EndingValue = {
+      value: 'uid=new',
+      origin: 'current',
+      written: true,
+      presence: 'member',
+      occupied: false,
+      linked: false,
+    };
     assert.deepEqual(judgeEnding([current, recorded], { standing: false, seenAbsent: false }).remove, ['uid=new', 'uid=old']);
   });
   test('a recorded value of another person is theirs where a probe saw it absent since our write', () => {

@@ -337,7 +337,7 @@ describe('a protected group', () => {
     fake.goUp();
     fake.tree.add({ kind: 'group', dn: groupDn('root'), name: 'root', attribute: 'member', values: ['cn=x'] });
     const log = capturedLog();
-    const groups = protectedGroups({ configured, directory: fake.directory, log: log.logger });
+    const groups = protectedGroups({ configured, unprotected: [], directory: fake.directory, log: log.logger });
     const entryOf = async (name: string) => {
       const found = await fake.directory.findGroup({ by: 'name', name }, null, never);
       assert.ok(found.kind === 'found');
@@ -359,7 +359,12 @@ describe('a protected group', () => {
     const { entryOf, fake } = guarded([]);
     const id = fake.tree.at(groupDn('root'))?.id ?? '';
     for (const one of ['Root', 'CN=root, OU=groups,dc=example,dc=test', id]) {
-      const groups = protectedGroups({ configured: [one], directory: fake.directory, log: capturedLog().logger });
+      const groups = protectedGroups({
+        configured: [one],
+        unprotected: [],
+        directory: fake.directory,
+        log: capturedLog().logger,
+      });
       await groups.resolve(never);
       assert.ok(groups.protects(await entryOf('root')), one);
       assert.deepEqual(groups.unresolved(), []);

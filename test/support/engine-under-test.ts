@@ -25,6 +25,7 @@ export interface EngineUnderTestOptions {
   readonly maxGrantMs?: number;
   readonly maxPendingMs?: number;
   readonly protectedGroups?: readonly string[];
+  readonly unprotectedGroups?: readonly string[];
   readonly referentialIntegrity?: boolean;
   readonly demandsMember?: boolean;
   readonly acknowledges?: boolean;
@@ -104,6 +105,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
         maxPendingMs: options.maxPendingMs ?? 15 * MINUTE_MS,
         retentionMs: 90 * DAY_MS,
         protectedGroups: options.protectedGroups ?? [],
+        unprotectedGroups: options.unprotectedGroups ?? [],
       },
       timings: { goneConfirmMs: options.goneConfirmMs ?? MINUTE_MS, lateWriteMs: 5000 },
       placeholder: 'cn=placeholder,dc=example,dc=test',
@@ -348,6 +350,7 @@ function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<
     start: () => directory.start(),
     status: () => directory.status(),
     onChange: (listener) => directory.onChange((status) => (alive ? listener(status) : undefined)),
+    onFailover: (listener) => directory.onFailover(() => (alive ? listener() : undefined)),
     findUser: (ref, entry, signal) => living(() => directory.findUser(ref, entry, signal)),
     findGroup: (ref, entry, signal) => living(() => directory.findGroup(ref, entry, signal)),
     locateUser: (id, signal) => living(() => directory.locateUser(id, signal)),

@@ -54,6 +54,8 @@ export interface FakeDirectory {
   isInScope(entry: FakeEntry): boolean;
   goDown(fault?: 'unavailable' | 'bind_refused'): void;
   goUp(): void;
+  /** Another server has taken over; what that one has is for the test to say, by the tree. */
+  failOver(): void;
   /** The next change rejects with `sent: true`; for `applied_later`, call `applyLate`. */
   loseNextAnswer(fate: LostAnswer): void;
   applyLate(): void;
@@ -94,10 +96,11 @@ export function fakeDirectory(
   const usersScope = dn(`ou=people,${baseDn}`);
   const groupsScope = dn(`ou=groups,${baseDn}`);
   for (const one of [baseDn, usersScope, groupsScope, dn(`ou=elsewhere,${baseDn}`)]) tree.add({ kind: 'container', dn: one });
-  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope });
+  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope, linksMembers: personality.refusesUnknown });
 
   const operations: FakeOperation[] = [];
   const listeners: ((status: DirectoryStatus) => void)[] = [];
+  const failoverListeners: (() => void)[] = [];
   const held = new Map<AsyncMethod, { reached: () => void; go: Promise<void> }>();
   let downFault: 'unavailable' | 'bind_refused' | null = 'unavailable';
   let lost: LostAnswer | null = null;
@@ -153,6 +156,7 @@ export function fakeDirectory(
     start: () => become(null),
     status,
     onChange: (listener) => void listeners.push(listener),
+    onFailover: (listener) => void failoverListeners.push(listener),
     findUser: (ref, own) => call({ method: 'findUser', args: [ref, own] }, () => look.findUser(ref, own)),
     findGroup: (ref, own) => call({ method: 'findGroup', args: [ref, own] }, () => look.findGroup(ref, own)),
     locateUser: (id) => call({ method: 'locateUser', args: [id] }, () => look.locateUser(id)),
@@ -182,6 +186,9 @@ export function fakeDirectory(
     isInScope: look.isInScope,
     goDown: (fault = 'unavailable') => become(fault),
     goUp: () => become(null),
+    failOver() {
+      for (const listener of failoverListeners) listener();
+    },
     loseNextAnswer: (fate) => {
       lost = fate;
     },
@@ -221,7 +228,10 @@ function answerOf(resultCode: number): LdapAnswer {
 }
 
 /** The look-ups of the port, over the entries that can be seen. */
-function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; groupsScope: Dn }) {
+function fakeLookups(
+  tree: FakeTree,
+  { linksMembers, ...scopes }: { baseDn: Dn; usersScope: Dn; groupsScope: Dn; linksMembers: boolean },
+) {
   const beneath = new Map<string, boolean>();
   /** Remembered: the same few names are asked for thousands of times. */
   const isWithin = (name: Dn, scope: Dn): boolean => {
@@ -235,6 +245,9 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
     dn: entry.dn,
     uids: entry.uids,
     inScope: isWithin(entry.dn, scopes.usersScope),
+    refusal: null,
+    primaryGroup: null,
+    ...entry.facts,
   });
   const groupView = (entry: FakeGroup): GroupEntry => ({
     id: entry.id,
@@ -242,6 +255,11 @@ function fakeLookups(tree: FakeTree, scopes: { baseDn: Dn; usersScope: Dn; group
     name: entry.name,
     memberAttribute: entry.attribute,
     inScope: isWithin(entry.dn, scopes.groupsScope),
+    refusal: null,
+    builtIn: null,
+    primaryName: null,
+    linksMembers: linksMembers && entry.attribute !== 'memberUid',
+    ...entry.facts,
   });
   const allUsers = () => tree.visible().filter((entry): entry is FakeUser => entry.kind === 'user');
   const allGroups = () => tree.visible().filter((entry): entry is FakeGroup => entry.kind === 'group');

@@ -2,16 +2,26 @@ import { randomUUID } from 'node:crypto';
 import { type Dn, foldDn, isBeneath, parseDn } from '../../src/access/dn.ts';
 import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
 import type { MemberAttribute } from '../../src/access/membership.ts';
-import type { MembershipChange } from '../../src/directory/directory.ts';
+import type { GroupEntry, MembershipChange, UserEntry } from '../../src/directory/directory.ts';
 import type { Personality } from './fake-servers.ts';
+
+/** What an entry says about itself beyond its names; nothing unless a test says so. */
+export type FakeUserFacts = Partial<Pick<UserEntry, 'refusal' | 'primaryGroup'>>;
+export type FakeGroupFacts = Partial<Pick<GroupEntry, 'refusal' | 'builtIn' | 'primaryName'>>;
 
 export type FakeEntry = {
   readonly id: EntryId;
   dn: Dn;
 } & (
   | { readonly kind: 'container' }
-  | { readonly kind: 'user'; uids: readonly string[]; readonly mails: readonly string[] }
-  | { readonly kind: 'group'; name: string; readonly attribute: MemberAttribute | null; values: string[] }
+  | { readonly kind: 'user'; uids: readonly string[]; readonly mails: readonly string[]; facts: FakeUserFacts }
+  | {
+      readonly kind: 'group';
+      name: string;
+      readonly attribute: MemberAttribute | null;
+      values: string[];
+      facts: FakeGroupFacts;
+    }
 );
 
 export type FakeGroup = Extract<FakeEntry, { kind: 'group' }>;
@@ -20,8 +30,15 @@ export type FakeUser = Extract<FakeEntry, { kind: 'user' }>;
 /** What a test adds; the id is made. */
 export type NewFakeEntry =
   | { kind: 'container'; dn: Dn }
-  | { kind: 'user'; dn: Dn; uids: readonly string[]; mails?: readonly string[] }
-  | { kind: 'group'; dn: Dn; name: string; attribute: MemberAttribute | null; values?: readonly string[] };
+  | { kind: 'user'; dn: Dn; uids: readonly string[]; mails?: readonly string[]; facts?: FakeUserFacts }
+  | {
+      kind: 'group';
+      dn: Dn;
+      name: string;
+      attribute: MemberAttribute | null;
+      values?: readonly string[];
+      facts?: FakeGroupFacts;
+    };
 
 export interface FakeTree {
   add(entry: NewFakeEntry): EntryId;
@@ -86,10 +103,10 @@ export function fakeTree(options: Personality): FakeTree {
           entries.push({ ...entry, id: id.value });
           break;
         case 'user':
-          entries.push({ ...entry, id: id.value, mails: entry.mails ?? [] });
+          entries.push({ ...entry, id: id.value, mails: entry.mails ?? [], facts: entry.facts ?? {} });
           break;
         case 'group':
-          entries.push({ ...entry, id: id.value, values: [...(entry.values ?? [])] });
+          entries.push({ ...entry, id: id.value, values: [...(entry.values ?? [])], facts: entry.facts ?? {} });
           break;
         default:
           entry satisfies never;
