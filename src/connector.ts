@@ -5,7 +5,7 @@ import type { CheckStep } from './access/event.ts';
 import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { GroupRef } from './access/reference.ts';
-import type { Config } from './config/config.ts';
+import type { Config, DirectoryServer } from './config/config.ts';
 import type { Directory } from './directory/directory.ts';
 import { gatheredDirectory } from './directory/gathered-directory.ts';
 import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
@@ -80,6 +80,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       ...config.policy,
       retentionMs: config.process.retentionMs,
       protectedGroups: config.policy.protectedGroups.map(shownReference),
+      unprotectedGroups: config.policy.unprotectedGroups.map(shownReference),
     },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
@@ -170,21 +171,29 @@ interface DirectoryParts {
 
 function openDirectory({ options, clock, random, failPoints, log, ledger }: DirectoryParts): Directory {
   const { directory } = options.config;
-  const { host, port, security } = directory;
+  const { bind, servers } = directory;
   return openLdapDirectory({
-    url: `${security === 'tls' ? 'ldaps' : 'ldap'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    startTls: security === 'start_tls',
+    url: servers.map(urlOf).join(' '),
+    startTls: servers.some(({ security }) => security === 'start_tls'),
     ca: directory.ca?.pem ?? null,
-    bindDn: directory.bindDn,
-    bindPassword: learning(directory.bindPassword, options.learnSecret),
+    clientCertificate: learningKey(directory.clientCertificate, options.learnSecret),
+    bind:
+      bind.mechanism === 'external'
+        ? { mechanism: 'external', name: bind.account }
+        : { mechanism: 'simple', name: bind.account, password: learning(bind.password, options.learnSecret) },
     // Whether this may be in clear was decided where the configuration was read.
-    allowCleartext: security === 'none',
+    allowCleartext: servers.some(({ security }) => security === 'none'),
+    referrals: directory.referrals,
+    flavour: directory.flavour,
     baseDn: directory.baseDn,
     usersScope: directory.usersScope ?? [],
     groupsScope: directory.groupsScope ?? [],
     userFilter: directory.userFilter,
     groupFilter: directory.groupFilter,
     emailAttribute: directory.userEmailAttribute,
+    usernameAttribute: directory.usernameAttribute,
+    groupNameAttribute: directory.groupNameAttribute,
+    memberAttribute: directory.memberAttribute,
     connectTimeoutMs: directory.connectTimeoutMs,
     readTimeoutMs: directory.readTimeoutMs,
     clock,
@@ -196,6 +205,10 @@ function openDirectory({ options, clock, random, failPoints, log, ledger }: Dire
       save: async (refusal) => ledger?.saveBindRefusal(refusal),
     },
   });
+}
+
+function urlOf({ host, port, security }: DirectoryServer): string {
+  return `${security === 'tls' ? 'ldaps' : 'ldap'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The host name, made fit for a connector id. */

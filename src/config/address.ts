@@ -26,6 +26,8 @@ export interface ProxyAddress {
   readonly credentials: string | null;
 }
 
+/** Each may take LDAP_CONNECT_TIMEOUT before the next is tried. */
+const MAX_SERVERS = 16;
 const LDAP_PORT = { ldap: 389, ldaps: 636 } as const;
 const WEB_SOCKET_PORT = { ws: 80, wss: 443 } as const;
 const PROXY_PORT = { http: 80, https: 443 } as const;
@@ -43,19 +45,31 @@ function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value
   return { schema, expected };
 }
 
-/** LDAP_URL: a scheme, a host and perhaps a port (RFC 4516), nothing else. */
-export const directoryAddress: Value<DirectoryAddress> = address(
-  'ldaps://host[:636] or ldap://host[:389], without credentials, path or query',
+/** LDAP_URL: one or more URLs of a scheme, a host and perhaps a port (RFC 4516), nothing else, separated by blanks. */
+export const directoryAddresses: Value<readonly DirectoryAddress[]> = address(
+  'ldaps://host[:636] or ldap://host[:389], without credentials, path or query; several, separated by spaces, are tried in order',
   (text) => {
-    if (/\s/.test(text)) return { ok: false, problem: 'several addresses, which this version does not support yet' };
-    const parts = readUrl(text);
-    if (!parts.ok) return parts;
-    const { scheme, host, port, url } = parts.value;
-    if (scheme !== 'ldap' && scheme !== 'ldaps') return { ok: false, problem: 'another scheme' };
-    if (url.pathname !== '' && url.pathname !== '/') return { ok: false, problem: 'an address with a path' };
-    return { ok: true, value: { scheme, host, port: port ?? LDAP_PORT[scheme] } };
+    const urls = text.split(/\s+/).filter((url) => url !== '');
+    if (urls.length === 0) return { ok: false, problem: 'no URL' };
+    if (urls.length > MAX_SERVERS) return { ok: false, problem: `${urls.length} addresses; at most ${MAX_SERVERS}` };
+    const addresses: DirectoryAddress[] = [];
+    for (const url of urls) {
+      const parsed = readDirectoryUrl(url);
+      if (!parsed.ok) return parsed;
+      addresses.push(parsed.value);
+    }
+    return { ok: true, value: addresses };
   },
 );
+
+function readDirectoryUrl(text: string): Parsed<DirectoryAddress> {
+  const parts = readUrl(text);
+  if (!parts.ok) return parts;
+  const { scheme, host, port, url } = parts.value;
+  if (scheme !== 'ldap' && scheme !== 'ldaps') return { ok: false, problem: 'another scheme' };
+  if (url.pathname !== '' && url.pathname !== '/') return { ok: false, problem: 'an address with a path' };
+  return { ok: true, value: { scheme, host, port: port ?? LDAP_PORT[scheme] } };
+}
 
 /** LATCHKEY_CONTROL_PLANE_URL: a path is part of it, a query is not, since queries end up in logs. */
 export const controlPlaneAddress: Value<ControlPlaneAddress> = address(

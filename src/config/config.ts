@@ -1,6 +1,9 @@
+import type { AccountName } from '../access/account-name.ts';
 import type { Dn } from '../access/dn.ts';
 import type { Filter } from '../access/filter.ts';
+import type { MemberAttribute } from '../access/membership.ts';
 import type { GroupRef } from '../access/reference.ts';
+import type { FlavourName } from '../directory/ldap/flavours/names.ts';
 import type { ClientCertificateSource } from '../secrets/client-certificate.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
 
@@ -37,14 +40,28 @@ export interface ControlPlaneConfig {
 /** How the connection to the directory is protected; `none` is refused by `loadConfig` where the bind would be readable. */
 export type DirectorySecurity = 'tls' | 'start_tls' | 'none';
 
-export interface DirectoryConfig {
+/** One server of LDAP_URL. */
+export interface DirectoryServer {
   readonly host: string;
   readonly port: number;
   readonly security: DirectorySecurity;
+}
+
+/** How the connector proves who it is; with `external` by its client certificate, and `account` says whom that must stand for. */
+export type DirectoryBind =
+  | { readonly mechanism: 'simple'; readonly account: AccountName; readonly password: SecretSource }
+  | { readonly mechanism: 'external'; readonly account: AccountName | null };
+
+export interface DirectoryConfig {
+  /** At least one; the first is tried first. */
+  readonly servers: readonly DirectoryServer[];
   /** Null: the system's roots. */
   readonly ca: CertificateFile | null;
-  readonly bindDn: Dn;
-  readonly bindPassword: SecretSource;
+  /** Null: the connector shows none. */
+  readonly clientCertificate: ClientCertificateSource | null;
+  readonly bind: DirectoryBind;
+  /** What becomes of a referral to another server of LDAP_URL. */
+  readonly referrals: 'ignore' | 'follow';
   /** Null: the naming context that the root DSE gives. */
   readonly baseDn: Dn | null;
   /** Null: the base DN. */
@@ -54,6 +71,13 @@ export interface DirectoryConfig {
   readonly groupFilter: Filter | null;
   readonly userFilter: Filter | null;
   readonly userEmailAttribute: string;
+  /** Null: as the root DSE tells. */
+  readonly flavour: FlavourName | null;
+  /** Null: the flavour's. */
+  readonly usernameAttribute: string | null;
+  readonly groupNameAttribute: string | null;
+  /** Null: by each group's object classes. */
+  readonly memberAttribute: MemberAttribute | null;
   /** The empty name is nobody. */
   readonly placeholderMember: Dn;
   /** TCP, TLS and bind together. */
@@ -66,6 +90,8 @@ export interface PolicyConfig {
   readonly maxGrantMs: number;
   readonly maxPendingMs: number;
   readonly protectedGroups: readonly GroupRef[];
+  /** Those of the built-in privileged groups that may be granted all the same. */
+  readonly unprotectedGroups: readonly GroupRef[];
 }
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;

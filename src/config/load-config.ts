@@ -1,16 +1,13 @@
 import { parse as parseDotenv } from 'dotenv';
-import { type Dn, isBeneath, parseDn, sameDn } from '../access/dn.ts';
 import { type Instant, instant } from '../access/instant.ts';
-import { directoryAddress } from './address.ts';
-import type { Config, DirectoryConfig, DirectorySecurity, PolicyConfig, ProcessConfig } from './config.ts';
-import { isLoopback } from './host.ts';
-import { type ConfigWarning, type Problem, shown } from './problem.ts';
+import type { Config, PolicyConfig, ProcessConfig } from './config.ts';
+import type { ConfigWarning, Problem } from './problem.ts';
 import { readControlPlane } from './read-control-plane.ts';
+import { readDirectory } from './read-directory.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
-import { readSecret } from './read-secret.ts';
 import * as values from './values.ts';
 import { type VariableReader, variableReader } from './variable-reader.ts';
-import { judgeName, type Variable } from './variables.ts';
+import { judgeName } from './variables.ts';
 
 /** What loading came to: a configuration, or every problem at once. */
 export type LoadedConfig =
@@ -44,7 +41,7 @@ export function loadConfig({
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader, warnings);
   const controlPlane = readControlPlane({ environment: merged, reader, now });
-  const directory = readDirectory(reader, warnings);
+  const directory = readDirectory({ reader, warnings, now });
   const policy = readPolicy(reader);
   const process = readProcess(reader, policy.maxGrantMs);
   if (reader.problems.length > 0 || controlPlane === undefined || directory === undefined)
@@ -96,105 +93,11 @@ function judgeNames(environment: Environment, reader: VariableReader, warnings: 
     });
 }
 
-function readDirectory(reader: VariableReader, warnings: ConfigWarning[]): DirectoryConfig | undefined {
-  const transport = readTransport(reader, warnings);
-  if (reader.optional('LDAP_BIND', values.oneOf(['simple', 'external'])) === 'external')
-    reader.problem({
-      variable: 'LDAP_BIND',
-      found: '"external"',
-      expected: 'simple: external is not yet supported by this version',
-    });
-  const bindDn = reader.required('LDAP_BIND_DN', values.dn);
-  const bindPassword = readSecret({
-    variable: 'LDAP_BIND_PASSWORD',
-    fileVariable: 'LDAP_BIND_PASSWORD_FILE',
-    kind: values.password,
-    reader,
-  });
-  const baseDn = readBase(reader);
-  const scopes = {
-    groupsScope: readScope('LDAP_GROUPS_SCOPE', baseDn, reader),
-    usersScope: readScope('LDAP_USERS_SCOPE', baseDn, reader),
-  };
-  const others = {
-    groupFilter: reader.optional('LDAP_GROUP_FILTER', values.filter) ?? null,
-    userFilter: reader.optional('LDAP_USER_FILTER', values.filter) ?? null,
-    userEmailAttribute: reader.optional('LDAP_USER_EMAIL_ATTRIBUTE', values.attributeName) ?? 'mail',
-    placeholderMember: reader.optional('LDAP_PLACEHOLDER_MEMBER', values.dnOrNobody) ?? emptyDn(),
-    connectTimeoutMs: reader.optional('LDAP_CONNECT_TIMEOUT', values.duration('100ms', '5m')) ?? 5_000,
-    readTimeoutMs: reader.optional('LDAP_READ_TIMEOUT', values.duration('100ms', '10m')) ?? 10_000,
-  };
-  if (transport === undefined || bindDn === undefined || bindPassword === undefined) return undefined;
-  return { ...transport, bindDn, bindPassword, baseDn, ...scopes, ...others };
-}
-
-function readTransport(
-  reader: VariableReader,
-  warnings: ConfigWarning[],
-): Pick<DirectoryConfig, 'host' | 'port' | 'security' | 'ca'> | undefined {
-  const address = reader.required('LDAP_URL', directoryAddress);
-  const startTls = reader.optional('LDAP_START_TLS', values.switchValue) ?? false;
-  const allowCleartext = reader.optional('LDAP_ALLOW_CLEARTEXT', values.switchValue) ?? false;
-  const ca = reader.optional('LDAP_CA_FILE', values.certificateFile) ?? null;
-  if (address === undefined) return undefined;
-  if (address.scheme === 'ldaps' && startTls)
-    reader.problem({
-      variable: 'LDAP_START_TLS',
-      found: 'true, and LDAP_URL is ldaps://, which is TLS from the first byte',
-      expected: 'false, or an ldap:// URL',
-    });
-  const security: DirectorySecurity = address.scheme === 'ldaps' ? 'tls' : startTls ? 'start_tls' : 'none';
-  const readable = security === 'none' && !isLoopback(address.host);
-  if (readable && !allowCleartext)
-    reader.problem({
-      variable: 'LDAP_URL',
-      found: 'ldap:// without StartTLS to an address that is not loopback, which shows the password to the network',
-      expected: 'an ldaps:// URL, LDAP_START_TLS=true, or LDAP_ALLOW_CLEARTEXT=true',
-    });
-  if (readable && allowCleartext)
-    warnings.push({
-      variable: 'LDAP_ALLOW_CLEARTEXT',
-      message: `the bind password and all that is read and written go to ${address.host} unencrypted`,
-    });
-  if (security === 'none' && ca !== null)
-    warnings.push({ variable: 'LDAP_CA_FILE', message: 'it has no effect: the connection to the directory is without TLS' });
-  return { host: address.host, port: address.port, security, ca };
-}
-
-function readBase(reader: VariableReader): Dn | null {
-  const domainDn = reader.optional('LDAP_DOMAIN', values.domain) ?? null;
-  const baseDn = reader.optional('LDAP_BASE_DN', values.dn) ?? null;
-  if (domainDn !== null && baseDn !== null && !sameDn(domainDn, baseDn))
-    reader.problem({
-      variable: 'LDAP_BASE_DN',
-      found: `${shown(baseDn)}, and LDAP_DOMAIN says ${shown(domainDn)}`,
-      expected: 'only one of the two',
-    });
-  return baseDn ?? domainDn;
-}
-
-function readScope(variable: Variable, baseDn: Dn | null, reader: VariableReader): readonly Dn[] | null {
-  const scope = reader.optional(variable, values.dnList) ?? null;
-  const outside = baseDn === null ? undefined : scope?.find((dn) => !isBeneath(dn, baseDn));
-  if (outside !== undefined)
-    reader.problem({
-      variable,
-      found: `${shown(outside)}, which is not beneath ${shown(baseDn ?? '')}`,
-      expected: 'names beneath the base DN',
-    });
-  return scope;
-}
-
-function emptyDn(): Dn {
-  const parsed = parseDn('');
-  if (!parsed.ok) throw new Error(parsed.problem);
-  return parsed.value;
-}
-
 function readPolicy(reader: VariableReader): PolicyConfig {
   return {
     maxGrantMs: reader.optional('LATCHKEY_MAX_GRANT', values.duration('1s', '3650d')) ?? 7 * 86_400_000,
     maxPendingMs: reader.optional('LATCHKEY_MAX_PENDING', values.duration('1s', '7d')) ?? 15 * 60_000,
+    unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS', values.groupList) ?? [],
     protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS', values.groupList) ?? [],
   };
 }

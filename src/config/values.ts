@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type AccountName, parseAccountName } from '../access/account-name.ts';
 import type { Parsed } from '../access/brand.ts';
 import { type Dn, parseDn } from '../access/dn.ts';
 import { parseFilter } from '../access/filter.ts';
@@ -77,6 +78,12 @@ export const dn: Value<Dn> = value('a distinguished name (RFC 4514) such as ou=p
   const parsed = parseDn(text);
   return parsed.ok && parsed.value.trim() === '' ? { ok: false, problem: 'the empty name' } : parsed;
 });
+
+/** LDAP_BIND_DN: see {@link parseAccountName}. */
+export const accountName: Value<AccountName> = value(
+  'a distinguished name such as cn=latchkey,ou=system,dc=example,dc=com, or, on Active Directory, user@domain or DOMAIN\\user',
+  (text) => parseAccountName(text.trim()),
+);
 
 export const dnOrNobody: Value<Dn> = value('a distinguished name (RFC 4514), or nothing for the empty one', (text) =>
   parseDn(text.trim() === '' ? '' : text),

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+import { makeClientCertificate } from '../support/client-certificate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -52,7 +53,7 @@ test('the required variables are enough, and everything else has the documented 
   assert.ok(loaded.ok);
   assert.deepEqual(loaded.warnings, []);
   const { token, ...controlPlane } = config.controlPlane;
-  const { bindPassword, ...directory } = config.directory;
+  const { bind, ...directory } = config.directory;
   assert.deepEqual(controlPlane, {
     url: 'wss://control.example.com/connect',
     ca: null,
@@ -62,11 +63,14 @@ test('the required variables are enough, and everything else has the documented 
     name: null,
   });
   assert.deepEqual(directory, {
-    host: 'ldap.example.com',
-    port: 636,
-    security: 'tls',
+    servers: [{ host: 'ldap.example.com', port: 636, security: 'tls' }],
     ca: null,
-    bindDn: 'cn=latchkey,dc=example,dc=com',
+    clientCertificate: null,
+    referrals: 'ignore',
+    flavour: null,
+    usernameAttribute: null,
+    groupNameAttribute: null,
+    memberAttribute: null,
     baseDn: null,
     groupsScope: null,
     usersScope: null,
@@ -77,7 +81,7 @@ test('the required variables are enough, and everything else has the documented 
     connectTimeoutMs: 5_000,
     readTimeoutMs: 10_000,
   });
-  assert.deepEqual(config.policy, { maxGrantMs: 604_800_000, maxPendingMs: 900_000, protectedGroups: [] });
+  assert.deepEqual(config.policy, { maxGrantMs: 604_800_000, maxPendingMs: 900_000, protectedGroups: [], unprotectedGroups: [] });
   assert.deepEqual(config.process, {
     stateDir: './state',
     retentionMs: 7_776_000_000,
@@ -87,7 +91,9 @@ test('the required variables are enough, and everything else has the documented 
     shutdownGraceMs: 8_000,
   });
   assert.equal((await token()).reveal(), 'control-plane-token');
-  assert.equal((await bindPassword()).reveal(), 'bind-password');
+  assert.ok(bind.mechanism === 'simple');
+  assert.equal(bind.account.text, 'cn=latchkey,dc=example,dc=com');
+  assert.equal((await bind.password()).reveal(), 'bind-password');
 });
 
 test('without any variable, every required one is named at once', () => {
@@ -134,8 +140,9 @@ test('every value takes effect', () => {
   assert.equal(config.controlPlane.url, 'ws://127.0.0.1:9000/');
   assert.equal(config.controlPlane.ca?.pem.match(/BEGIN/g)?.length, 2);
   assert.deepEqual([config.controlPlane.connectorId, config.controlPlane.name], ['berlin-1', 'Berlin ☂']);
-  const { host, port, security, baseDn, groupsScope, groupFilter, placeholderMember, connectTimeoutMs } = config.directory;
-  assert.deepEqual([host, port, security, baseDn], ['2001:db8::1', 1389, 'start_tls', 'DC=corp, DC=example, DC=com']);
+  const { servers, baseDn, groupsScope, groupFilter, placeholderMember, connectTimeoutMs } = config.directory;
+  assert.deepEqual(servers, [{ host: '2001:db8::1', port: 1389, security: 'start_tls' }]);
+  assert.equal(baseDn, 'DC=corp, DC=example, DC=com');
   assert.deepEqual(groupsScope, ['ou=a\\;b,dc=corp,dc=example,dc=com', 'ou=c,dc=corp,dc=example,dc=com']);
   assert.deepEqual(groupFilter, { kind: 'substrings', attribute: 'cn', initial: 'app-', any: [], final: '' });
   assert.deepEqual([placeholderMember, connectTimeoutMs], ['cn=nobody', 500]);
@@ -147,6 +154,7 @@ test('every value takes effect', () => {
       { by: 'name', name: 'Domain Admins' },
       { by: 'id', id: '6ba7b810-9dad-11d1-80b4-00c04fd430c8' },
     ],
+    unprotectedGroups: [],
   });
   assert.deepEqual(config.process.http, { host: '::', port: 0 });
   assert.deepEqual([config.process.retentionMs, config.process.logLevel], [31 * 86_400_000, 'trace']);
@@ -241,11 +249,12 @@ test('the control plane is reached over TLS, or on this machine', () => {
 test('the directory is reached over TLS, on this machine, or in clear text by an explicit word', () => {
   const clear = { LDAP_URL: 'ldap://h' };
   refused(clear, 'LDAP_URL', /shows the password to the network/);
-  assert.equal(configOf(load({ ...clear, LDAP_START_TLS: 'true' })).directory.security, 'start_tls');
-  assert.equal(configOf(load({ LDAP_URL: 'ldap://127.0.0.1:10389' })).directory.security, 'none');
+  const securities = (variables: Variables) => configOf(load(variables)).directory.servers.map(({ security }) => security);
+  assert.deepEqual(securities({ ...clear, LDAP_START_TLS: 'true' }), ['start_tls']);
+  assert.deepEqual(securities({ LDAP_URL: 'ldap://127.0.0.1:10389' }), ['none']);
   const loaded = load({ ...clear, LDAP_ALLOW_CLEARTEXT: 'true' });
   assert.ok(loaded.ok);
-  assert.deepEqual([loaded.config.directory.security, loaded.config.directory.port], ['none', 389]);
+  assert.deepEqual(loaded.config.directory.servers, [{ host: 'h', port: 389, security: 'none' }]);
   assert.match(loaded.warnings.map(({ variable }) => variable).join(), /^LDAP_ALLOW_CLEARTEXT$/);
   refused({ LDAP_START_TLS: 'true' }, 'LDAP_START_TLS', /first byte/);
   for (const url of [
@@ -259,7 +268,8 @@ test('the directory is reached over TLS, on this machine, or in clear text by an
     'ldaps://a b',
   ])
     refused({ LDAP_URL: url }, 'LDAP_URL');
-  refused({ LDAP_URL: 'ldaps://a ldaps://b' }, 'LDAP_URL', /not support/);
+  refused({ LDAP_URL: ' ' }, 'LDAP_URL');
+  refused({ LDAP_URL: 'ldaps://a ldaps://b/x' }, 'LDAP_URL', /path/);
 });
 
 test('certificates are read and parsed before anything starts', () => {
@@ -292,8 +302,76 @@ test('domain and base agree, and scopes lie beneath the base', () => {
   refused({ LDAP_BASE_DN: 'dc=b', LDAP_GROUPS_SCOPE: 'dc=c' }, 'LDAP_GROUPS_SCOPE', /beneath the base/);
 });
 
+test('several servers of the directory are tried in order, each by its own scheme', () => {
+  const { servers } = configOf(
+    load({ LDAP_URL: ' ldaps://a  ldap://b:1389 ldaps://[::1]:1636', LDAP_START_TLS: 'true' }),
+  ).directory;
+  assert.deepEqual(servers, [
+    { host: 'a', port: 636, security: 'tls' },
+    { host: 'b', port: 1389, security: 'start_tls' },
+    { host: '::1', port: 1636, security: 'tls' },
+  ]);
+  refused({ LDAP_URL: 'ldaps://a ldap://b' }, 'LDAP_URL', /shows the password/);
+  refused({ LDAP_URL: Array.from({ length: 17 }, (_, i) => `ldaps://h${i}`).join(' ') }, 'LDAP_URL', /at most 16/);
+  assert.equal(configOf(load({ LDAP_REFERRALS: 'follow' })).directory.referrals, 'follow');
+  refused({ LDAP_REFERRALS: 'chase' }, 'LDAP_REFERRALS');
+});
+
+test('the account of the directory is a DN, a user principal name or DOMAIN and user', () => {
+  const formOf = (name: string) => {
+    const { bind } = configOf(load({ LDAP_BIND_DN: name })).directory;
+    return `${bind.account?.form}: ${bind.account?.text}`;
+  };
+  assert.equal(formOf(' cn=a\\, b,dc=x '), 'dn: cn=a\\, b,dc=x');
+  assert.equal(formOf('cn=a@b,dc=x'), 'dn: cn=a@b,dc=x');
+  assert.equal(formOf('latchkey@corp.example.com'), 'principal: latchkey@corp.example.com');
+  assert.equal(formOf('CORP\\latch key'), 'domain_user: CORP\\latch key');
+  for (const name of ['latchkey', '@corp', 'CORP\\', '\\latchkey', ' ', 'a@b@c', 'CORP\\a\\b'])
+    refused({ LDAP_BIND_DN: name }, 'LDAP_BIND_DN', /DOMAIN/);
+});
+
+test('a bind by the client certificate needs the certificate and TLS, and no password', async () => {
+  const { chain, key } = makeClientCertificate();
+  const variables = {
+    LDAP_BIND: 'external',
+    LDAP_BIND_DN: undefined,
+    LDAP_BIND_PASSWORD: undefined,
+    LDAP_CERT_FILE: file('ldap-client.pem', chain),
+    LDAP_KEY_FILE: file('ldap-client.key', key),
+  };
+  const { bind, clientCertificate } = configOf(load(variables)).directory;
+  assert.deepEqual(bind, { mechanism: 'external', account: null });
+  const read = await clientCertificate?.();
+  assert.ok(read?.ok === true && read.value.key.reveal() === key.trimEnd());
+  const named = configOf(load({ ...variables, LDAP_BIND_DN: 'cn=a,dc=x' })).directory.bind;
+  assert.equal(named.account?.text, 'cn=a,dc=x');
+  refused({ ...variables, LDAP_CERT_FILE: undefined, LDAP_KEY_FILE: undefined }, 'LDAP_CERT_FILE', /external/);
+  refused({ ...variables, LDAP_URL: 'ldap://127.0.0.1' }, 'LDAP_URL', /no certificate is shown/);
+  const loaded = load({ ...variables, LDAP_BIND_PASSWORD: 'of no use' });
+  assert.ok(loaded.ok);
+  assert.deepEqual(
+    loaded.warnings.map(({ variable }) => variable),
+    ['LDAP_BIND_PASSWORD'],
+  );
+});
+
+test('a client certificate for the directory that cannot be used is refused, and its key is never shown', () => {
+  const mine = makeClientCertificate();
+  const other = makeClientCertificate();
+  const old = makeClientCertificate({ expiresAtMs: Date.now() - 1_000 });
+  const files = (chain: string, key: string) => ({
+    LDAP_CERT_FILE: file('directory-client.pem', chain),
+    LDAP_KEY_FILE: file('directory-client.key', key),
+  });
+  refused(files(mine.chain, other.key), 'LDAP_KEY_FILE', /is not the key of the first certificate/);
+  refused(files(old.chain, old.key), 'LDAP_CERT_FILE', /expired at/);
+  refused({ LDAP_CERT_FILE: file('alone.pem', mine.chain) }, 'LDAP_KEY_FILE', /both of them, or none/);
+  refused({ ...files(mine.chain, mine.key), LDAP_KEY_FILE: join(folder, 'none') }, 'LDAP_KEY_FILE', /does not exist/);
+  for (const problem of problemsOf(load(files(mine.chain, `${other.key} `))))
+    assert.ok(!problem.includes(other.key.slice(40, 80)));
+});
+
 test('what this version cannot do is refused and never passed over', () => {
-  refused({ LDAP_BIND: 'external' }, 'LDAP_BIND', /not yet supported/);
   refused({ LDAP_BIND: 'none' }, 'LDAP_BIND', /one of simple, external/);
   refused({ LATCHKEY_LOG_FORMAT: 'pretty' }, 'LATCHKEY_LOG_FORMAT', /not yet supported/);
   refused({ LATCHKEY_LOG_FORMAT: 'xml' }, 'LATCHKEY_LOG_FORMAT', /one of json/);

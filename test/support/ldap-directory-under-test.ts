@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { parseAccountName } from '../../src/access/account-name.ts';
 import type { Clock } from '../../src/access/clock.ts';
 import { type Dn, parseDn } from '../../src/access/dn.ts';
 import { instant } from '../../src/access/instant.ts';
@@ -40,23 +41,45 @@ export function dn(text: string): Dn {
   return parsed.value;
 }
 
+/** A simple bind by a name in any of its forms; the password may change from one bind to the next. */
+export function simpleBind(name: string, password: string | (() => string)): LdapDirectoryOptions['bind'] {
+  const parsed = parseAccountName(name);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  const reveal = () => (typeof password === 'string' ? password : password());
+  return { mechanism: 'simple', name: parsed.value, password: async () => ({ reveal }) };
+}
+
 export type LdapDirectoryChanges = Partial<LdapDirectoryOptions>;
 
+/** What there is to know of a server, real or fake. */
+type DirectoryServer = Pick<
+  OpenLdap,
+  'ldapsUrl' | 'caFile' | 'connectorDn' | 'connectorPassword' | 'baseDn' | 'usersScope' | 'groupsScope'
+>;
+
 /** The options of an adapter for a sandbox server, with what a test changes. */
-export async function ldapDirectoryOptions(server: OpenLdap, changes: LdapDirectoryChanges = {}): Promise<LdapDirectoryOptions> {
+export async function ldapDirectoryOptions(
+  server: DirectoryServer,
+  changes: LdapDirectoryChanges = {},
+): Promise<LdapDirectoryOptions> {
   return {
     url: server.ldapsUrl,
     startTls: false,
     ca: await readFile(server.caFile, 'utf8'),
-    bindDn: dn(server.connectorDn),
-    bindPassword: async () => ({ reveal: () => server.connectorPassword }),
+    clientCertificate: null,
+    bind: simpleBind(server.connectorDn, server.connectorPassword),
     allowCleartext: false,
+    referrals: 'ignore',
     baseDn: dn(server.baseDn),
     usersScope: [dn(server.usersScope)],
     groupsScope: [dn(server.groupsScope)],
     userFilter: null,
     groupFilter: null,
     emailAttribute: 'mail',
+    flavour: null,
+    usernameAttribute: null,
+    groupNameAttribute: null,
+    memberAttribute: null,
     connectTimeoutMs: 5_000,
     readTimeoutMs: 10_000,
     clock: realClock,

@@ -1,7 +1,6 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Clock } from '../../access/clock.ts';
-import type { Dn } from '../../access/dn.ts';
 import { formatInstant, type Instant, later } from '../../access/instant.ts';
 import { DirectoryError } from '../directory.ts';
 
@@ -17,7 +16,7 @@ export interface BindRefusals {
   save(refusal: BindRefusal | null): Promise<void>;
 }
 
-/** Decides whether a password may be tried. */
+/** Decides whether a password, or what marks a client certificate, may be tried. */
 export interface BindGate {
   /** Rejects with `bind_refused` while this password was refused less than the waiting time ago. */
   admit(password: string): Promise<void>;
@@ -38,8 +37,8 @@ const derive = promisify<string, string, number, Buffer>(scrypt);
  * bits name one password in 65,536: too few to confirm a guess or to search for one, enough to see that a new one is
  * another (a miss, once in 65,536 changes, costs the waiting time).
  */
-export function bindGate(options: { refusals: BindRefusals; waitMs: number; bindDn: Dn; clock: Clock }): BindGate {
-  const { refusals, waitMs, bindDn, clock } = options;
+export function bindGate(options: { refusals: BindRefusals; waitMs: number; account: string; clock: Clock }): BindGate {
+  const { refusals, waitMs, account, clock } = options;
   const seal = randomBytes(32);
   let last: BindRefusal | null | undefined;
   let known: { readonly mark: string; readonly fingerprint: string } | undefined;
@@ -47,7 +46,7 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; bind
   // Asked every two seconds while the refusal lasts: the slow hash is made once for each password only.
   const fingerprintOf = async (password: string): Promise<string> => {
     const mark = createHmac('sha256', seal).update(password).digest('hex');
-    if (known?.mark !== mark) known = { mark, fingerprint: (await derive(password, bindDn, 2)).toString('hex') };
+    if (known?.mark !== mark) known = { mark, fingerprint: (await derive(password, account, 2)).toString('hex') };
     return known.fingerprint;
   };
   const endOfWait = (): Instant | null => (last === null || last === undefined ? null : later(last.at, waitMs));
@@ -62,7 +61,7 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; bind
       if ((await fingerprintOf(password)) !== last.fingerprint) return;
       throw new DirectoryError(
         'bind_refused',
-        `The directory refused the password of ${bindDn} at ${formatInstant(last.at)}. So as not to lock the account, it is not tried again before ${formatInstant(until)}, but a changed password is tried at once.`,
+        `The directory refused the bind of ${account} at ${formatInstant(last.at)}. So as not to lock the account, it is not tried again before ${formatInstant(until)}, but what is changed (the password, or the client certificate) is tried at once.`,
       );
     },
     async refused(password) {

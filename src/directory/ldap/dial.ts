@@ -17,6 +17,20 @@ import { answeredError } from './result-codes.ts';
 /** Opens a TCP connection: a parameter, so that tests can put something between. */
 export type OpenSocket = (target: { host: string; port: number }) => Socket;
 
+/** A client certificate, PEM, its own certificate first, and its key. */
+export interface ShownCertificate {
+  readonly chain: string;
+  readonly key: { reveal(): string };
+}
+
+/** What reading the client certificate came to. The problem goes on a sentence that begins with the file, and never holds the key. */
+export type ReadCertificate =
+  | { readonly ok: true; readonly value: ShownCertificate }
+  | { readonly ok: false; readonly of: 'certificate' | 'key'; readonly problem: string };
+
+/** Trust, and what we show, for one connection. */
+export type SecureContextSource = (certificate: ShownCertificate | null) => SecureContext;
+
 /** What a connection attempt has reached, for the preflight checks. */
 export type DialStage =
   | { readonly stage: 'tcp'; readonly address: string }
@@ -25,7 +39,9 @@ export type DialStage =
 export interface DialOptions {
   readonly endpoint: Endpoint;
   readonly openSocket: OpenSocket;
-  readonly secureContext: () => SecureContext;
+  readonly secureContext: SecureContextSource;
+  /** Null where we show none. */
+  readonly certificate: ShownCertificate | null;
   readonly onStage: (stage: DialStage) => void;
 }
 
@@ -47,10 +63,29 @@ const START_TLS_REQUEST = Buffer.concat([
 /** An answer to StartTLS is some twenty bytes; a diagnostic message may make it longer. */
 const MAX_START_TLS_ANSWER = 4096;
 
-/** The trust of a connection: the given authorities only, or, without any, those of Node.js and of the system. */
-export function trust(ca: string | null): SecureContext {
-  const authorities = ca ?? [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
-  return createSecureContext({ ca: authorities, minVersion: 'TLSv1.2' });
+/**
+ * The trust of a connection: the given authorities only, or, without any, those of Node.js and of the system. What was given
+ * is trusted as it is, be it a root, an intermediate authority or the server's own certificate (RFC 5280 §6.1.1 d).
+ *
+ * Made at the first use and again only for another client certificate, since reading some hundred authorities takes a while.
+ */
+export function secureContexts(ca: string | null): SecureContextSource {
+  let authorities: string | string[] | undefined;
+  let made: { readonly shown: string; readonly context: SecureContext } | undefined;
+  return (certificate) => {
+    const shown = certificate === null ? '' : `${certificate.chain}\0${certificate.key.reveal()}`;
+    if (made?.shown === shown) return made.context;
+    authorities ??= ca ?? [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
+    const own = certificate === null ? {} : { cert: certificate.chain, key: certificate.key.reveal() };
+    const context = createSecureContext({
+      ca: authorities,
+      allowPartialTrustChain: ca !== null,
+      minVersion: 'TLSv1.2',
+      ...own,
+    });
+    made = { shown, context };
+    return context;
+  };
 }
 
 /**
@@ -105,12 +140,12 @@ async function secured(options: DialOptions, tcp: Socket, signal: AbortSignal): 
   }
 }
 
-function openTls({ endpoint, secureContext }: DialOptions, tcp: Socket, doing: string): TLSSocket {
+function openTls({ endpoint, secureContext, certificate: shown }: DialOptions, tcp: Socket, doing: string): TLSSocket {
   const { host } = endpoint;
   try {
     return connectTls({
       socket: tcp,
-      secureContext: secureContext(),
+      secureContext: secureContext(shown),
       // Server names are never addresses (RFC 6066 §3).
       servername: isIP(host) === 0 ? host : '',
       // Always against the host that was asked for: Node.js takes "localhost" where no name is given.

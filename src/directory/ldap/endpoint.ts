@@ -24,6 +24,37 @@ export function parseEndpoint(url: string, startTls: boolean): Endpoint {
   return { url, host, port, tls };
 }
 
+/** Reads LDAP_URL: URLs separated by blanks, each server once, in order. Throws a RangeError where there is none, or a bad one. */
+export function parseEndpoints(urls: string, startTls: boolean): readonly [Endpoint, ...Endpoint[]] {
+  const byAddress = new Map<string, Endpoint>();
+  for (const url of urls.split(/\s+/).filter((text) => text !== '')) {
+    const endpoint = parseEndpoint(url, startTls);
+    if (!byAddress.has(shownAddress(endpoint))) byAddress.set(shownAddress(endpoint), endpoint);
+  }
+  const [first, ...others] = byAddress.values();
+  if (first === undefined) throw new RangeError('expected at least one URL');
+  return [first, ...others];
+}
+
+/**
+ * The server among `endpoints` that one of a referral's URIs names (RFC 4516): the same host and port, else the same host.
+ * Undefined where none does.
+ */
+export function endpointNamed(uris: readonly string[], endpoints: readonly Endpoint[]): Endpoint | undefined {
+  const named = uris.flatMap((uri) => {
+    try {
+      return [parseEndpoint(uri, false)];
+    } catch {
+      return [];
+    }
+  });
+  const sameHost = (one: Endpoint, other: Endpoint) => one.host.toLowerCase() === other.host.toLowerCase();
+  return (
+    endpoints.find((endpoint) => named.some((one) => sameHost(one, endpoint) && one.port === endpoint.port)) ??
+    endpoints.find((endpoint) => named.some((one) => sameHost(one, endpoint)))
+  );
+}
+
 /** `host:port` for people, with brackets around an IPv6 address. */
 export function shownAddress({ host, port }: Endpoint): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
@@ -52,6 +83,8 @@ export type Trouble =
   | 'tls_wrong_name'
   | 'tls_dates'
   | 'tls_revoked'
+  | 'tls_too_old'
+  | 'tls_client_refused'
   | 'tls_failed'
   | 'own_side'
   | 'other';
@@ -90,6 +123,10 @@ const TROUBLE_BY_CODE: Readonly<Record<string, Trouble>> = {
   CERT_HAS_EXPIRED: 'tls_dates',
   CERT_NOT_YET_VALID: 'tls_dates',
   CERT_REVOKED: 'tls_revoked',
+  // A server that knows only versions before TLS 1.2 says so by an alert, or goes on with what we do not speak.
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'tls_too_old',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'tls_too_old',
+  ERR_SSL_VERSION_TOO_LOW: 'tls_too_old',
   EPROTO: 'tls_failed',
   EMFILE: 'own_side',
   ENFILE: 'own_side',
@@ -97,6 +134,10 @@ const TROUBLE_BY_CODE: Readonly<Record<string, Trouble>> = {
   EPERM: 'own_side',
   ENOBUFS: 'own_side',
 };
+
+/** The alerts by which a server refuses a client's certificate (RFC 8446 §6.2); OpenSSL has changed what stands before them. */
+const CLIENT_CERTIFICATE_ALERT =
+  /_ALERT_(?:NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED)$/;
 
 /** What each trouble means, and what to do about it. */
 const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
@@ -112,6 +153,9 @@ const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
   tls_wrong_name: ({ host }) => `its certificate is not for ${host}; use a name in LDAP_URL that the certificate has`,
   tls_dates: () => 'its certificate is expired or not yet valid; renew it, and check the clocks',
   tls_revoked: () => 'its certificate has been revoked',
+  tls_too_old: () => 'it offers no version of TLS from 1.2 on; let the server offer TLS 1.2 or 1.3',
+  tls_client_refused: () =>
+    'it does not accept our client certificate, or demands one; check LDAP_CERT_FILE, LDAP_KEY_FILE, and which authorities the server trusts',
   tls_failed: ({ tls }) =>
     tls === 'implicit'
       ? 'no TLS session came about; check that the port is the one for ldaps://, and that it offers TLS 1.2 or later'
@@ -124,7 +168,10 @@ const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
 export function troubleOf(error: unknown): Trouble {
   const code = codeOf(error);
   if (code === undefined) return 'other';
-  return TROUBLE_BY_CODE[code] ?? (/^ERR_(?:SSL|TLS|OSSL)_/.test(code) ? 'tls_failed' : 'other');
+  const known = TROUBLE_BY_CODE[code];
+  if (known !== undefined) return known;
+  if (CLIENT_CERTIFICATE_ALERT.test(code)) return 'tls_client_refused';
+  return /^ERR_(?:SSL|TLS|OSSL)_/.test(code) ? 'tls_failed' : 'other';
 }
 
 /** The error code that Node.js gave, for people to look up. */

@@ -65,6 +65,7 @@ export class GuardedSocket extends EventEmitter {
   #unsolicited = 0;
   #violation: string | undefined;
   #notice: LdapResult | undefined;
+  #failure: unknown;
 
   constructor(
     inner: Duplex,
@@ -87,7 +88,9 @@ export class GuardedSocket extends EventEmitter {
     inner.on('data', (chunk: Buffer) => this.#accept(chunk));
     inner.on('end', () => this.emit('end'));
     // The close that follows tells ldapts; its own error listener is not always there.
-    inner.on('error', () => undefined);
+    inner.on('error', (error: unknown) => {
+      this.#failure ??= error;
+    });
     inner.once('close', () => this.emit('close'));
   }
 
@@ -99,6 +102,11 @@ export class GuardedSocket extends EventEmitter {
   /** The notice of disconnection (RFC 4511 §4.4.1), if the server sent one. */
   get notice(): LdapResult | undefined {
     return this.#notice;
+  }
+
+  /** The error of the socket, if it had one. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   get readyState(): 'open' | 'closed' {

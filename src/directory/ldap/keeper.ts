@@ -3,6 +3,7 @@ import { type Instant, later } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { DirectoryError } from '../directory.ts';
 import type { BindGate } from './bind-refusal.ts';
+import { type Endpoint, shownAddress } from './endpoint.ts';
 import { ANY_ENTRY } from './entry.ts';
 import type { SessionOpener } from './opener.ts';
 import type { Session } from './session.ts';
@@ -46,14 +47,17 @@ export function sessionKeeper<Facts>(options: {
   random: Random;
   logger: Logger;
   onChange: (state: KeeperState<Facts>) => void;
+  /** Called when the session that has just become `up` is with another server than the last one was. */
+  onFailover: () => void;
 }): SessionKeeper<Facts> {
-  const { opener, gate, learn, clock, random, logger, onChange } = options;
+  const { opener, gate, learn, clock, random, logger, onChange, onFailover } = options;
   const stopping = new AbortController();
   let state: KeeperState<Facts> = { state: 'connecting', last: null };
   let changed = Promise.withResolvers<void>();
   let loop: Promise<void> | undefined;
   let told: 'up' | 'down' | undefined;
   let warned: string | undefined;
+  let server: Endpoint | undefined;
 
   const become = (next: KeeperState<Facts>): void => {
     state = next;
@@ -96,6 +100,8 @@ export function sessionKeeper<Facts>(options: {
         return { session, facts: await learn(session) };
       } catch (error) {
         await session.close();
+        // It let us in and does not serve; an answer that we do not like would be the same elsewhere.
+        if (error instanceof DirectoryError && error.ldap === null) opener.passOver(session.endpoint);
         throw error;
       }
     } catch (error) {
@@ -122,17 +128,33 @@ export function sessionKeeper<Facts>(options: {
       const openedAtMs = clock.monotonicMs();
       warned = undefined;
       // A session that only takes the place of one that the server let go is no news.
-      logger[told === 'up' ? 'debug' : 'info']({ event: 'directory.up', attempts: failures + 1 }, 'connected to the directory');
+      const { endpoint } = opened.session;
+      logger[told === 'up' ? 'debug' : 'info'](
+        { event: 'directory.up', server: shownAddress(endpoint), attempts: failures + 1 },
+        'connected to the directory',
+      );
+      const from = server;
+      server = endpoint;
       become({ state: 'up', ...opened });
+      if (from !== undefined && from !== endpoint) failedOver(from, endpoint);
       const why = await watched(opened.session);
       if (stopping.signal.aborted) break;
       const hasLasted = clock.monotonicMs() - openedAtMs >= LASTING_MS;
       failures = hasLasted ? 0 : failures + 1;
       logger.debug({ event: 'directory.session-ended' }, why.message);
+      if (!hasLasted) opener.passOver(endpoint);
       if (hasLasted) become({ state: 'connecting', last: opened.facts });
       else await pause(why, failures);
     }
     become({ state: 'closed' });
+  };
+
+  const failedOver = (from: Endpoint, to: Endpoint): void => {
+    logger.warn(
+      { event: 'directory.failover', from: shownAddress(from), to: shownAddress(to) },
+      `the directory is asked at ${shownAddress(to)} from now on, until now it was at ${shownAddress(from)}`,
+    );
+    onFailover();
   };
 
   /** Resolves when the session has ended; an idle one is asked now and then, so that a dead one is noticed. */

@@ -1,33 +1,37 @@
 import { connect } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import type { Clock, Random } from '../../access/clock.ts';
-import type { Dn } from '../../access/dn.ts';
 import type { FailPoints } from '../../access/fail-point.ts';
 import { instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
 import { type BindRefusals, bindGate } from './bind-refusal.ts';
+import { accountOf } from './bind-session.ts';
 import { check } from './check.ts';
-import { type OpenSocket, trust } from './dial.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
+import { parseEndpoints } from './endpoint.ts';
 import { sightGone } from './gone.ts';
+import { hybridGroups } from './hybrid-groups.ts';
 import { type KeeperState, sessionKeeper } from './keeper.ts';
+import { groups, users } from './kinds.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
-import { type BindPassword, sessionOpener } from './opener.ts';
+import { groupsNamed, locate, locateAll, occupant } from './locate.ts';
+import { type BindWay, sessionOpener } from './opener.ts';
+import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
-import { findGroup, findUser, groups, groupsNamed, locate, locateAll, occupant, type Place, users } from './resolve.ts';
+import { findGroup, findUser } from './resolve.ts';
 
 export interface LdapDirectoryOptions extends Scopes {
-  /** One `ldaps://` or `ldap://` URL. */
+  /** `ldaps://` and `ldap://` URLs, separated by blanks; the first is tried first, the others where it cannot be connected to. */
   readonly url: string;
   readonly startTls: boolean;
   /** The only authorities to trust, PEM; null: those of Node.js and of the system. */
   readonly ca: string | null;
-  readonly bindDn: Dn;
-  /** Asked anew at each bind. */
-  readonly bindPassword: () => Promise<BindPassword>;
+  /** Asked anew at each connection; null where we show none. */
+  readonly clientCertificate: (() => Promise<ReadCertificate>) | null;
+  readonly bind: BindWay;
   readonly allowCleartext: boolean;
-  /** TCP, TLS and bind together. */
+  readonly referrals: 'ignore' | 'follow';
+  /** TCP, TLS and bind together, at one server. */
   readonly connectTimeoutMs: number;
   /** One operation. */
   readonly readTimeoutMs: number;
@@ -44,21 +48,26 @@ export interface LdapDirectoryOptions extends Scopes {
 /** Lock-out policies count a handful of failures within minutes to half an hour: one in 15 minutes stays below. */
 const BIND_REFUSAL_WAIT_MS = 15 * 60 * 1000;
 
+/** Replication that lags for longer is no longer a delay but a fault of its own, which monitoring of the servers finds. */
+const FAILOVER_DOUBT_MS = 15 * 60 * 1000;
+
 /** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */
 export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
-  const { clock, logger, bindDn, random, failPoints = () => undefined } = options;
-  const endpoint = parseEndpoint(options.url, options.startTls);
+  const { clock, logger, random, failPoints = () => undefined } = options;
+  const endpoints = parseEndpoints(options.url, options.startTls);
   const waitMs = options.bindRefusalWaitMs ?? BIND_REFUSAL_WAIT_MS;
-  const gate = bindGate({ refusals: options.bindRefusals, waitMs, bindDn, clock });
-  let context: SecureContext | undefined;
+  const gate = bindGate({ refusals: options.bindRefusals, waitMs, account: accountOf(options.bind), clock });
   const opener = sessionOpener({
     ...options,
-    endpoint,
+    endpoints,
     gate,
     openSocket: options.openSocket ?? ((target) => connect(target)),
-    // Made at the first use, since reading some hundred authorities takes a while.
-    secureContext: () => (context ??= trust(options.ca)),
+    secureContext: secureContexts(options.ca),
   });
+  const failoverListeners: (() => void)[] = [];
+  /** Monotonic; until then the server in use may lag behind the one before. */
+  let doubtedUntilMs = Number.NEGATIVE_INFINITY;
+  const onHybrid = hybridGroups(logger);
   const listeners: ((status: DirectoryStatus) => void)[] = [];
   const keeper = sessionKeeper<Landscape>({
     opener,
@@ -69,6 +78,10 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     logger,
     onChange: (state) => {
       for (const listener of listeners) listener(statusOf(state));
+    },
+    onFailover() {
+      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
+      for (const listener of failoverListeners) listener();
     },
   });
   const statusOf = (state: KeeperState<Landscape>): DirectoryStatus => {
@@ -88,26 +101,27 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   };
   const place = async (signal: AbortSignal | null): Promise<Place> => {
     const { session, facts } = await keeper.current(signal);
-    return { session, landscape: facts };
+    return { session, landscape: facts, onHybrid };
   };
 
   return {
     start: () => keeper.start(),
     status: () => statusOf(keeper.state()),
     onChange: (listener) => void listeners.push(listener),
+    onFailover: (listener) => void failoverListeners.push(listener),
     findUser: async (ref, own, signal) => await findUser(await place(signal), { ref, own }, signal),
     findGroup: async (ref, own, signal) => await findGroup(await place(signal), { ref, own }, signal),
     locateUser: async (id, signal) => {
       const here = await place(signal);
-      return await locate(here, { kind: users(here.landscape), id }, signal);
+      return await locate(here, { kind: users(here), id }, signal);
     },
     locateUsers: async (ids, signal) => {
       const here = await place(signal);
-      return await locateAll(here, { kind: users(here.landscape), ids }, signal);
+      return await locateAll(here, { kind: users(here), ids }, signal);
     },
     locateGroup: async (id, signal) => {
       const here = await place(signal);
-      return await locate(here, { kind: groups(here.landscape), id }, signal);
+      return await locate(here, { kind: groups(here), id }, signal);
     },
     occupant: async (attribute, value, signal) => await occupant(await place(signal), { attribute, value }, signal),
     groupsNamed: async (nameOrDn, signal) => await groupsNamed(await place(signal), nameOrDn, signal),
@@ -116,14 +130,16 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     async sightGone(missing, signal) {
       // While the kept session is away, another would only be one more attempt.
       await place(signal);
-      const session = await opener.open(signal);
+      const session = await opener.open(signal, { at: opener.inUse() });
       try {
-        return await sightGone({ session, landscape: await learnLandscape(session, options) }, { missing, bindDn }, signal);
+        const sighting = await sightGone({ session, landscape: await learnLandscape(session, options) }, missing, signal);
+        // A server that has just taken over may not yet have what its predecessor had.
+        return sighting === 'gone' && clock.monotonicMs() < doubtedUntilMs ? 'unproven' : sighting;
       } finally {
         await session.close();
       }
     },
-    check: async (signal) => await check({ endpoint, opener, scopes: options, clock }, signal),
+    check: async (signal) => await check({ endpoints, opener, scopes: options, clock }, signal),
     close: () => keeper.close(),
   };
 }

@@ -1,12 +1,19 @@
-import type { SecureContext } from 'node:tls';
+import { createHash } from 'node:crypto';
+import type { AccountName } from '../../access/account-name.ts';
 import type { Clock } from '../../access/clock.ts';
-import { type Dn, parseDn, sameDn } from '../../access/dn.ts';
+import type { Logger } from '../../observability/logger.ts';
 import { DirectoryError } from '../directory.ts';
 import type { BindGate } from './bind-refusal.ts';
-import { type DialStage, dial, type OpenSocket } from './dial.ts';
-import { type Endpoint, shownAddress, unavailable } from './endpoint.ts';
-import { ANY_ENTRY, idOf } from './entry.ts';
-import { flavourOf } from './flavour.ts';
+import { bind } from './bind-session.ts';
+import {
+  type DialStage,
+  dial,
+  type OpenSocket,
+  type ReadCertificate,
+  type SecureContextSource,
+  type ShownCertificate,
+} from './dial.ts';
+import { type Endpoint, endpointNamed, shownAddress, unavailable } from './endpoint.ts';
 import { Session } from './session.ts';
 
 /** Something that holds a secret and shows it only when asked. */
@@ -14,17 +21,28 @@ export interface BindPassword {
   reveal(): string;
 }
 
+/** How we prove who we are. A password is asked for anew at each bind; `external` is by the client certificate (RFC 4422 appendix A). */
+export type BindWay =
+  | { readonly mechanism: 'simple'; readonly name: AccountName; readonly password: () => Promise<BindPassword> }
+  | { readonly mechanism: 'external'; readonly name: AccountName | null };
+
+/** The servers of LDAP_URL, in order. */
+export type Endpoints = readonly [Endpoint, ...Endpoint[]];
+
 export interface OpenerOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoints: Endpoints;
   readonly openSocket: OpenSocket;
-  readonly secureContext: () => SecureContext;
-  readonly bindDn: Dn;
-  /** Asked anew at each bind. */
-  readonly bindPassword: () => Promise<BindPassword>;
+  readonly secureContext: SecureContextSource;
+  /** Asked anew at each connection; null where we show none. */
+  readonly clientCertificate: (() => Promise<ReadCertificate>) | null;
+  readonly bind: BindWay;
   readonly allowCleartext: boolean;
+  /** `follow`: a referral to a server of `endpoints` makes it the one in use. No other server is ever spoken to. */
+  readonly referrals: 'ignore' | 'follow';
   readonly gate: BindGate;
   readonly clock: Clock;
-  /** For TCP, TLS and the bind together. */
+  readonly logger: Logger;
+  /** For TCP, TLS and the bind together, at one server. */
   readonly connectTimeoutMs: number;
   readonly readTimeoutMs: number;
 }
@@ -34,29 +52,174 @@ export type OpenStage = DialStage | { readonly stage: 'bind'; readonly identity:
 /**
  * Opens a session: TCP, TLS, bind, proof of identity, within one deadline. Only a session that the server takes for our
  * account is handed out. Attempts follow one another, so that a wrong password is never sent twice at once.
+ *
+ * There is one server in use. Only where no connection comes about with it (its name, TCP, TLS, its silence, or its answer to
+ * the bind that it is busy or unavailable) is the next of LDAP_URL tried, and the one that serves stays in use until it fails.
+ * A refused bind is the same account's everywhere, and is tried nowhere else.
  */
 export interface SessionOpener {
-  open(signal: AbortSignal, onStage?: (stage: OpenStage) => void): Promise<Session>;
+  /** `at`: that server and no other, which changes nothing about the one in use. */
+  open(signal: AbortSignal, options?: { at?: Endpoint; onStage?: (stage: OpenStage) => void }): Promise<Session>;
+  /** The server in use. */
+  inUse(): Endpoint;
+  /** It let us in and did not serve: the next attempt begins with the one after it. */
+  passOver(endpoint: Endpoint): void;
+}
+
+/** What a bind is tried with. The mark tells one credential from another. */
+export interface Credential {
+  readonly simple: { readonly name: string; readonly password: string } | null;
+  readonly certificate: ShownCertificate | null;
+  readonly mark: string;
 }
 
 export function sessionOpener(options: OpenerOptions): SessionOpener {
+  const { endpoints, gate, logger } = options;
   let last: Promise<unknown> = Promise.resolve();
+  let inUse: Endpoint = endpoints[0];
+  const complaints = new Map<Endpoint, string>();
+  const referred = new Set<string>();
+
+  const after = (endpoint: Endpoint): Endpoint => endpoints[(endpoints.indexOf(endpoint) + 1) % endpoints.length] ?? endpoint;
+
+  /** Said once for each reason: the next attempts meet it again. */
+  const complain = (endpoint: Endpoint, error: DirectoryError): void => {
+    if (complaints.get(endpoint) === error.message) return;
+    complaints.set(endpoint, error.message);
+    logger.warn({ event: 'directory.server-unavailable', server: shownAddress(endpoint) }, error.message);
+  };
+
+  /** RFC 4511 §4.1.10: the server says that another can do it. */
+  const followed = (from: Endpoint, uris: readonly string[]): DirectoryError | null => {
+    const others = endpoints.filter((endpoint) => endpoint !== from);
+    const to = options.referrals === 'follow' ? endpointNamed(uris, others) : undefined;
+    if (to === undefined) return null;
+    inUse = to;
+    const message = `The directory at ${shownAddress(from)} referred us to ${shownAddress(to)}, which is in LDAP_URL and is asked from now on.`;
+    return new DirectoryError('unavailable', message);
+  };
+
+  /** Bounded by the servers that a directory refers to; each is told of once. */
+  const ignored = (uris: readonly string[]): void => {
+    const fresh = uris.filter((uri) => !referred.has(uri)).slice(0, Math.max(0, MAX_REFERENCES_TOLD - referred.size));
+    for (const uri of fresh) referred.add(uri);
+    if (fresh.length > 0)
+      logger.info(
+        { event: 'directory.reference-ignored', servers: fresh },
+        `a part of the directory is on other servers, which are not asked: ${fresh.join(', ')}`,
+      );
+  };
+
+  const openAt = async (endpoint: Endpoint, credential: Credential, how: Attempt): Promise<Session | DirectoryError> =>
+    await attemptAt({ ...options, endpoint, credential, onStage: how.onStage, followed, ignored }, how.signal);
+
+  const openAny = async (credential: Credential, how: Attempt): Promise<Session> => {
+    const failures: DirectoryError[] = [];
+    let endpoint = inUse;
+    for (const _ of endpoints) {
+      const opened = await openAt(endpoint, credential, how);
+      if (!(opened instanceof DirectoryError)) {
+        inUse = endpoint;
+        complaints.delete(endpoint);
+        return opened;
+      }
+      failures.push(opened);
+      if (how.signal.aborted) break;
+      if (endpoints.length > 1) complain(endpoint, opened);
+      endpoint = after(endpoint);
+    }
+    throw allFailed(failures);
+  };
+
+  const openOnly = async (endpoint: Endpoint, credential: Credential, how: Attempt): Promise<Session> => {
+    const opened = await openAt(endpoint, credential, how);
+    if (opened instanceof DirectoryError) throw opened;
+    return opened;
+  };
+
+  const open = async (at: Endpoint | undefined, how: Attempt): Promise<Session> => {
+    const credential = await readCredential(options);
+    await gate.admit(credential.mark);
+    const opening = (tried: Credential) => (at === undefined ? openAny(tried, how) : openOnly(at, tried, how));
+    try {
+      return await opening(credential);
+    } catch (error) {
+      if (!(error instanceof DirectoryError) || error.fault !== 'bind_refused') throw error;
+      // It may have been changed since it was read; what is refused too now waits like any other.
+      const changed = await readCredential(options);
+      if (changed.mark === credential.mark) throw error;
+      return await opening(changed);
+    }
+  };
+
   return {
-    async open(signal, onStage = () => undefined) {
-      const mine = last.then(() => attempt(options, { signal, onStage }));
+    async open(signal, { at, onStage = () => undefined } = {}) {
+      const mine = last.then(() => open(at, { signal, onStage }));
       last = mine.catch(() => undefined);
       return await mine;
+    },
+    inUse: () => inUse,
+    passOver(endpoint) {
+      if (inUse === endpoint) inUse = after(endpoint);
     },
   };
 }
 
-async function attempt(
-  options: OpenerOptions,
-  { signal, onStage }: { signal: AbortSignal; onStage: (stage: OpenStage) => void },
-): Promise<Session> {
-  const { endpoint, gate, clock, connectTimeoutMs } = options;
-  const password = await readPassword(options);
-  await gate.admit(password);
+const MAX_REFERENCES_TOLD = 16;
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  readonly onStage: (stage: OpenStage) => void;
+}
+
+function allFailed(failures: readonly DirectoryError[]): DirectoryError {
+  const [first, ...others] = failures;
+  if (first === undefined || others.length === 0)
+    return first ?? new DirectoryError('unavailable', 'No server of LDAP_URL was tried.');
+  const message = `No server of LDAP_URL can be used. ${failures.map((failure) => failure.message).join(' ')}`;
+  return new DirectoryError('unavailable', message, { ldap: failures.at(-1)?.ldap ?? null, cause: first });
+}
+
+async function readCredential({ bind: way, clientCertificate }: OpenerOptions): Promise<Credential> {
+  const certificate = clientCertificate === null ? null : await readCertificate(clientCertificate);
+  if (way.mechanism === 'external') {
+    const mark = createHash('sha256')
+      .update(certificate?.chain ?? '')
+      .digest('hex');
+    return { simple: null, certificate, mark };
+  }
+  const name = way.name.text;
+  const secret = await way.password().catch((cause: unknown) => {
+    throw new DirectoryError('unavailable', `The password of ${name} could not be read; check LDAP_BIND_PASSWORD_FILE.`, {
+      cause,
+    });
+  });
+  const password = secret.reveal();
+  // RFC 4513 §5.1.2: some servers answer success to a bind without a password, and treat the connection as nobody's.
+  if (password === '') throw new DirectoryError('unavailable', `The password of ${name} is empty, so no bind was tried.`);
+  return { simple: { name, password }, certificate, mark: password };
+}
+
+const CERTIFICATE_VARIABLE = { certificate: 'LDAP_CERT_FILE', key: 'LDAP_KEY_FILE' } as const;
+
+async function readCertificate(source: () => Promise<ReadCertificate>): Promise<ShownCertificate> {
+  const read = await source();
+  if (read.ok) return read.value;
+  const message = `No connection was tried, since the client certificate cannot be used: the file of ${CERTIFICATE_VARIABLE[read.of]} ${read.problem}.`;
+  throw new DirectoryError('unavailable', message);
+}
+
+interface AttemptAt extends OpenerOptions {
+  readonly endpoint: Endpoint;
+  readonly credential: Credential;
+  readonly onStage: (stage: OpenStage) => void;
+  readonly followed: (from: Endpoint, uris: readonly string[]) => DirectoryError | null;
+  readonly ignored: (uris: readonly string[]) => void;
+}
+
+/** Resolves with an error where no connection came about with this server, so that another may be tried; rejects with any other. */
+async function attemptAt(options: AttemptAt, signal: AbortSignal): Promise<Session | DirectoryError> {
+  const { endpoint, clock, connectTimeoutMs } = options;
   const deadline = new AbortController();
   const expire = () => deadline.abort(unavailable(endpoint, { trouble: 'timed_out', doing: 'connect to the directory' }));
   const cancelTimer = clock.timer(connectTimeoutMs, expire);
@@ -65,97 +228,53 @@ async function attempt(
   signal.addEventListener('abort', stop, { once: true });
   try {
     if (signal.aborted) stop();
-    return await openWithin({ ...options, password, onStage }, deadline.signal);
+    return await openWithin(options, deadline.signal);
   } finally {
     cancelTimer();
     signal.removeEventListener('abort', stop);
   }
 }
 
-async function readPassword({ bindPassword, bindDn }: OpenerOptions): Promise<string> {
-  const secret = await bindPassword().catch((cause: unknown) => {
-    throw new DirectoryError('unavailable', `The password of ${bindDn} could not be read; check LDAP_BIND_PASSWORD_FILE.`, {
-      cause,
-    });
-  });
-  const password = secret.reveal();
-  // RFC 4513 §5.1.2: some servers answer success to a bind without a password, and treat the connection as nobody's.
-  if (password === '') throw new DirectoryError('unavailable', `The password of ${bindDn} is empty, so no bind was tried.`);
-  return password;
-}
-
-async function openWithin(
-  options: OpenerOptions & { password: string; onStage: (stage: OpenStage) => void },
-  signal: AbortSignal,
-): Promise<Session> {
-  const { endpoint, allowCleartext, bindDn, password, gate, onStage, clock, readTimeoutMs } = options;
-  const { socket, isEncrypted, isLoopback } = await dial(options, signal);
-  if (!isEncrypted && !isLoopback && !allowCleartext) {
+async function openWithin(options: AttemptAt, signal: AbortSignal): Promise<Session | DirectoryError> {
+  const { endpoint, allowCleartext, credential, clock, readTimeoutMs, followed, ignored } = options;
+  const dialled = await dial({ ...options, certificate: credential.certificate }, signal).catch(asDirectoryError);
+  if (dialled instanceof DirectoryError) return dialled;
+  const { socket, isEncrypted, isLoopback } = dialled;
+  if (credential.simple !== null && !isEncrypted && !isLoopback && !allowCleartext) {
     socket.destroy();
     const message = `The password is not sent in clear to ${shownAddress(endpoint)}: use ldaps://, LDAP_START_TLS=true, or LDAP_ALLOW_CLEARTEXT=true.`;
     throw new DirectoryError('unavailable', message);
   }
-  const session = new Session(socket, { endpoint, clock, readTimeoutMs });
+  const session = new Session(socket, {
+    endpoint,
+    clock,
+    readTimeoutMs,
+    onReferral: (uris) => followed(endpoint, uris),
+    onReferences: ignored,
+  });
   const expire = () => session.destroy(asDirectoryError(signal.reason));
   signal.addEventListener('abort', expire, { once: true });
   try {
     if (signal.aborted) expire();
-    await bind({ session, bindDn, password, gate });
-    onStage({ stage: 'bind', identity: await proveIdentity(session, bindDn) });
+    await bind({ ...options, session });
     return session;
   } catch (error) {
+    // Where the session has ended by itself, or the server is only busy, nothing was said of the account.
+    const isNoConnection = session.isOver || isBusy(error);
     session.destroy(asDirectoryError(error));
-    throw signal.aborted ? signal.reason : error;
+    const why = signal.aborted ? signal.reason : error;
+    if (isNoConnection) return asDirectoryError(why);
+    throw why;
   } finally {
     signal.removeEventListener('abort', expire);
   }
 }
 
-async function bind(options: { session: Session; bindDn: Dn; password: string; gate: BindGate }): Promise<void> {
-  const { session, bindDn, password, gate } = options;
-  try {
-    await session.bind(bindDn, password);
-  } catch (error) {
-    if (!(error instanceof DirectoryError) || error.ldap === null) throw error;
-    if (error.fault === 'bind_refused') {
-      await gate.refused(password);
-      const advice = `Check LDAP_BIND_DN and the password; it is not tried again for a while, so as not to lock the account, unless it is changed.`;
-      throw new DirectoryError('bind_refused', `${error.message} ${advice}`, { ldap: error.ldap });
-    }
-    // Not the password's fault, and nothing that was asked of us was refused: there is no session, that is all.
-    throw new DirectoryError('unavailable', error.message, { ldap: error.ldap });
-  }
-  await gate.accepted();
-}
+/** Results busy and unavailable (RFC 4511 appendix A). */
+const BUSY: ReadonlySet<number> = new Set([51, 52]);
 
-/** What the server takes us for, in words. Rejects where that is nobody or another. */
-async function proveIdentity(session: Session, bindDn: Dn): Promise<string> {
-  const authzId = await session.whoAmI();
-  if (authzId === '')
-    throw new DirectoryError('unavailable', `The directory accepted the bind of ${bindDn} but takes us for nobody.`);
-  const named = authzId?.startsWith('dn:') ? parseDn(authzId.slice('dn:'.length).trim()) : undefined;
-  if (named?.ok && sameDn(named.value, bindDn)) return authzId ?? '';
-  // Who am I? is not known to every server, and names have more than one spelling: our own entry decides then.
-  const ours = await entryAt(session, bindDn);
-  if (ours === null)
-    throw new DirectoryError('unavailable', `The directory accepted the bind of ${bindDn} but does not show that entry to it.`);
-  if (authzId === null || named === undefined || !named.ok) return ours.dn;
-  const theirs = await entryAt(session, named.value);
-  if (theirs?.id === ours.id) return authzId;
-  throw new DirectoryError('unavailable', `The directory accepted the bind of ${bindDn} but takes us for ${authzId}.`);
-}
-
-async function entryAt(session: Session, dn: Dn): Promise<{ dn: Dn; id: string } | null> {
-  const { idAttribute } = flavourOf();
-  const answer = await session.search({
-    base: dn,
-    scope: 'base',
-    filter: ANY_ENTRY,
-    attributes: [idAttribute],
-    sizeLimit: 1,
-  });
-  const [entry] = answer.entries;
-  return entry === undefined ? null : { dn: entry.dn, id: idOf(entry, idAttribute) };
+function isBusy(error: unknown): boolean {
+  return error instanceof DirectoryError && error.ldap !== null && BUSY.has(error.ldap.resultCode);
 }
 
 function asDirectoryError(error: unknown): DirectoryError {

@@ -74,7 +74,9 @@ export function answeredError(result: LdapResult, doing: string): DirectoryError
   const ldap = ldapAnswer(result);
   const said = ldap.diagnosticMessage === '' ? '' : `: ${ldap.diagnosticMessage}`;
   const elsewhere =
-    result.referral.length === 0 ? '' : ` It names another server, which is not followed: ${result.referral.join(', ')}.`;
+    result.referral.length === 0
+      ? ''
+      : ` It names another server, which is not followed: ${result.referral.join(', ')}. Name that server in LDAP_URL, and with LDAP_REFERRALS=follow beside others.`;
   const message = `The directory answered ${ldap.resultCode} (${ldap.resultName})${said} to: ${doing}.${elsewhere}`;
   return new DirectoryError(faultOf(result.resultCode), message, { ldap });
 }

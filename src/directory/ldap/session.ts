@@ -5,12 +5,13 @@ import type { Clock } from '../../access/clock.ts';
 import type { Dn } from '../../access/dn.ts';
 import type { Filter } from '../../access/filter.ts';
 import { DirectoryError } from '../directory.ts';
-import { type Endpoint, shownAddress, unavailable } from './endpoint.ts';
+import { PASSWORD_POLICY } from './bind-advice.ts';
+import { type Endpoint, shownAddress, troubleOf, unavailable } from './endpoint.ts';
 import { type LdapEntry, readEntry } from './entry.ts';
 import { GuardedSocket } from './guard.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { ldaptsFilter } from './ldapts-filter.ts';
-import { answeredError } from './result-codes.ts';
+import { answeredError, ldapAnswer } from './result-codes.ts';
 
 export interface SearchRequest {
   readonly base: string;
@@ -27,7 +28,7 @@ export interface SearchAnswer {
   readonly entries: readonly LdapEntry[];
   /** True where the size limit cut the answer: there are more. */
   readonly isCut: boolean;
-  /** Parts of the tree that another server has (RFC 4511 §4.5.3); they are not followed. */
+  /** Parts of the tree that another server has (RFC 4511 §4.5.3); they are never followed. */
   readonly references: number;
   readonly result: LdapResult;
 }
@@ -41,7 +42,12 @@ export interface ModifyRequest {
 
 const SUCCESS = 0;
 const SIZE_LIMIT_EXCEEDED = 4;
+const OPERATIONS_ERROR = 1;
+const REFERRAL = 10;
+const INVALID_CREDENTIALS = 49;
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
+/** A session that is older than this may have lost its authentication; a younger one that is told so is misunderstood. */
+const AUTHENTICATION_DOUBTED_AFTER_MS = 60_000;
 
 interface Operation {
   readonly isWrite: boolean;
@@ -53,6 +59,10 @@ export interface SessionOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   readonly readTimeoutMs: number;
+  /** What a referral answer (RFC 4511 §4.1.10) comes to: why the session ends, or null where it is an answer like others. */
+  readonly onReferral?: (uris: readonly string[]) => DirectoryError | null;
+  /** Told where a search was referred to for a part of its answer (RFC 4511 §4.5.3). */
+  readonly onReferences?: (uris: readonly string[]) => void;
 }
 
 /**
@@ -69,12 +79,15 @@ export class Session {
   readonly #starting: Operation[] = [];
   readonly #waiting = new Map<number, Operation>();
   readonly #end = Promise.withResolvers<DirectoryError>();
+  readonly #openedMs: number;
   #ended: DirectoryError | undefined;
   #lastUsedMs: number;
+  #account: Dn | null = null;
 
   constructor(socket: Duplex, options: SessionOptions) {
     this.#options = options;
-    this.#lastUsedMs = options.clock.monotonicMs();
+    this.#openedMs = options.clock.monotonicMs();
+    this.#lastUsedMs = this.#openedMs;
     this.#socket = new GuardedSocket(socket, {
       onRequest: (messageId) => this.#sent(messageId),
       onResult: (messageId, result) => this.#answered(messageId, result),
@@ -109,6 +122,20 @@ export class Session {
     return this.#lastUsedMs;
   }
 
+  get endpoint(): Endpoint {
+    return this.#options.endpoint;
+  }
+
+  /** The name of our own entry, once it is proved; null where we have none or it must not be read. */
+  get account(): Dn | null {
+    return this.#account;
+  }
+
+  /** Called once, when the server is known to take us for our account. */
+  proved(account: Dn | null): void {
+    this.#account = account;
+  }
+
   /** Ends the session without a word; `why` is told to whoever waits. */
   destroy(why: DirectoryError): void {
     this.#ended ??= why;
@@ -125,10 +152,17 @@ export class Session {
     this.#socket.destroy();
   }
 
-  /** A simple bind (RFC 4513 §5.1.3). Rejects with `bind_refused` for result 49. An empty password must not come here. */
-  async bind(dn: Dn, password: string): Promise<void> {
-    const result = await this.#operate(() => this.#client.bind(dn, password), { doing: `bind as ${dn}` });
-    if (result.resultCode !== SUCCESS) throw answeredError(result, `bind as ${dn}`);
+  /**
+   * A simple bind (RFC 4513 §5.1.3), or, without a name, SASL EXTERNAL (RFC 4422 appendix A). Resolves with the answer, success
+   * or not, which may say more of the password by a control. An empty password must not come here.
+   */
+  async bind(simple: { name: string; password: string } | null): Promise<LdapResult> {
+    const controls = new Control(PASSWORD_POLICY);
+    const ask = () =>
+      simple === null
+        ? this.#client.bindSASL('EXTERNAL', '', controls)
+        : this.#client.bind(simple.name, simple.password, controls);
+    return await this.#operate(ask, { doing: `bind as ${simple?.name ?? 'the client certificate'}`, isBind: true });
   }
 
   /** Who the server takes us for (RFC 4532): an authzId, empty for nobody; null where it cannot say. */
@@ -157,6 +191,8 @@ export class Session {
           scope,
           filter: ldaptsFilter(request.filter),
           attributes: [...attributes],
+          // ldapts would take some bytes for text, by chance, and drop a byte order mark.
+          explicitBufferAttributes: [...attributes],
           sizeLimit,
           // ldapts would say 10 s; the deadline here is ours, and the server's own limit holds anyway.
           timeLimit: Math.ceil(this.#options.readTimeoutMs / 1000),
@@ -164,6 +200,7 @@ export class Session {
         control,
       );
       references = found.searchReferences.length;
+      if (references > 0) this.#options.onReferences?.(found.searchReferences.map((uri) => uri.toString()));
       entries = found.searchEntries.map((entry) => readEntry(entry, attributes));
     };
     const result = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
@@ -188,9 +225,9 @@ export class Session {
   /** Runs one operation of ldapts and resolves with the result that the server gave, success or not. */
   async #operate(
     start: () => Promise<void>,
-    options: { doing: string; isWrite?: boolean; signal?: AbortSignal },
+    options: { doing: string; isWrite?: boolean; isBind?: boolean; signal?: AbortSignal },
   ): Promise<LdapResult> {
-    const { doing, signal, isWrite = false } = options;
+    const { doing, signal, isWrite = false, isBind = false } = options;
     if (this.#ended !== undefined) throw this.#failure({ doing, sent: false });
     if (signal?.aborted === true) throw cancelled(doing, signal);
     const { clock, endpoint, readTimeoutMs } = this.#options;
@@ -210,7 +247,7 @@ export class Session {
       // The session ended before ldapts had the whole answer, or what came with it was none of LDAP: it is not an answer.
       if (first instanceof DirectoryError || this.#socket.violation !== undefined)
         throw this.#failure({ doing, sent: wasSent(operation) });
-      return this.#agreed(operation, { doing, complaint: first.complaint });
+      return this.#heeded(this.#agreed(operation, { doing, complaint: first.complaint }), { doing, isBind });
     } finally {
       cancelTimer();
     }
@@ -239,6 +276,26 @@ export class Session {
     throw this.#failure({ doing, sent: wasSent(operation) });
   }
 
+  /**
+   * An answer that is about the session ends it, and the operation was not done: a referral that is followed; 49 to anything
+   * but a bind; and, on a session that was good once, 1 to a search, which is how Active Directory says that it has forgotten
+   * who we are. The next session says by its bind what is wrong with the account, if anything is.
+   */
+  #heeded(result: LdapResult, { doing, isBind }: { doing: string; isBind: boolean }): LdapResult {
+    const { clock, onReferral } = this.#options;
+    const { resultCode, referral } = result;
+    const isDoubted = clock.monotonicMs() - this.#openedMs >= AUTHENTICATION_DOUBTED_AFTER_MS;
+    let why: DirectoryError | null = null;
+    if (resultCode === REFERRAL) why = onReferral?.(referral) ?? null;
+    else if (!isBind && (resultCode === INVALID_CREDENTIALS || (resultCode === OPERATIONS_ERROR && isDoubted))) {
+      const { message, ldap } = answeredError(result, doing);
+      why = new DirectoryError('unavailable', `${message} It no longer takes us for our account, so we bind again.`, { ldap });
+    }
+    if (why === null) return result;
+    this.destroy(why);
+    throw why;
+  }
+
   #forget(operation: Operation): void {
     const at = this.#starting.indexOf(operation);
     if (at >= 0) this.#starting.splice(at, 1);
@@ -260,10 +317,13 @@ export class Session {
 
   #finish(): void {
     const { endpoint } = this.#options;
-    const { violation, notice } = this.#socket;
+    const { violation, notice, failure } = this.#socket;
     if (violation !== undefined)
       this.#ended ??= new DirectoryError('unavailable', `The server at ${shownAddress(endpoint)} ${violation}.`);
-    if (notice !== undefined) this.#ended ??= new DirectoryError('unavailable', answeredError(notice, 'stay connected').message);
+    if (notice !== undefined) this.#ended ??= disconnected(endpoint, notice);
+    // With TLS 1.3 a client's certificate is refused after the handshake (RFC 8446 §4.4.2.4), and the alert comes by this way.
+    if (failure !== undefined)
+      this.#ended ??= unavailable(endpoint, { trouble: troubleOf(failure), doing: 'stay connected', cause: failure });
     this.#ended ??= unavailable(endpoint, { trouble: 'closed', doing: 'stay connected' });
     this.#end.resolve(this.#ended);
   }
@@ -272,6 +332,16 @@ export class Session {
     const why = this.#ended?.message ?? 'The connection ended.';
     return new DirectoryError('unavailable', `No answer to: ${doing}. ${why}`, { sent, cause: this.#ended });
   }
+}
+
+/** RFC 4511 §4.4.1: the server says why it disconnects, and has done with every operation that it has not answered. */
+function disconnected(endpoint: Endpoint, notice: LdapResult): DirectoryError {
+  const { resultCode, resultName, diagnosticMessage } = ldapAnswer(notice);
+  const said = diagnosticMessage === '' ? '' : `: ${diagnosticMessage}`;
+  return new DirectoryError(
+    'unavailable',
+    `The directory at ${shownAddress(endpoint)} said that it disconnects: ${resultCode} (${resultName})${said}.`,
+  );
 }
 
 /** Only of a write does it matter that it may have been done. */

@@ -3,7 +3,6 @@ import { suite, test } from 'node:test';
 import type { Clock } from '../../../src/access/clock.ts';
 import { instant, later } from '../../../src/access/instant.ts';
 import { type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
-import { dn } from '../../support/ldap-directory-under-test.ts';
 
 const waitMs = 900_000;
 
@@ -17,7 +16,7 @@ function gateAt(start: number) {
       kept = refusal;
     },
   };
-  const open = () => bindGate({ refusals, waitMs, bindDn: dn('cn=latchkey,dc=test'), clock });
+  const open = () => bindGate({ refusals, waitMs, account: 'cn=latchkey,dc=test', clock });
   return {
     open,
     kept: () => kept,

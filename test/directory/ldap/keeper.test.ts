@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../../src/access/clock.ts';
 import { instant } from '../../../src/access/instant.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
+import { parseEndpoint } from '../../../src/directory/ldap/endpoint.ts';
 import { sessionKeeper } from '../../../src/directory/ldap/keeper.ts';
 import type { Session } from '../../../src/directory/ldap/session.ts';
 import { memoryLogger } from '../../support/ldap-directory-under-test.ts';
@@ -33,8 +34,10 @@ function turnedClock() {
   return { clock, turn, nextDelayMs };
 }
 
+const endpoint = parseEndpoint('ldaps://one.test', false);
+
 /** As much of a session as the keeper uses. */
-function session() {
+function session(at = endpoint) {
   const ended = Promise.withResolvers<DirectoryError>();
   let isOver = false;
   const end = () => {
@@ -42,6 +45,7 @@ function session() {
     ended.resolve(new DirectoryError('unavailable', 'it ended'));
   };
   const fake = {
+    endpoint: at,
     ended: ended.promise,
     get isOver() {
       return isOver;
@@ -64,6 +68,8 @@ function keeping(attempts: () => Promise<Session>, random: () => number) {
         tries += 1;
         return attempts();
       },
+      inUse: () => endpoint,
+      passOver: () => undefined,
     },
     gate: {
       admit: async () => undefined,
@@ -76,6 +82,7 @@ function keeping(attempts: () => Promise<Session>, random: () => number) {
     random,
     logger: memory.logger,
     onChange: ({ state }) => void told.push(state),
+    onFailover: () => void told.push('failover'),
   });
   return { ...time, keeper, told, tries: () => tries, lines: memory.lines };
 }

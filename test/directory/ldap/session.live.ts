@@ -12,6 +12,7 @@ import {
   ldapDirectoryOptions,
   memoryLogger,
   realClock,
+  simpleBind,
   untilState,
 } from '../../support/ldap-directory-under-test.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
@@ -130,8 +131,8 @@ suite('connecting', deadline, () => {
 
   test('an empty password is never sent', async () => {
     await using proxy = await startTcpProxy(portOf(server.ldapsUrl));
-    const bindPassword = async () => ({ reveal: () => '' });
-    await using directory = await opened(server, { url: behind(server.ldapsUrl, proxy), bindPassword });
+    const bind = simpleBind(server.connectorDn, '');
+    await using directory = await opened(server, { url: behind(server.ldapsUrl, proxy), bind });
     assert.match((await failure(directory)).message, /password .* is empty/);
     assert.equal(proxy.accepted(), 0);
   });
@@ -149,7 +150,7 @@ suite('connecting', deadline, () => {
     let kept: BindRefusal | null = null;
     const changes = {
       url: behind(server.ldapsUrl, proxy),
-      bindPassword: async () => ({ reveal: () => password }),
+      bind: simpleBind(server.connectorDn, () => password),
       bindRefusals: {
         load: async () => kept,
         save: async (refusal: BindRefusal | null) => {
@@ -368,15 +369,20 @@ suite('a hostile server', deadline, () => {
         url: `ldap://127.0.0.1:${address.port}`,
         startTls: false,
         ca: null,
-        bindDn: dn('cn=latchkey,dc=example,dc=test'),
-        bindPassword: async () => ({ reveal: () => 'secret' }),
+        clientCertificate: null,
+        bind: simpleBind('cn=latchkey,dc=example,dc=test', 'secret'),
         allowCleartext: false,
+        referrals: 'ignore',
         baseDn: dn('dc=example,dc=test'),
         usersScope: [],
         groupsScope: [],
         userFilter: null,
         groupFilter: null,
         emailAttribute: 'mail',
+        flavour: null,
+        usernameAttribute: null,
+        groupNameAttribute: null,
+        memberAttribute: null,
         connectTimeoutMs: 300,
         readTimeoutMs: 300,
         clock: realClock,
