@@ -10,7 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { type Found, isUnmoved, look, nameNow, RENAMED, userMissing, waitForLateWrites } from './ending-look.ts';
+import { type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { notApplied, shownAnswer } from './put-in.ts';
@@ -136,7 +136,8 @@ async function sendRemoval(
     if (!deletedIt || !(await isUnmoved(parts, found, attribute))) {
       const again = await look(parts, attempt, { state: { ...state, intent: opened }, period: deleting });
       if ('done' in again) return { lastMember: false, attempted: again };
-      if (judgeEnding(again.values, deleting).remove.length > 0) return { lastMember: false, attempted: RENAMED };
+      if (judgeEnding(again.values, deleting).remove.length > 0)
+        return { lastMember: false, attempted: await lookAgain(parts, attempt) };
     }
     if (found.user === null) {
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });

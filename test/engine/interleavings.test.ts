@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { groupDn, HOUR_MS, MINUTE_MS, settled, startedEngine, userDn } from '../support/engine-under-test.ts';
+import { groupDn, HOUR_MS, MINUTE_MS, settled, startedEngine, userDn, type Watch } from '../support/engine-under-test.ts';
 
 const KEEPER = userDn('keeper');
 
@@ -75,6 +75,33 @@ describe('a user who is deleted while being added', () => {
 });
 
 describe('a user who is renamed', () => {
+  test('each time that an ending looks is looked at again with pauses, told as overdue, and taken out in the end', async () => {
+    let looks = 0;
+    let standsStill = true;
+    const watch: Watch = {
+      ledger: (ledger) => ledger,
+      directory: (directory) => ({
+        ...directory,
+        async locateUser(id, signal) {
+          const user = await directory.locateUser(id, signal);
+          if (user === null || standsStill) return user;
+          looks += 1;
+          return { ...user, dn: userDn(`ada${looks}`) };
+        },
+      }),
+    };
+    const { rig, ada, admins } = await startedEngine({ watch });
+    await rig.grant({ seconds: 60 });
+    standsStill = false;
+    await rig.pass(MINUTE_MS + 5000);
+    assert.ok(rig.isMember(ada, admins));
+    assert.ok(looks > 4 && looks < 40, `${looks} looks within seconds`);
+    assert.ok(rig.told.some(({ kind }) => kind === 'grant.overdue'));
+    standsStill = true;
+    await rig.pass(2 * MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
   test('there and back while being taken out is taken out', async () => {
     const { rig, ada, admins } = await startedEngine({ referentialIntegrity: true });
     await rig.grant();
