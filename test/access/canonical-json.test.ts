@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalJson, contentHash } from '../../src/access/canonical-json.ts';
+import { canonicalJson, canonicalJsonOfDefined, contentHash } from '../../src/access/canonical-json.ts';
 
 test('RFC 8785 §3.2.2: the example of the standard', () => {
   const value: unknown = JSON.parse(
@@ -38,6 +38,21 @@ test('a member called __proto__ is content like any other', () => {
 test('what JSON cannot hold has no canonical form', () => {
   for (const value of [Number.POSITIVE_INFINITY, Number.NaN, undefined, () => 1, 1n])
     assert.throws(() => canonicalJson({ value }), TypeError);
+});
+
+test('of an object of ours, what is undefined is left out as JSON.stringify leaves it out, at any depth', () => {
+  const members = fc.dictionary(fc.string({ unit: 'binary' }), fc.oneof(fc.constant(undefined), fc.jsonValue()));
+  fc.assert(
+    fc.property(members, members, (facts, one) => {
+      const record = { ...one, facts, list: [facts, one] };
+      assert.equal(canonicalJsonOfDefined(record), canonicalJson(JSON.parse(JSON.stringify(record))));
+    }),
+  );
+});
+
+test('a string is written as ECMAScript writes it, whatever is in it', () => {
+  const units = fc.array(fc.integer({ min: 0, max: 0xffff })).map((codes) => String.fromCharCode(...codes));
+  fc.assert(fc.property(units, (text) => assert.equal(canonicalJson(text), JSON.stringify(text))));
 });
 
 test('half a surrogate pair has no hash, as a name and as a value; a whole one has', () => {

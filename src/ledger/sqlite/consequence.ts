@@ -1,5 +1,5 @@
 import type { AuditRecord } from '../../access/audit.ts';
-import { canonicalJson } from '../../access/canonical-json.ts';
+import { canonicalJsonOfDefined } from '../../access/canonical-json.ts';
 import type { Consequence } from '../ledger.ts';
 import type { Database } from './database.ts';
 import { appendEvent } from './events.ts';
@@ -24,6 +24,6 @@ export function appendAudit(database: Database, record: AuditRecord): void {
     kind: record.kind,
     jobId: record.jobId ?? null,
     grantId: record.grantId ?? null,
-    record: canonicalJson(JSON.parse(JSON.stringify(record))),
+    record: canonicalJsonOfDefined(record),
   });
 }
