@@ -108,6 +108,22 @@ function readHexValue(text: string, start: number): Parsed<ReadValue> {
 }
 
 function readStringValue(text: string, start: number): Parsed<ReadValue> {
+  return readPlainValue(text, start) ?? readEscapedValue(text, start);
+}
+
+/** A value without escapes, as nearly all are: its text is what is meant. Undefined where it is not one. */
+function readPlainValue(text: string, start: number): Parsed<ReadValue> | undefined {
+  const offset = text.slice(start).search(STOPS_PLAIN_TEXT);
+  const end = offset < 0 ? text.length : start + offset;
+  const mark = text.charAt(end);
+  if (mark !== '' && mark !== ',' && mark !== ';' && mark !== '+') return undefined;
+  let last = end;
+  while (last > start && text[last - 1] === ' ') last -= 1;
+  const separator = mark === ';' ? ',' : mark;
+  return { ok: true, value: { value: text.slice(start, last), separator, rest: text.slice(end + 1) } };
+}
+
+function readEscapedValue(text: string, start: number): Parsed<ReadValue> {
   const bytes: Buffer[] = [];
   let length = 0;
   // Blanks at the end count only where an escape follows them.
