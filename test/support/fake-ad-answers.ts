@@ -1,0 +1,283 @@
+import { type Dn, isBeneath, parentDn, parseDn, sameDn } from '../../src/access/dn.ts';
+import type { MembershipChange } from '../../src/directory/directory.ts';
+import {
+  type AdEntries,
+  attributesOf,
+  candidates,
+  guidBytes,
+  matches,
+  ranged,
+  ridOf,
+  selected,
+  sidBytes,
+} from './fake-ad-entries.ts';
+import {
+  type AdAttributes,
+  type AdModify,
+  type AdRequest,
+  type AdResult,
+  entryMessage,
+  PAGED_RESULTS,
+  pageControls,
+  readPage,
+  referenceMessage,
+  resultMessage,
+} from './fake-ad-messages.ts';
+import type { FakeEntry } from './fake-tree.ts';
+
+/** How the domain controller is set up, and what may change while it runs. */
+export interface AdTraits {
+  /** No answer has more entries (MaxPageSize). */
+  maxPageSize: number;
+  /** No entry is given with more values of `member` (MaxValRange). */
+  maxValRange: number;
+  /** Each page of a paged search comes after one that is empty. */
+  givesEmptyPages: boolean;
+  /** The other parts of the forest that are named in each search of the whole domain, unless it forbids that. */
+  names: 'partitions' | 'child_domain' | 'nothing';
+  whoAmI: 'account' | 'not_supported';
+  /** Whose security ids the root DSE says that a session has. */
+  takesUsFor: 'account' | 'another';
+  /** The sub-code of every bind's refusal; null: the right password is accepted. */
+  refusesBinds: string | null;
+  /** Where a read-only domain controller sends a writer to; null: it writes itself. */
+  writableHost: string | null;
+  /** Where the account may write `member`. */
+  writable: Dn;
+}
+
+export interface AdAccount {
+  readonly dn: Dn;
+  readonly sAMAccountName: string;
+  password: string;
+}
+
+export interface AdDomain extends AdEntries {
+  readonly netbios: string;
+  readonly account: AdAccount;
+  readonly traits: AdTraits;
+}
+
+/** Who a connection is taken for. */
+export interface AdConnection {
+  isBound: boolean;
+}
+
+const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
+/** LDAP_SERVER_DOMAIN_SCOPE_OID: no references are given. */
+const DOMAIN_SCOPE = '1.2.840.113556.1.4.1339';
+const SUCCESS: AdResult = { code: 0 };
+
+/** The texts of Active Directory, as they are in Microsoft's and others' records of them; the DSIDs differ by version. */
+export const AD_RESULTS = {
+  notBound: {
+    code: 1,
+    text: '000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful bind must be completed on the connection., data 0, v4563',
+  },
+  unknownExtension: { code: 2, text: '0000203D: LdapErr: DSID-0C090EEF, comment: Unknown extended request OID, data 0, v4563' },
+  memberExists: { code: 68, text: '00000562: UpdErr: DSID-031A11CC, problem 6005 (ENTRY_EXISTS), data 0\n' },
+  memberAbsent: { code: 53, text: '00000561: UpdErr: DSID-031A11DC, problem 5003 (WILL_NOT_PERFORM), data 0\n' },
+  builtInAccount: { code: 53, text: '0000055B: SvcErr: DSID-031A11E5, problem 5003 (WILL_NOT_PERFORM), data 0\n' },
+  unknownMember: {
+    code: 32,
+    text: "00000525: NameErr: DSID-031A11F5, problem 2001 (NO_OBJECT), data 0, best match of:\n\t''\n",
+  },
+  noRight: { code: 50, text: '00002098: SecErr: DSID-031514A0, problem 4003 (INSUFF_ACCESS_RIGHTS), data 0\n' },
+  badName: { code: 34, text: "0000208F: NameErr: DSID-03100245, problem 2006 (BAD_NAME), data 8350, best match of:\n\t''\n" },
+  busy: { code: 51, text: '000020EF: SvcErr: DSID-02080442, problem 5001 (BUSY), data -1102' },
+  goingDown: { code: 52, text: '00002085: LdapErr: DSID-0C06041A, comment: The server is shutting down, data 0, v4563' },
+} as const satisfies Record<string, AdResult>;
+
+/** The refusal of a bind: the sub-code says why to whoever can read it. */
+export function bindRefused(subCode: string): AdResult {
+  return {
+    code: 49,
+    text: `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data ${subCode}, v4563`,
+  };
+}
+
+/** A referral of a read-only domain controller to one that can be written to. */
+export function referredTo(host: string, dn: string): AdResult {
+  return {
+    code: 10,
+    text: `0000202B: RefErr: DSID-0310082F, data 0, 1 access points\n\tref 1: '${host}'\n`,
+    referral: [`ldap://${host}/${encodeURI(dn)}`],
+  };
+}
+
+/** All messages that answer a request; what it asks for is done by then. */
+export function answer(domain: AdDomain, connection: AdConnection, request: AdRequest): readonly Buffer[] {
+  switch (request.kind) {
+    case 'bind':
+      return [resultMessage(request, bind(domain, connection, request))];
+    case 'extended':
+      return [whoAmI(domain, connection, request)];
+    case 'search':
+      if (request.base === '' && request.scope === 'base') return found(domain, request, [['', rootDse(domain, connection)]]);
+      return connection.isBound ? search(domain, request) : [resultMessage(request, AD_RESULTS.notBound)];
+    case 'modify':
+      return [resultMessage(request, connection.isBound ? modify(domain, request) : AD_RESULTS.notBound)];
+    case 'unbind':
+      return [];
+    default:
+      return request satisfies never;
+  }
+}
+
+/** By distinguished name, user principal name, or the domain's short name and the account's. */
+function bind(
+  { account, domain, netbios, traits }: AdDomain,
+  connection: AdConnection,
+  { name, password }: { name: string; password: string },
+): AdResult {
+  connection.isBound = false;
+  // RFC 4513 §5.1.2, as a domain controller does by default: a success, and nobody.
+  if (password === '') return SUCCESS;
+  const dn = parseDn(name);
+  const others = [`${account.sAMAccountName}@${domain}`, `${netbios}\\${account.sAMAccountName}`];
+  const isAccount = others.some((other) => other.toLowerCase() === name.toLowerCase()) || (dn.ok && sameDn(dn.value, account.dn));
+  if (!isAccount || password !== account.password) return bindRefused('52e');
+  if (traits.refusesBinds !== null) return bindRefused(traits.refusesBinds);
+  connection.isBound = true;
+  return SUCCESS;
+}
+
+function whoAmI({ account, netbios, traits }: AdDomain, { isBound }: AdConnection, request: AdRequest & { kind: 'extended' }) {
+  if (request.name !== WHO_AM_I || traits.whoAmI === 'not_supported') return resultMessage(request, AD_RESULTS.unknownExtension);
+  return resultMessage(request, SUCCESS, { value: isBound ? `u:${netbios}\\${account.sAMAccountName}` : '' });
+}
+
+function rootDse({ baseDn, domain, tree, account, traits }: AdDomain, { isBound }: AdConnection): AdAttributes {
+  const configuration = `CN=Configuration,${baseDn}`;
+  const schema = `CN=Schema,${configuration}`;
+  const own = tree.at(account.dn);
+  const rid = own === null || traits.takesUsFor === 'another' ? 999 : ridOf(own.id);
+  return [
+    // Of this very session: its account, and Domain Users.
+    ['tokenGroups', isBound ? [sidBytes(rid), sidBytes(513)] : []],
+    ['defaultNamingContext', [baseDn]],
+    ['rootDomainNamingContext', [baseDn]],
+    ['configurationNamingContext', [configuration]],
+    ['schemaNamingContext', [schema]],
+    ['namingContexts', [baseDn, configuration, schema, `DC=DomainDnsZones,${baseDn}`, `DC=ForestDnsZones,${baseDn}`]],
+    ['subschemaSubentry', [`CN=Aggregate,${schema}`]],
+    ['dnsHostName', [`dc1.${domain}`]],
+    ['supportedLDAPVersion', ['3', '2']],
+    ['supportedControl', [PAGED_RESULTS, DOMAIN_SCOPE, '1.2.840.113556.1.4.1413', '1.2.840.113556.1.4.801']],
+    ['supportedExtension', [WHO_AM_I, '1.3.6.1.4.1.1466.20037']],
+    ['supportedCapabilities', ['1.2.840.113556.1.4.800', '1.2.840.113556.1.4.1670', '1.2.840.113556.1.4.1791']],
+    ['isGlobalCatalogReady', ['TRUE']],
+    ['domainFunctionality', ['7']],
+  ];
+}
+
+type Search = AdRequest & { kind: 'search' };
+
+function search(domain: AdDomain, request: Search): readonly Buffer[] {
+  const name = nameOf(domain, request.base);
+  if (name === null) return [resultMessage(request, AD_RESULTS.badName)];
+  const base = domain.tree.at(name);
+  if (base === null) return [resultMessage(request, notThere(domain, name))];
+  const entries = candidates(domain, { base, scope: request.scope })
+    .map((entry) => ({ entry, attributes: attributesOf(domain, entry) }))
+    .filter((candidate) => matches(domain.tree, { ...candidate, filter: request.filter }) === true)
+    .map(({ entry, attributes }) => [entry.dn, attributes] as const);
+  return found(domain, request, entries);
+}
+
+/** The entries, references and result of a search, cut or in pages. */
+function found(
+  { traits, baseDn, domain, tree }: AdDomain,
+  request: Search,
+  entries: readonly (readonly [dn: string, attributes: AdAttributes])[],
+): readonly Buffer[] {
+  const { id, attributes: asked, sizeLimit, controls } = request;
+  const isWhole = request.scope === 'sub' && tree.sameDn(request.base as Dn, baseDn);
+  const references =
+    isWhole && traits.names !== 'nothing' && !controls.has(DOMAIN_SCOPE) ? otherParts(baseDn, { domain, traits }) : [];
+  const shown = (some: typeof entries) => [
+    ...some.map(([dn, all]) => {
+      const attributes = ranged(selected(all, asked), { asked, all, most: traits.maxValRange });
+      return entryMessage(id, { dn, attributes });
+    }),
+    ...references.map((uri) => referenceMessage(id, uri)),
+  ];
+  const page = controls.get(PAGED_RESULTS);
+  if (page === undefined) {
+    const most = Math.min(sizeLimit === 0 ? Infinity : sizeLimit, traits.maxPageSize);
+    const result = entries.length > most ? { code: 4 } : SUCCESS;
+    return [...shown(entries.slice(0, most)), resultMessage(request, result)];
+  }
+  const { size, cookie } = readPage(page);
+  const [, begun = '0', mark = ''] = /^(\d+)(e?)$/.exec(cookie) ?? [];
+  const from = Number(begun);
+  // Where each page comes after an empty one, the cookie says that this was given.
+  if (traits.givesEmptyPages && mark === '') return [resultMessage(request, SUCCESS, { controls: pageControls(`${from}e`) })];
+  const to = from + Math.min(size, traits.maxPageSize);
+  const next = to < entries.length ? String(to) : '';
+  return [...shown(entries.slice(from, to)), resultMessage(request, SUCCESS, { controls: pageControls(next) })];
+}
+
+function otherParts(baseDn: Dn, { domain, traits }: Pick<AdDomain, 'domain' | 'traits'>): readonly string[] {
+  const partitions = [
+    `ldap://ForestDnsZones.${domain}/DC=ForestDnsZones,${baseDn}`,
+    `ldap://DomainDnsZones.${domain}/DC=DomainDnsZones,${baseDn}`,
+    `ldap://${domain}/CN=Configuration,${baseDn}`,
+  ];
+  return traits.names === 'child_domain' ? [...partitions, `ldap://emea.${domain}/DC=emea,${baseDn}`] : partitions;
+}
+
+function notThere({ tree, baseDn }: AdDomain, dn: Dn): AdResult {
+  let above: Dn | undefined = parentDn(dn);
+  while (above !== undefined && tree.at(above) === null) above = parentDn(above);
+  const matchedDn = above === undefined || !isBeneath(above, baseDn) ? '' : above;
+  return {
+    code: 32,
+    text: `0000208D: NameErr: DSID-03100245, problem 2001 (NO_OBJECT), data 0, best match of:\n\t'${matchedDn}'\n`,
+    matchedDn,
+  };
+}
+
+/** A name, or that of the entry which `<GUID=…>` or `<SID=…>` means; null where it is no name. */
+function nameOf({ tree }: AdDomain, text: string): Dn | null {
+  const [, kind, key = ''] = /^<(GUID|SID)=([0-9a-f-]+)>$/i.exec(text.toLowerCase()) ?? [];
+  if (kind === undefined) {
+    const dn = parseDn(text);
+    return dn.ok && text.trim() !== '' ? dn.value : null;
+  }
+  const isMeant = ({ id }: FakeEntry) =>
+    kind === 'sid' ? sidBytes(ridOf(id)).toString('hex') === key : id === key || guidBytes(id).toString('hex') === key;
+  return tree.visible().find(isMeant)?.dn ?? (text as Dn);
+}
+
+/** All of it or nothing, with the codes and texts of Active Directory. */
+function modify(domain: AdDomain, { dn, changes }: AdModify): AdResult {
+  const { tree, traits } = domain;
+  const group = nameOf(domain, dn);
+  if (group === null) return AD_RESULTS.badName;
+  if (traits.writableHost !== null) return referredTo(traits.writableHost, dn);
+  if (tree.at(group) === null) return notThere(domain, group);
+  const isMember = changes.every(({ attribute, operation }) => attribute.toLowerCase() === 'member' && operation !== 'replace');
+  if (!isMember || !isBeneath(group, traits.writable)) return AD_RESULTS.noRight;
+  const names = (operation: 'add' | 'delete') =>
+    changes
+      .filter((change) => change.operation === operation)
+      .flatMap(({ values }) => values.map((value) => nameOf(domain, value)));
+  const [add, remove] = [names('add'), names('delete')];
+  if ([...add, ...remove].includes(null)) return AD_RESULTS.badName;
+  // The value is a link to the entry, and is shown with the entry's own name.
+  const linked = (one: Dn | null) => (one === null ? [] : [tree.at(one)?.dn ?? one]);
+  const change: MembershipChange = { group, attribute: 'member', add: add.flatMap(linked), remove: remove.flatMap(linked) };
+  switch (tree.apply(change)) {
+    case 0:
+      return SUCCESS;
+    case 68:
+      return AD_RESULTS.memberExists;
+    case 53:
+      return AD_RESULTS.memberAbsent;
+    case 32:
+      return AD_RESULTS.unknownMember;
+    default:
+      return AD_RESULTS.noRight;
+  }
+}
