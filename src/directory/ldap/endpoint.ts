@@ -85,6 +85,7 @@ export type Trouble =
   | 'tls_revoked'
   | 'tls_too_old'
   | 'tls_client_refused'
+  | 'tls_not_agreed'
   | 'tls_failed'
   | 'own_side'
   | 'other';
@@ -156,6 +157,8 @@ const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
   tls_too_old: () => 'it offers no version of TLS from 1.2 on; let the server offer TLS 1.2 or 1.3',
   tls_client_refused: () =>
     'it does not accept our client certificate, or demands one; check LDAP_CERT_FILE, LDAP_KEY_FILE, and which authorities the server trusts',
+  tls_not_agreed: () =>
+    'it broke off the TLS handshake; it may demand a client certificate (LDAP_CERT_FILE, LDAP_KEY_FILE), or offer no cipher that is safe today',
   tls_failed: ({ tls }) =>
     tls === 'implicit'
       ? 'no TLS session came about; check that the port is the one for ldaps://, and that it offers TLS 1.2 or later'
@@ -171,6 +174,7 @@ export function troubleOf(error: unknown): Trouble {
   const known = TROUBLE_BY_CODE[code];
   if (known !== undefined) return known;
   if (CLIENT_CERTIFICATE_ALERT.test(code)) return 'tls_client_refused';
+  if (code.endsWith('_ALERT_HANDSHAKE_FAILURE')) return 'tls_not_agreed';
   return /^ERR_(?:SSL|TLS|OSSL)_/.test(code) ? 'tls_failed' : 'other';
 }
 

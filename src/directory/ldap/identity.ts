@@ -36,9 +36,8 @@ async function provedByName(
   if (name === null) return { proved: true, shown: authzId, account: await entryAt(session, taken) };
   if (name.form === 'dn' && sameDn(taken, name.dn)) return { proved: true, shown: authzId, account: taken };
   const ours = await ownEntry(session, name, undefined);
-  if (ours === null) return { proved: false, why: 'does not show that entry to it' };
   const theirs = await entryAt(session, taken);
-  return theirs !== null && sameDn(theirs, ours)
+  return ours !== null && theirs !== null && sameDn(theirs, ours)
     ? { proved: true, shown: authzId, account: ours }
     : { proved: false, why: `takes us for ${authzId}` };
 }

@@ -263,11 +263,21 @@ async function openWithin(options: AttemptAt, signal: AbortSignal): Promise<Sess
     const isNoConnection = session.isOver || isBusy(error);
     session.destroy(asDirectoryError(error));
     const why = signal.aborted ? signal.reason : error;
-    if (isNoConnection) return asDirectoryError(why);
+    if (isNoConnection) return session.wasHungUp && isEncrypted ? hungUp(why) : asDirectoryError(why);
     throw why;
   } finally {
     signal.removeEventListener('abort', expire);
   }
+}
+
+/** GnuTLS, which OpenLDAP uses on Debian, refuses a client certificate, or its absence, without a word. */
+function hungUp(error: unknown): DirectoryError {
+  const { message } = asDirectoryError(error);
+  return new DirectoryError(
+    'unavailable',
+    `${message} If it demands a client certificate, check LDAP_CERT_FILE, LDAP_KEY_FILE, and which authorities it trusts.`,
+    { cause: error },
+  );
 }
 
 /** Results busy and unavailable (RFC 4511 appendix A). */

@@ -28,8 +28,8 @@ export interface SearchAnswer {
   readonly entries: readonly LdapEntry[];
   /** True where the size limit cut the answer: there are more. */
   readonly isCut: boolean;
-  /** Parts of the tree that another server has (RFC 4511 §4.5.3); they are never followed. */
-  readonly references: number;
+  /** URIs of parts of the tree that another server has (RFC 4511 §4.5.3); they are never followed. */
+  readonly references: readonly string[];
   readonly result: LdapResult;
 }
 
@@ -83,6 +83,7 @@ export class Session {
   #ended: DirectoryError | undefined;
   #lastUsedMs: number;
   #account: Dn | null = null;
+  #wasHungUp = false;
 
   constructor(socket: Duplex, options: SessionOptions) {
     this.#options = options;
@@ -136,6 +137,11 @@ export class Session {
     this.#account = account;
   }
 
+  /** True where the other side ended the connection and did not say why. */
+  get wasHungUp(): boolean {
+    return this.#wasHungUp;
+  }
+
   /** Ends the session without a word; `why` is told to whoever waits. */
   destroy(why: DirectoryError): void {
     this.#ended ??= why;
@@ -183,7 +189,7 @@ export class Session {
     const { base, scope, attributes, sizeLimit, control } = request;
     const doing = `search ${scope === 'base' ? 'of' : 'beneath'} "${base}"`;
     let entries: readonly LdapEntry[] = [];
-    let references = 0;
+    let references: readonly string[] = [];
     const ask = async () => {
       const found = await this.#client.search(
         base,
@@ -199,8 +205,8 @@ export class Session {
         },
         control,
       );
-      references = found.searchReferences.length;
-      if (references > 0) this.#options.onReferences?.(found.searchReferences.map((uri) => uri.toString()));
+      references = found.searchReferences.map((uri) => uri.toString());
+      if (references.length > 0) this.#options.onReferences?.(references);
       entries = found.searchEntries.map((entry) => readEntry(entry, attributes));
     };
     const result = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
@@ -324,6 +330,7 @@ export class Session {
     // With TLS 1.3 a client's certificate is refused after the handshake (RFC 8446 §4.4.2.4), and the alert comes by this way.
     if (failure !== undefined)
       this.#ended ??= unavailable(endpoint, { trouble: troubleOf(failure), doing: 'stay connected', cause: failure });
+    this.#wasHungUp = this.#ended === undefined;
     this.#ended ??= unavailable(endpoint, { trouble: 'closed', doing: 'stay connected' });
     this.#end.resolve(this.#ended);
   }
