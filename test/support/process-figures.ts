@@ -16,6 +16,17 @@ export async function processFigures(pid: number): Promise<ProcessFigures> {
   return { rssBytes: field('VmRSS') * 1024, descriptors: descriptors.length, threads: field('Threads') };
 }
 
+/** How much CPU time the main thread of a process has had, in milliseconds (proc(5): in ticks, of which Linux shows 100 a second). */
+export async function mainThreadCpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/task/${pid}/stat`, 'utf8');
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user + system) * 10;
+}
+
 /** What a connector under test reports of itself, asked now. */
 export async function resourceReport(connector: Child, file: string): Promise<ResourceReport> {
   const text = () => readFile(file, 'utf8').catch(() => '');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { WireEvent } from '../../src/protocol/event-frame.ts';
+import type { GrantEnded } from './prompt-expiry.ts';
 import { type WebSocketPeer, webSocketServer } from './websocket-peer.ts';
 
 type Frame = Readonly<Record<string, unknown>>;
 type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
-type GrantEnded = Extract<WireEvent, { kind: 'grant.ended' }>;
 
 /** A control plane in the test's own process that does its work, and lets a test misbehave on the same connection. */
 export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbeatSeconds?: number } = {}) {
