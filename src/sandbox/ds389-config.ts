@@ -52,8 +52,13 @@ export async function ds389Config(settings: Ds389Settings): Promise<string> {
     // Nobody reads it, and it is a write to the disk for each operation.
     'nsslapd-accesslog-logging-enabled': 'off',
   });
-  // By default it takes a share of the machine's memory.
-  set('cn=config,cn=ldbm database,cn=plugins,cn=config', { 'nsslapd-cache-autosize': '0', 'nsslapd-dbcachesize': '10000000' });
+  // By default each takes a share of the machine's memory, and an import spends most of its time on making that ready.
+  set('cn=config,cn=ldbm database,cn=plugins,cn=config', {
+    'nsslapd-cache-autosize': '0',
+    'nsslapd-dbcachesize': '10000000',
+    'nsslapd-import-cache-autosize': '0',
+    'nsslapd-import-cachesize': '20000000',
+  });
   if (settings.memberof) {
     set('cn=MemberOf Plugin,cn=plugins,cn=config', {
       'nsslapd-pluginEnabled': 'on',

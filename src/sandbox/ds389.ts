@@ -45,8 +45,7 @@ type Place = {
 export async function startDs389(options: Ds389Options = {}): Promise<ThrowAwayDirectory> {
   const [program, ds] = await Promise.all([openLdapPrograms(), ds389Programs()]);
   const baseDn = options.suffix ?? 'dc=example,dc=test';
-  const alsoRemoved = (dir: string) => [`/dev/shm/sem.${instanceName(dir)}.stats`];
-  const folder = await serverFolder({ dir: options.dir, name: '389ds', alsoRemoved });
+  const folder = await serverFolder({ dir: options.dir, name: '389ds' });
   const { dir } = folder;
   const env = { PATH: process.env['PATH'], HOME: dir, LC_ALL: 'C' };
   const names = { adminDn: 'cn=Directory Manager', connectorDn: `cn=latchkey,ou=system,${baseDn}` };
@@ -61,6 +60,8 @@ export async function startDs389(options: Ds389Options = {}): Promise<ThrowAwayD
       personDn: (uid) => examplePersonDn(uid, baseDn),
       groupDn: (cn) => `cn=${cn},ou=groups,${baseDn}`,
       launch: (ports) => launch(place, ports),
+      // Its counters for SNMP, which it opens once; nobody else does here, and nobody would remove it after a SIGKILL.
+      tidy: () => rm(semaphoreOf(dir), { force: true }),
       // In order it takes 3 s to end, which a folder that goes anyway is not worth.
       stopSignal: folder.isTemporary ? 'SIGKILL' : 'SIGTERM',
       fill: async (admin) => {
@@ -73,7 +74,12 @@ export async function startDs389(options: Ds389Options = {}): Promise<ThrowAwayD
   }
 }
 
-/** The server names a semaphore of the machine after it, so that two servers must not share one. */
+/** Where the server of this folder has its counters for SNMP, named after its instance. */
+export function semaphoreOf(dir: string): string {
+  return `/dev/shm/sem.${instanceName(dir)}.stats`;
+}
+
+/** Servers of one machine must not share it. */
 function instanceName(dir: string): string {
   return `slapd-latchkey-${createHash('sha256').update(dir).digest('hex').slice(0, 12)}`;
 }
@@ -145,9 +151,15 @@ async function importEntries(options: { place: Place; server: Program; ldif: str
   const args = ['ldif2db', '-D', place.configDir, '-n', 'userRoot', '-i', path];
   const env = { ...place.env, ...server.env };
   const result = await runProgram({ path: server.path, args, env, cwd: dir, timeoutMs: 300_000 });
-  const said = `${result.stdout}${result.stderr}`.trim();
-  // It skips an entry that it cannot place, says so, and ends well.
-  if (result.code !== 0 || /Skipping entry/i.test(said)) throw new Error(`ldif2db refused the entries: ${said}`);
+  const log = await readFile(join(dir, 'log', 'errors'), 'utf8').catch(() => '');
+  const said = `${result.stdout}${result.stderr}${log}`;
+  // It ends well where it has left out an entry: without a word, even, where that is beneath another suffix.
+  const taken = Number(/Import complete\. +Processed (\d+) entries/.exec(said)?.[1] ?? 0);
+  const given = ldif.match(/^dn:/gim)?.length ?? 0;
+  if (result.code !== 0 || taken !== given) {
+    const reasons = said.split('\n').filter((line) => / - (?:ERR|WARN|CRIT|EMERG) - /.test(line));
+    throw new Error(`389 Directory Server refused the entries: it took ${taken} of ${given}. ${reasons.join(' ')}`);
+  }
   await rm(path);
 }
 

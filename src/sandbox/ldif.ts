@@ -29,7 +29,7 @@ function formatLine(name: string, value: string): string {
 }
 
 /** Bytes that are no text: their values stay in base64. */
-const binaryAttributes: ReadonlySet<string> = new Set(['objectguid', 'objectsid']);
+const binaryAttributes: ReadonlySet<string> = new Set(['objectguid', 'objectsid', 'ntsecuritydescriptor']);
 
 function parseLine(line: string): { name: string; value: string }[] {
   const match = /^([^#:][^:]*):(:?) ?(.*)$/.exec(line);

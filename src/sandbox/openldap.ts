@@ -75,6 +75,7 @@ function servedBySlapd(place: Place): Omit<ServedDirectory, 'fill'> {
     groupsScope: `ou=groups,${baseDn}`,
     personDn: (uid) => examplePersonDn(uid, baseDn),
     groupDn: (cn) => `cn=${cn},ou=groups,${baseDn}`,
+    tidy: async () => undefined,
     stopSignal: 'SIGINT',
     launch: ({ ldap, ldaps }) =>
       startChildProgram({

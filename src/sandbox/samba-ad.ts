@@ -74,6 +74,7 @@ export async function startSambaAd(options: SambaAdOptions = {}): Promise<SambaA
         const command = samba.command(dir, [...wordsForPorts(ports), ...server]);
         return startChildProgram({ ...command, env, cwd: dir, logFile: join(dir, 'samba.log') });
       },
+      tidy: async () => undefined,
       stopSignal: folder.isTemporary ? 'SIGKILL' : 'SIGTERM',
       fill: async () => undefined,
     });

@@ -61,7 +61,7 @@ export type ThrowAwayDirectory = AsyncDisposable & {
 
 export type Ports = { ldap: number; ldaps: number };
 
-/** Where a server lives: it is private, and `remove` takes away what is ours of it. */
+/** Where a server lives: it is private, and `remove` takes it away if it is temporary. */
 export type ServerFolder = { readonly dir: string; readonly isTemporary: boolean; remove(): Promise<void> };
 
 /** What tells one server from another. */
@@ -78,6 +78,8 @@ export type ServedDirectory = {
   personDn: (uid: string) => string;
   groupDn: (cn: string) => string;
   launch: (ports: Ports) => Promise<ChildProgram>;
+  /** Removes what the server has outside its folder, once it serves and needs it no more, or has failed. */
+  tidy: () => Promise<void>;
   /** Ends the server in order. */
   stopSignal: NodeJS.Signals;
   /** Once it serves for the first time. */
@@ -88,29 +90,19 @@ export type ServedDirectory = {
 const startWithinMs = 60_000;
 const portAttempts = 5;
 
-/**
- * A new temporary folder, or the one that was given. A temporary one, and `alsoRemoved`, which are files elsewhere that a killed
- * server leaves, go when this process ends, if not before.
- */
-export async function serverFolder(options: {
-  dir: string | undefined;
-  name: string;
-  alsoRemoved?: (dir: string) => string[];
-}): Promise<ServerFolder> {
+/** A new temporary folder, which goes when this process ends, if not before; or the one that was given, which stays. */
+export async function serverFolder(options: { dir: string | undefined; name: string }): Promise<ServerFolder> {
   const isTemporary = options.dir === undefined;
   const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), `latchkey-${options.name}-`)) : resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const paths = [...(options.alsoRemoved?.(dir) ?? []), ...(isTemporary ? [dir] : [])];
-  const removeAtExit = () => {
-    for (const path of paths) rmSync(path, { recursive: true, force: true });
-  };
-  process.once('exit', removeAtExit);
+  const removeAtExit = () => rmSync(dir, { recursive: true, force: true });
+  if (isTemporary) process.once('exit', removeAtExit);
   return {
     dir,
     isTemporary,
     async remove() {
       process.off('exit', removeAtExit);
-      for (const path of paths) await rm(path, { recursive: true, force: true });
+      if (isTemporary) await rm(dir, { recursive: true, force: true });
     },
   };
 }
@@ -167,11 +159,15 @@ async function serve(served: ServedDirectory, ports: Ports): Promise<ChildProgra
   const ca = await readFile(join(served.folder.dir, 'ca.pem'), 'utf8');
   const deadline = performance.now() + startWithinMs;
   while (!server.ended.aborted && performance.now() < deadline) {
-    if (await servesTls(ports.ldaps, ca)) return server;
+    if (await servesTls(ports.ldaps, ca)) {
+      await served.tidy();
+      return server;
+    }
     await sleep(10);
   }
   const what = server.ended.aborted ? 'ended before it served' : `did not serve within ${startWithinMs} ms`;
   await server.kill('SIGKILL');
+  await served.tidy();
   throw new Error(`The ${served.flavour} server ${what}: ${server.output().trim()}`);
 }
 
