@@ -111,7 +111,8 @@ function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: 
     giveUp: () => given.abort(),
     judged(ending) {
       const by = { kind: 'proxy', proxy: authority(proxy), target: authority(target) } as const;
-      if (typeof state !== 'string' && ending.kind === 'network') return { ...by, fault: state };
+      // Bytes of the proxy that are no HTTP look like a bad peer's.
+      if (typeof state !== 'string' && (ending.kind === 'network' || ending.kind === 'bad_peer')) return { ...by, fault: state };
       if (state === 'asking' && ending.kind === 'timed_out') return { ...by, fault: { kind: 'silent' } };
       return ending;
     },

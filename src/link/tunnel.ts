@@ -1,6 +1,6 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIPv6, type Socket } from 'node:net';
+import { isIP, isIPv6, type Socket } from 'node:net';
 import { proxyAuthorities } from './authorities.ts';
 import { faultCode } from './network-faults.ts';
 import type { ProxyFault } from './proxy-faults.ts';
@@ -62,7 +62,14 @@ export function openTunnel({ proxy, credentials, target, ca, signal }: TunnelOpt
   const request =
     proxy.scheme === 'http'
       ? requestHttp(options)
-      : requestHttps({ ...options, minVersion: 'TLSv1.2', ca: proxyAuthorities(ca), rejectUnauthorized: true });
+      : requestHttps({
+          ...options,
+          minVersion: 'TLSv1.2',
+          rejectUnauthorized: true,
+          ca: proxyAuthorities(ca),
+          // Left out, it would be taken from the Host header, which is the target's.
+          servername: isIP(proxy.host) === 0 ? proxy.host : '',
+        });
   // For CONNECT every answer comes as this event, whatever its status.
   request.on('connect', (response, socket: Socket, head) => {
     const status = response.statusCode ?? 0;
