@@ -35,6 +35,8 @@ export interface AdTraits {
   givesEmptyPages: boolean;
   /** The other parts of the forest that are named in each search of the whole domain, unless it forbids that. */
   names: 'partitions' | 'child_domain' | 'nothing';
+  /** Whether it is a DNS server too, and has the partitions with the zones. */
+  hasDnsZones: boolean;
   whoAmI: 'account' | 'not_supported';
   /** Whose security ids the root DSE says that a session has. */
   takesUsFor: 'account' | 'another';
@@ -147,9 +149,9 @@ function whoAmI({ account, netbios, traits }: AdDomain, { isBound }: AdConnectio
   return resultMessage(request, SUCCESS, { value: isBound ? `u:${netbios}\\${account.sAMAccountName}` : '' });
 }
 
-function rootDse({ baseDn, domain, tree, account, traits }: AdDomain, { isBound }: AdConnection): AdAttributes {
-  const configuration = `CN=Configuration,${baseDn}`;
-  const schema = `CN=Schema,${configuration}`;
+function rootDse(ad: AdDomain, { isBound }: AdConnection): AdAttributes {
+  const { baseDn, domain, tree, account, traits } = ad;
+  const { configuration, schema } = partitionsOf(ad);
   const own = tree.at(account.dn);
   const rid = own === null || traits.takesUsFor === 'another' ? 999 : ridOf(own.id);
   return [
@@ -159,7 +161,7 @@ function rootDse({ baseDn, domain, tree, account, traits }: AdDomain, { isBound 
     ['rootDomainNamingContext', [baseDn]],
     ['configurationNamingContext', [configuration]],
     ['schemaNamingContext', [schema]],
-    ['namingContexts', [baseDn, configuration, schema, `DC=DomainDnsZones,${baseDn}`, `DC=ForestDnsZones,${baseDn}`]],
+    ['namingContexts', [baseDn, ...heldPartitions(ad)]],
     ['subschemaSubentry', [`CN=Aggregate,${schema}`]],
     ['dnsHostName', [`dc1.${domain}`]],
     ['supportedLDAPVersion', ['3', '2']],
@@ -176,6 +178,7 @@ type Search = AdRequest & { kind: 'search' };
 function search(domain: AdDomain, request: Search): readonly Buffer[] {
   const name = nameOf(domain, request.base);
   if (name === null) return [resultMessage(request, AD_RESULTS.badName)];
+  if (heldPartitions(domain).some((partition) => domain.tree.sameDn(name, partition as Dn))) return found(domain, request, []);
   const base = domain.tree.at(name);
   if (base === null) return [resultMessage(request, notThere(domain, name))];
   const entries = candidates(domain, { base, scope: request.scope })
@@ -187,14 +190,13 @@ function search(domain: AdDomain, request: Search): readonly Buffer[] {
 
 /** The entries, references and result of a search, cut or in pages. */
 function found(
-  { traits, baseDn, domain, tree }: AdDomain,
+  ad: AdDomain,
   request: Search,
   entries: readonly (readonly [dn: string, attributes: AdAttributes])[],
 ): readonly Buffer[] {
   const { id, attributes: asked, sizeLimit, controls } = request;
-  const isWhole = request.scope === 'sub' && tree.sameDn(request.base as Dn, baseDn);
-  const references =
-    isWhole && traits.names !== 'nothing' && !controls.has(DOMAIN_SCOPE) ? otherParts(baseDn, { domain, traits }) : [];
+  const { traits } = ad;
+  const references = request.scope === 'sub' && !controls.has(DOMAIN_SCOPE) ? otherParts(ad, request.base as Dn) : [];
   const shown = (some: typeof entries) => [
     ...some.map(([dn, all]) => {
       const attributes = ranged(selected(all, asked), { asked, all, most: traits.maxValRange });
@@ -218,13 +220,33 @@ function found(
   return [...shown(entries.slice(from, to)), resultMessage(request, SUCCESS, { controls: pageControls(next) })];
 }
 
-function otherParts(baseDn: Dn, { domain, traits }: Pick<AdDomain, 'domain' | 'traits'>): readonly string[] {
-  const partitions = [
-    `ldap://ForestDnsZones.${domain}/DC=ForestDnsZones,${baseDn}`,
-    `ldap://DomainDnsZones.${domain}/DC=DomainDnsZones,${baseDn}`,
-    `ldap://${domain}/CN=Configuration,${baseDn}`,
+function partitionsOf({ baseDn }: AdDomain) {
+  const configuration = `CN=Configuration,${baseDn}`;
+  return {
+    configuration,
+    schema: `CN=Schema,${configuration}`,
+    zones: ['ForestDnsZones', 'DomainDnsZones'].map((name) => `DC=${name},${baseDn}`),
+  };
+}
+
+/** What this domain controller has beside its domain; nothing is found in it. */
+function heldPartitions(ad: AdDomain): readonly string[] {
+  const { configuration, schema, zones } = partitionsOf(ad);
+  return ad.traits.hasDnsZones ? [configuration, schema, ...zones] : [configuration, schema];
+}
+
+/** What lies beneath a base by its name, and is not searched with it. */
+function otherParts(ad: AdDomain, base: Dn): readonly string[] {
+  const { baseDn, domain, traits, tree } = ad;
+  const { configuration, schema, zones } = partitionsOf(ad);
+  if (traits.names === 'nothing') return [];
+  if (tree.sameDn(base, configuration as Dn)) return [`ldap://${domain}/${schema}`];
+  if (!tree.sameDn(base, baseDn)) return [];
+  const all = [
+    ...zones.map((zone) => `ldap://${zone.slice(3, zone.indexOf(','))}.${domain}/${zone}`),
+    `ldap://${domain}/${configuration}`,
   ];
-  return traits.names === 'child_domain' ? [...partitions, `ldap://emea.${domain}/DC=emea,${baseDn}`] : partitions;
+  return traits.names === 'child_domain' ? [...all, `ldap://emea.${domain}/DC=emea,${baseDn}`] : all;
 }
 
 function notThere({ tree, baseDn }: AdDomain, dn: Dn): AdResult {

@@ -72,6 +72,7 @@ const ORDINARY: Omit<AdTraits, 'writable'> = {
   maxValRange: 1_500,
   givesEmptyPages: false,
   names: 'partitions',
+  hasDnsZones: true,
   whoAmI: 'account',
   takesUsFor: 'account',
   refusesBinds: null,

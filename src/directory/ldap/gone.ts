@@ -1,4 +1,4 @@
-import { type Dn, isBeneath, parentDn } from '../../access/dn.ts';
+import { type Dn, isBeneath, parentDn, parseDn, sameDn } from '../../access/dn.ts';
 import type { EntryId } from '../../access/ids.ts';
 import { DirectoryError, type GoneSighting, type Missing } from '../directory.ts';
 import { ANY_ENTRY, hasId, idOf } from './entry.ts';
@@ -30,15 +30,45 @@ export async function sightGone(place: Place, missing: Missing, signal: AbortSig
   }
 }
 
+/**
+ * How many entries have the id, and whether the whole base was looked at. A reference (RFC 4511 §4.5.3) names a part that was
+ * not: on Active Directory each search of a whole domain comes with those of its partitions for configuration and DNS. What this
+ * server has itself is searched too; what only another has leaves the answer incomplete, since an entry may have moved there.
+ */
 async function countById(
   { session, landscape }: Place,
   id: EntryId,
   signal: AbortSignal,
 ): Promise<{ count: number; isComplete: boolean }> {
-  const { baseDn: base, flavour } = landscape;
+  const { baseDn, namingContexts, flavour } = landscape;
   const filter = hasId(id, flavour.id);
-  const answer = await session.search({ base, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
-  return { count: answer.entries.length, isComplete: !answer.isCut && answer.references === 0 };
+  const bases = [baseDn];
+  let isComplete = true;
+  // Grows by naming contexts of this server, each once.
+  for (const base of bases) {
+    const answer = await session.search({ base, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
+    if (answer.entries.length > 0) return { count: answer.entries.length, isComplete: !answer.isCut };
+    const parts = answer.references.map((uri) => contextBeneath(base, { uri, namingContexts }));
+    isComplete &&= !answer.isCut && !parts.includes(undefined);
+    for (const part of parts) if (part !== undefined && !bases.includes(part)) bases.push(part);
+  }
+  return { count: 0, isComplete };
+}
+
+/** The naming context of this server that an LDAP URL (RFC 4516) names; undefined where it names another place. */
+function contextBeneath(base: Dn, { uri, namingContexts }: { uri: string; namingContexts: readonly Dn[] }): Dn | undefined {
+  const named = parseDn(nameIn(uri));
+  if (!named.ok || sameDn(named.value, base) || !isBeneath(named.value, base)) return undefined;
+  return namingContexts.find((context) => sameDn(context, named.value));
+}
+
+/** The name in an LDAP URL; empty where there is none that can be read. */
+function nameIn(uri: string): string {
+  try {
+    return decodeURIComponent(new URL(uri).pathname.slice(1));
+  } catch {
+    return '';
+  }
 }
 
 /** The recorded parent, or, where that is not there, the nearest above it, up to the base. */

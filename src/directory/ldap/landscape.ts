@@ -33,6 +33,8 @@ export interface Scopes {
 export interface Landscape extends Omit<Scopes, 'flavour'> {
   readonly flavour: Flavour;
   readonly baseDn: Dn;
+  /** All that this server has itself (RFC 4512 §5.1). */
+  readonly namingContexts: readonly Dn[];
   readonly usernameAttribute: string;
   readonly groupNameAttribute: string;
   readonly vendor: string;
@@ -80,6 +82,10 @@ export async function learnLandscape(session: Session, scopes: Scopes): Promise<
   return {
     ...scopes,
     baseDn,
+    namingContexts: root.namingContexts.flatMap((name) => {
+      const dn = parseDn(name);
+      return dn.ok ? [dn.value] : [];
+    }),
     usersScope: scopes.usersScope.length === 0 ? [baseDn] : scopes.usersScope,
     groupsScope: scopes.groupsScope.length === 0 ? [baseDn] : scopes.groupsScope,
     flavour,

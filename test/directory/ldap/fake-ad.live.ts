@@ -108,17 +108,36 @@ suite('what Active Directory does and Samba does not', { timeout: 60_000 }, () =
     );
   });
 
-  test('one who is not found in a search that came with references to other servers is not proved to be gone', async () => {
+  test('a deleted user is gone though each search names partitions elsewhere: those that this server has are searched too', async () => {
     await using directory = await upDirectory(ad);
     const [person, witness] = [addPerson(ad, 'leaving'), addPerson(ad, 'staying')];
     const missing = { entry: { id: person.id, dn: person.dn }, witness: { id: witness.id, dn: witness.dn } };
     assert.equal(await directory.sightGone(missing, signal), 'found');
     ad.tree.delete(person.dn);
-    ad.traits.names = 'child_domain';
-    assert.equal(await directory.sightGone(missing, signal), 'unproven');
-    ad.traits.names = 'nothing';
+    const from = ad.requests.length;
     assert.equal(await directory.sightGone(missing, signal), 'gone');
+    const bases = requestsOf(ad, 'search', from)
+      .filter(({ scope }) => scope === 'sub')
+      .map(({ base }) => base);
+    const contexts = ['', 'CN=Configuration,', 'CN=Schema,CN=Configuration,', 'DC=ForestDnsZones,', 'DC=DomainDnsZones,'];
+    for (const context of contexts) assert.ok(bases.includes(`${context}${ad.baseDn}`), context);
   });
+
+  for (const { what, traits } of [
+    { what: 'a child domain, where an entry may have moved to', traits: { names: 'child_domain' } },
+    { what: 'a partition that this server has not', traits: { hasDnsZones: false } },
+  ] as const) {
+    test(`one who is not found in a search that came with a reference to ${what}, is not proved to be gone`, async () => {
+      await using directory = await upDirectory(ad);
+      const person = addPerson(ad, 'away');
+      ad.tree.delete(person.dn);
+      Object.assign(ad.traits, traits);
+      const missing = { entry: { id: person.id, dn: person.dn }, witness: null };
+      assert.equal(await directory.sightGone(missing, signal), 'unproven');
+      ad.traits.names = 'nothing';
+      assert.equal(await directory.sightGone(missing, signal), 'gone');
+    });
+  }
 
   test('references that come with an answer are not followed, and take nothing from what is there', async () => {
     await using directory = await upDirectory(ad, { usersScope: [], groupsScope: [] });
