@@ -62,10 +62,12 @@ export function faultOf(resultCode: number): AnsweredFault {
   return RESULT_CODES[resultCode]?.[1] ?? 'busy';
 }
 
-/** The answer as it is shown to people and told to the control plane. */
+/** The answer as it is shown to people and told to the control plane, with the servers that a referral names behind its text. */
 export function ldapAnswer(result: LdapResult): LdapAnswer {
-  const { resultCode, diagnosticMessage, matchedDn } = result;
+  const { resultCode, matchedDn, referral } = result;
   const resultName = resultCode === 0 ? 'success' : (RESULT_CODES[resultCode]?.[0] ?? `code${resultCode}`);
+  const named = referral.length === 0 ? [] : [`[another server: ${referral.join(', ')}]`];
+  const diagnosticMessage = [result.diagnosticMessage, ...named].filter((text) => text !== '').join(' ');
   return { resultCode, resultName, diagnosticMessage, matchedDn };
 }
 
@@ -76,7 +78,7 @@ export function answeredError(result: LdapResult, doing: string): DirectoryError
   const elsewhere =
     result.referral.length === 0
       ? ''
-      : ` It names another server, which is not followed: ${result.referral.join(', ')}. Name that server in LDAP_URL, and with LDAP_REFERRALS=follow beside others.`;
+      : ' That server is not asked: name it in LDAP_URL, and with LDAP_REFERRALS=follow beside others.';
   const message = `The directory answered ${ldap.resultCode} (${ldap.resultName})${said} to: ${doing}.${elsewhere}`;
   return new DirectoryError(faultOf(result.resultCode), message, { ldap });
 }

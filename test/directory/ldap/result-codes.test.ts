@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { isLoopbackAddress, parseEndpoint, shownAddress, troubleOf } from '../../../src/directory/ldap/endpoint.ts';
-import { answeredError, faultOf } from '../../../src/directory/ldap/result-codes.ts';
+import { answeredError, faultOf, ldapAnswer } from '../../../src/directory/ldap/result-codes.ts';
 
 suite('what answers mean', () => {
   test('hints are told from refusals, and what may pass from what may not', () => {
@@ -26,7 +26,8 @@ suite('what answers mean', () => {
     const result = { resultCode: 10, matchedDn: '', diagnosticMessage: '', referral: ['ldap://other/'], controls: new Map() };
     const error = answeredError(result, 'change a group');
     assert.equal(error.fault, 'refused');
-    assert.match(error.message, /10 \(referral\).*change a group.*ldap:\/\/other\//);
+    assert.match(error.message, /10 \(referral\): \[another server: ldap:\/\/other\/\] to: change a group/);
+    assert.match(ldapAnswer({ ...result, diagnosticMessage: 'read-only' }).diagnosticMessage, /^read-only .*ldap:\/\/other\//);
   });
 });
 
