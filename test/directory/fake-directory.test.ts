@@ -3,25 +3,36 @@ import { suite, test } from 'node:test';
 import { type Dn, leafRdn, parseDn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
-import { type DirectoryAdmin, directoryContract } from '../support/directory-contract.ts';
+import { type DirectoryAdmin, RFC_DIFFERENCES, type ServerDifferences } from '../support/directory-contract/world.ts';
+import { directoryContract } from '../support/directory-contract.ts';
 import { type FakeDirectory, fakeDirectory } from '../support/fake-directory.ts';
+import { PERSONALITIES, type ServerName } from '../support/fake-servers.ts';
 
-for (const referentialIntegrity of [false, true]) {
-  directoryContract(`the fake ${referentialIntegrity ? 'with' : 'without'} referential integrity`, async () => {
-    const fake = fakeDirectory({ referentialIntegrity });
-    fake.directory.start();
-    return {
-      directory: fake.directory,
-      admin: adminOf(fake),
-      baseDn: fake.baseDn,
-      usersScope: fake.usersScope,
-      groupsScope: fake.groupsScope,
-      elsewhere: dn(`ou=elsewhere,${fake.baseDn}`),
-      hasReferentialIntegrity: referentialIntegrity,
-      loseNextAnswer: () => fake.loseNextAnswer('applied'),
-      untilUp: async () => undefined,
-      close: () => fake.directory.close(),
-    };
+const PERSONALITY_DIFFERENCES: Readonly<Record<ServerName, Partial<ServerDifferences>>> = {
+  openldap: {},
+  openldap_refint: { hasReferentialIntegrity: true },
+  '389ds': { demandsMember: false },
+  samba: { hasReferentialIntegrity: true, refusesUnknown: true, demandsMember: false, absentName: 'refused' },
+};
+
+for (const [name, differences] of Object.entries(PERSONALITY_DIFFERENCES)) {
+  directoryContract(`the fake as ${name}`, {
+    differences: { ...RFC_DIFFERENCES, ...differences },
+    open: async () => {
+      const fake = fakeDirectory({ personality: PERSONALITIES[name as ServerName] });
+      fake.directory.start();
+      return {
+        directory: fake.directory,
+        admin: adminOf(fake),
+        baseDn: fake.baseDn,
+        usersScope: fake.usersScope,
+        groupsScope: fake.groupsScope,
+        elsewhere: dn(`ou=elsewhere,${fake.baseDn}`),
+        loseNextAnswer: () => fake.loseNextAnswer('applied'),
+        untilUp: async () => undefined,
+        close: () => fake.directory.close(),
+      };
+    },
   });
 }
 
@@ -94,6 +105,9 @@ suite('the switches of the fake', () => {
 function adminOf({ tree }: FakeDirectory): DirectoryAdmin {
   return {
     addUser: async (user) => void tree.add({ kind: 'user', ...user }),
+    addUsers: async (users) => {
+      for (const user of users) tree.add({ kind: 'user', ...user });
+    },
     addGroup: async (group) => void tree.add({ kind: 'group', ...group }),
     rename: async (from, to) => tree.rename(from, to),
     delete: async (name) => tree.delete(name),

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dn } from '../../src/access/dn.ts';
-import type { DirectoryAdmin } from './directory-contract.ts';
+import type { DirectoryAdmin } from './directory-contract/world.ts';
 import type { SteppedClock } from './faketime.ts';
 import { openLdapAdmin } from './openldap-admin.ts';
 import { ready } from './survival.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
-import type { DirectoryAdmin } from './directory-contract.ts';
+import type { DirectoryAdmin } from './directory-contract/world.ts';
 import { openLdapAdmin } from './openldap-admin.ts';
 import { assertToldOnce, granted, past, startReady, succeeded } from './survival.ts';
 import { type System, startSystem } from './system.ts';
