@@ -46,18 +46,6 @@ export function readBerElement(bytes: Buffer, at: number, end: number): BerEleme
   return elementEnd <= end ? { tag: header.tag, start, end: elementEnd } : undefined;
 }
 
-/** The elements from `start` on, where they fill the place up to `end` to the last byte; undefined where they do not. */
-export function readBerElements(bytes: Buffer, start: number, end: number): readonly BerElement[] | undefined {
-  const elements: BerElement[] = [];
-  for (let at = start; at < end; ) {
-    const element = readBerElement(bytes, at, end);
-    if (element === undefined) return undefined;
-    elements.push(element);
-    at = element.end;
-  }
-  return elements;
-}
-
 /** A non-negative INTEGER or ENUMERATED of at most four bytes; undefined for any other. */
 export function berInteger(bytes: Buffer, element: BerElement): number | undefined {
   const length = element.end - element.start;

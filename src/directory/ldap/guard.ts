@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { readBerHeader } from './ber.ts';
-import { isWellFormed, type LdapResult, OPERATION, readEnvelope, readResult } from './ldap-message.ts';
+import { countElements, type LdapResult, OPERATION, readEnvelope, readResult } from './ldap-message.ts';
 
 export interface GuardLimits {
   /** Longest single message, in bytes. */
@@ -9,13 +9,21 @@ export interface GuardLimits {
   /** Everything that may answer one request. */
   readonly answerBytes: number;
   readonly answerMessages: number;
+  /** Attributes, values and whatever else they are made of: each becomes an object, however few bytes it has. */
+  readonly answerElements: number;
 }
 
 /**
  * 16 MiB is four times what the largest server default accepts itself. One answer: the adapter asks for pages and single
- * entries only, so 64 MiB is far above any; and ldapts cannot take more than some 100,000 entries in one answer.
+ * entries only, so 64 MiB is far above any; and ldapts cannot take more than some 100,000 entries in one answer. 200,000 elements
+ * are read in less than a second; the bytes alone would allow millions, and ldapts to use up the memory for them.
  */
-const LIMITS: GuardLimits = { messageBytes: 16 * 1024 * 1024, answerBytes: 64 * 1024 * 1024, answerMessages: 50_000 };
+const LIMITS: GuardLimits = {
+  messageBytes: 16 * 1024 * 1024,
+  answerBytes: 64 * 1024 * 1024,
+  answerMessages: 50_000,
+  answerElements: 200_000,
+};
 /** Unsolicited notifications that are not the notice of disconnection; nobody sends even one in earnest. */
 const MAX_UNSOLICITED = 16;
 
@@ -40,6 +48,7 @@ interface Expected {
   readonly operations: ReadonlySet<number>;
   bytes: number;
   messages: number;
+  elements: number;
 }
 
 /**
@@ -122,7 +131,7 @@ export class GuardedSocket extends EventEmitter {
     }
     const operations = ANSWERS.get(envelope.operation.tag);
     if (operations !== undefined) {
-      this.#expected.set(envelope.messageId, { operations, bytes: 0, messages: 0 });
+      this.#expected.set(envelope.messageId, { operations, bytes: 0, messages: 0, elements: 0 });
       this.#onRequest(envelope.messageId);
     }
     return this.#inner.write(message, done);
@@ -166,8 +175,11 @@ export class GuardedSocket extends EventEmitter {
   }
 
   #deliver(message: Buffer): void {
+    const limits = this.#limits;
     const envelope = readEnvelope(message);
-    if (envelope === undefined || !isWellFormed(message, envelope)) return this.#violate('sent a malformed message');
+    const elements = envelope && countElements(message, envelope, limits.answerElements);
+    if (envelope === undefined || elements === undefined) return this.#violate('sent a malformed message');
+    if (elements > limits.answerElements) return this.#violate(`sent a message of more than ${limits.answerElements} elements`);
     const { messageId, operation } = envelope;
     const result = LAST.has(operation.tag) ? readResult(message, envelope) : undefined;
     if (messageId === 0) return this.#unsolicitedNotification(operation.tag, result);
@@ -175,8 +187,11 @@ export class GuardedSocket extends EventEmitter {
     if (!expected?.operations.has(operation.tag)) return this.#violate('sent an answer that nothing had asked for');
     expected.bytes += message.length;
     expected.messages += 1;
-    if (expected.bytes > this.#limits.answerBytes || expected.messages > this.#limits.answerMessages)
-      return this.#violate(`answered one request with ${expected.messages} messages and ${expected.bytes} bytes`);
+    expected.elements += elements;
+    if (isTooMuch(expected, limits)) {
+      const { bytes, messages } = expected;
+      return this.#violate(`answered one request with ${messages} messages, ${expected.elements} elements and ${bytes} bytes`);
+    }
     if (LAST.has(operation.tag)) {
       if (result === undefined) return this.#violate('sent a malformed result');
       this.#expected.delete(messageId);
@@ -203,4 +218,8 @@ export class GuardedSocket extends EventEmitter {
     this.#inner.destroy();
     this.#onViolation();
   }
+}
+
+function isTooMuch({ bytes, messages, elements }: Expected, limits: GuardLimits): boolean {
+  return bytes > limits.answerBytes || messages > limits.answerMessages || elements > limits.answerElements;
 }

@@ -1,4 +1,4 @@
-import { BER, type BerElement, berInteger, readBerElement, readBerElements } from './ber.ts';
+import { BER, type BerElement, berInteger, readBerElement } from './ber.ts';
 
 /** The application tags of the operations used here (RFC 4511 §4.2 to §4.13). */
 export const OPERATION = {
@@ -79,58 +79,98 @@ function readControls(message: Buffer, controls: BerElement | undefined): Readon
   return values;
 }
 
+/** The elements of one; none where they do not fill it to its last byte. */
 function elementsOf(bytes: Buffer, { start, end }: BerElement): readonly BerElement[] {
-  return readBerElements(bytes, start, end) ?? [];
+  const elements: BerElement[] = [];
+  for (let at = start; at < end; ) {
+    const element = readBerElement(bytes, at, end);
+    if (element === undefined) return [];
+    elements.push(element);
+    at = element.end;
+  }
+  return elements;
 }
 
 /**
- * Whether an answer is built as RFC 4511 says, to its last byte: an element that is longer than what it lies in is read by
- * ldapts again and again, without end, and each time kept.
+ * Of how many elements an answer is made, or some number above `most`; undefined where it is not built as RFC 4511 says, to its
+ * last byte: an element that is longer than what it lies in is read by ldapts again and again, without end, and each time kept.
  */
-export function isWellFormed(message: Buffer, { operation, end }: LdapEnvelope): boolean {
-  const others = readBerElements(message, operation.end, end);
-  return (
-    others?.every((other) => other.tag !== CONTROLS || isListOf(message, other, isControl)) === true &&
-    isOperation(message, operation)
-  );
+export function countElements(bytes: Buffer, { operation, end }: LdapEnvelope, most: number): number | undefined {
+  const others = countAll({ bytes, most }, { start: operation.end, end }, countBehind);
+  const own = countOperation({ bytes, most }, operation);
+  return others === undefined || own === undefined ? undefined : others + own;
 }
 
-function isOperation(bytes: Buffer, operation: BerElement): boolean {
+interface Counted {
+  readonly bytes: Buffer;
+  readonly most: number;
+}
+
+/** How many elements there are in one, itself included; undefined where it is not what it should be. */
+type Count = (counted: Counted, element: BerElement) => number | undefined;
+
+function countOperation(counted: Counted, operation: BerElement): number | undefined {
   switch (operation.tag) {
     case OPERATION.searchResultEntry:
-      return isEntry(bytes, operation);
+      return countEntry(counted, operation);
     case OPERATION.searchResultReference:
-      return isListOf(bytes, operation, isOctets);
+      return countAll(counted, operation, countOctets);
     default:
-      // A result: its mandatory parts are read here, and it may have others that are yet to be thought of.
-      return isListOf(bytes, operation, (_, part) => part.tag !== REFERRAL || isListOf(bytes, part, isOctets));
+      // Its mandatory parts are read with the result, and it may have others that are yet to be thought of.
+      return countAll(counted, operation, countPart);
   }
 }
 
-function isEntry(bytes: Buffer, entry: BerElement): boolean {
-  const [name, attributes, ...others] = elementsOf(bytes, entry);
-  const isWhole = name?.tag === BER.octetString && attributes?.tag === BER.sequence && others.length === 0;
-  return isWhole && isListOf(bytes, attributes, isAttribute);
+function countPart(counted: Counted, part: BerElement): number | undefined {
+  return part.tag === REFERRAL ? countAll(counted, part, countOctets) : 1;
 }
 
-function isAttribute(bytes: Buffer, attribute: BerElement): boolean {
-  const [type, values, ...others] = elementsOf(bytes, attribute);
-  const isWhole = type?.tag === BER.octetString && values?.tag === BER.set && others.length === 0;
-  return attribute.tag === BER.sequence && isWhole && isListOf(bytes, values, isOctets);
+function countBehind(counted: Counted, other: BerElement): number | undefined {
+  return other.tag === CONTROLS ? countAll(counted, other, countControl) : 1;
 }
 
-function isControl(bytes: Buffer, control: BerElement): boolean {
-  const [type, ...others] = elementsOf(bytes, control);
-  const areKnown = others.every(({ tag }) => tag === BER.boolean || tag === BER.octetString);
-  return control.tag === BER.sequence && type?.tag === BER.octetString && areKnown;
+function countEntry(counted: Counted, entry: BerElement): number | undefined {
+  const [name, attributes] = twoIn(counted, entry);
+  const isEntry = name?.tag === BER.octetString && attributes?.tag === BER.sequence;
+  return isEntry ? countAll(counted, attributes, countAttribute) : undefined;
 }
 
-function isOctets(_: Buffer, { tag }: BerElement): boolean {
-  return tag === BER.octetString;
+function countAttribute(counted: Counted, attribute: BerElement): number | undefined {
+  const [type, values] = attribute.tag === BER.sequence ? twoIn(counted, attribute) : [];
+  const isAttribute = type?.tag === BER.octetString && values?.tag === BER.set;
+  return isAttribute ? countAll(counted, values, countOctets) : undefined;
 }
 
-function isListOf(bytes: Buffer, list: BerElement, isOne: (bytes: Buffer, element: BerElement) => boolean): boolean {
-  return readBerElements(bytes, list.start, list.end)?.every((element) => isOne(bytes, element)) === true;
+function countControl(counted: Counted, control: BerElement): number | undefined {
+  return control.tag === BER.sequence ? countAll(counted, control, countControlPart) : undefined;
+}
+
+function countControlPart(_: Counted, { tag }: BerElement): number | undefined {
+  return tag === BER.boolean || tag === BER.octetString ? 1 : undefined;
+}
+
+function countOctets(_: Counted, { tag }: BerElement): number | undefined {
+  return tag === BER.octetString ? 1 : undefined;
+}
+
+/** The two elements that fill another to its last byte, where it is made of two. */
+function twoIn({ bytes }: Counted, { start, end }: BerElement): readonly BerElement[] {
+  const first = readBerElement(bytes, start, end);
+  const second = first && readBerElement(bytes, first.end, end);
+  return first !== undefined && second?.end === end ? [first, second] : [];
+}
+
+/** One for the list itself, and what is in each of its elements. */
+function countAll(counted: Counted, { start, end }: Pick<BerElement, 'start' | 'end'>, count: Count): number | undefined {
+  let elements = 1;
+  for (let at = start; at < end && elements <= counted.most; ) {
+    const element = readBerElement(counted.bytes, at, end);
+    const own = element === undefined ? undefined : count(counted, element);
+    if (element === undefined || own === undefined) return undefined;
+    elements += own;
+    at = element.end;
+  }
+  return elements;
 }
 
 function shortText(bytes: Buffer, { start, end }: BerElement): string {

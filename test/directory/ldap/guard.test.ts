@@ -113,15 +113,29 @@ suite('the guard of a connection', () => {
   });
 
   test('an answer that goes on beyond its limits ends the connection', () => {
+    const wide = { messageBytes: 1_000, answerBytes: 1_000_000, answerMessages: 1_000, answerElements: 1_000 };
     for (const limits of [
-      { messageBytes: 1_000, answerBytes: 1_000_000, answerMessages: 3 },
-      { messageBytes: 1_000, answerBytes: 20, answerMessages: 1_000 },
+      { ...wide, answerMessages: 3 },
+      { ...wide, answerBytes: 20 },
+      { ...wide, answerElements: 20 },
     ]) {
       const { guard, delivered, receive, ask } = guarded(limits);
       ask(2);
       for (let count = 0; count < 10; count += 1) receive(ldapMessage(2, ENTRY, entry));
       assert.match(guard.violation ?? '', /answered one request with/);
       assert.ok(delivered.length <= 3);
+    }
+  });
+
+  test('an answer of millions of empty parts ends the connection before any is read', () => {
+    const values = Buffer.alloc(1_000_000, Buffer.from([0x04, 0x00]));
+    const attributes = Buffer.alloc(1_500_000, Buffer.from([0x30, 0x04, 0x04, 0x00, 0x31, 0x00]));
+    for (const list of [attributes, berElement(0x30, octets('cn'), berElement(0x31, values))]) {
+      const { guard, delivered, receive, ask } = guarded();
+      ask(2);
+      receive(ldapMessage(2, ENTRY, Buffer.concat([octets('dc=test'), berElement(0x30, list)])));
+      assert.match(guard.violation ?? '', /more than 200000 elements/);
+      assert.deepEqual(delivered, []);
     }
   });
 
