@@ -6,7 +6,7 @@ import { startChildProgram } from './child-program.ts';
 import { exampleDirectory, examplePersonDn } from './example-directory.ts';
 import { type OpenLdapPrograms, openLdapPrograms } from './openldap-programs.ts';
 import { runProgram } from './run-program.ts';
-import { hashedPassword, slapdConfig } from './slapd-config.ts';
+import { hashedPassword, type Replication, slapdConfig } from './slapd-config.ts';
 import {
   commandsAs,
   randomPassword,
@@ -23,6 +23,8 @@ export type OpenLdapOptions = ThrowAwayDirectoryOptions & {
   memberof?: boolean;
   /** After how many idle seconds the server closes a connection. Default 0: never. */
   idleTimeoutSeconds?: number;
+  /** Whether replicas can follow it. Default false. */
+  replicated?: boolean;
 };
 
 export type OpenLdap = ThrowAwayDirectory & {
@@ -30,7 +32,7 @@ export type OpenLdap = ThrowAwayDirectory & {
   configModify(ldif: string): Promise<void>;
 };
 
-type Place = {
+export type OpenLdapPlace = {
   program: OpenLdapPrograms;
   folder: ServerFolder;
   env: NodeJS.ProcessEnv;
@@ -45,26 +47,35 @@ type Place = {
  * not serve, and with one sentence on what to install when there is no OpenLDAP to be had.
  */
 export async function startOpenLdap(options: OpenLdapOptions = {}): Promise<OpenLdap> {
-  const program = await openLdapPrograms();
-  const baseDn = options.suffix ?? 'dc=example,dc=test';
-  const folder = await serverFolder({ dir: options.dir, name: 'openldap' });
-  const { dir } = folder;
-  // HOME and the working folder are ours, so that no ldaprc(5) of the user's is read.
-  const env = { PATH: process.env['PATH'], HOME: dir, LC_ALL: 'C' };
-  const names = { adminDn: `cn=admin,${baseDn}`, connectorDn: `cn=latchkey,ou=system,${baseDn}` };
-  const place: Place = { program, folder, env, baseDn, ...names };
+  const place = await openLdapPlace(options);
+  const { dir } = place.folder;
   try {
     const lateLdif = existsSync(join(dir, 'complete')) ? '' : await buildFolder(place, options);
-    const directory = await serveDirectory({ ...servedBySlapd(place), fill: (admin) => addIfAny(admin.add, lateLdif) });
-    const configAdmin = commandsAs(place, { ldaps: Number(new URL(directory.ldapsUrl).port) }, 'cn=admin,cn=config');
-    return Object.assign(directory, { configModify: configAdmin.modify });
+    return await serveOpenLdap(place, (admin) => addIfAny(admin.add, lateLdif));
   } catch (error) {
-    await folder.remove();
+    await place.folder.remove();
     throw error;
   }
 }
 
-function servedBySlapd(place: Place): Omit<ServedDirectory, 'fill'> {
+/** Where a slapd is to live, and its names. */
+export async function openLdapPlace(options: { dir?: string; suffix?: string }): Promise<OpenLdapPlace> {
+  const program = await openLdapPrograms();
+  const baseDn = options.suffix ?? 'dc=example,dc=test';
+  const folder = await serverFolder({ dir: options.dir, name: 'openldap' });
+  // HOME and the working folder are ours, so that no ldaprc(5) of the user's is read.
+  const env = { PATH: process.env['PATH'], HOME: folder.dir, LC_ALL: 'C' };
+  return { program, folder, env, baseDn, adminDn: `cn=admin,${baseDn}`, connectorDn: `cn=latchkey,ou=system,${baseDn}` };
+}
+
+/** Serves a folder that has a slapd.conf. */
+export async function serveOpenLdap(place: OpenLdapPlace, fill: ServedDirectory['fill']): Promise<OpenLdap> {
+  const directory = await serveDirectory({ ...servedBySlapd(place), fill });
+  const configAdmin = commandsAs(place, { ldaps: Number(new URL(directory.ldapsUrl).port) }, 'cn=admin,cn=config');
+  return Object.assign(directory, { configModify: configAdmin.modify });
+}
+
+function servedBySlapd(place: OpenLdapPlace): Omit<ServedDirectory, 'fill'> {
   const { program, folder, env, baseDn } = place;
   const { dir } = folder;
   const slapd = program('slapd');
@@ -94,7 +105,7 @@ async function addIfAny(add: (ldif: string) => Promise<void>, ldif: string): Pro
 }
 
 /** Fills a new folder; resolves with the LDIF that must be added once the server runs, since overlays see only that. */
-async function buildFolder(place: Place, options: OpenLdapOptions): Promise<string> {
+async function buildFolder(place: OpenLdapPlace, options: OpenLdapOptions): Promise<string> {
   const { program, env, baseDn, adminDn, connectorDn } = place;
   const { dir } = place.folder;
   const file = (name: string) => join(dir, name);
@@ -107,9 +118,10 @@ async function buildFolder(place: Place, options: OpenLdapOptions): Promise<stri
   await writeFile(file('connector-password'), passwords.connector, { mode: 0o600 });
   const certificates = await makeCertificates({ openssl: program('openssl'), folder: dir, env });
   const { requireTls = true, memberof = false, idleTimeoutSeconds = 0 } = options;
+  const replication: Replication = { role: options.replicated === true ? 'provider' : 'none' };
   const slapd = program('slapd');
   const names = { suffix: baseDn, adminDn, connectorDn, adminPassword: passwords.admin };
-  const config = slapdConfig({ slapd, dir, ...names, certificates, requireTls, memberof, idleTimeoutSeconds });
+  const config = slapdConfig({ slapd, dir, ...names, certificates, requireTls, memberof, idleTimeoutSeconds, replication });
   await writeFile(file('slapd.conf'), config, { mode: 0o600 });
 
   const { tree, groups } = exampleDirectory({

@@ -15,7 +15,14 @@ type SlapdSettings = {
   requireTls: boolean;
   memberof: boolean;
   idleTimeoutSeconds: number;
+  replication: Replication;
 };
+
+/** A replica follows its provider by syncrepl (RFC 4533), and refers whoever wants to change something to it. */
+export type Replication =
+  | { role: 'none' }
+  | { role: 'provider' }
+  | { role: 'replica'; providerUrl: string; providerCaFile: string };
 
 /** The text of slapd.conf(5). The connector's rights are the least that its work needs, and an example to copy. */
 export function slapdConfig(settings: SlapdSettings): string {
@@ -24,7 +31,7 @@ export function slapdConfig(settings: SlapdSettings): string {
   const connector = `by dn.exact="${connectorDn}"`;
   const schemas = firstFolder(['etc/ldap/schema', 'etc/openldap/schema'].map((path) => join(slapd.root, '/', path)));
   return `${['core', 'cosine', 'inetorgperson', 'nis'].map((name) => `include "${schemas}/${name}.schema"`).join('\n')}
-${moduleLines(slapd, settings.memberof ? ['back_mdb', 'memberof', 'refint'] : ['back_mdb'])}
+${moduleLines(slapd, modules(settings))}
 pidfile "${dir}/slapd.pid"
 argsfile "${dir}/slapd.args"
 TLSCACertificateFile "${certificates.caFile}"
@@ -46,9 +53,9 @@ rootpw ${rootPassword}
 directory "${dir}/db"
 maxsize 1073741824
 dbnosync
-index objectClass,entryUUID,uid,cn,mail,member,uniqueMember,memberUid eq
+index objectClass,entryUUID,entryCSN,uid,cn,mail,member,uniqueMember,memberUid eq
 limits dn.exact="${connectorDn}" size.soft=500 size.hard=500 size.pr=500 size.prtotal=unlimited
-
+${replicaLines(settings)}
 access to attrs=userPassword
   by anonymous auth
   by * none
@@ -68,7 +75,21 @@ access to dn.subtree="${suffix}" attrs=entry,objectClass,entryUUID
   by * none
 access to *
   by * none
-${settings.memberof ? overlays : ''}`;
+${settings.memberof ? overlays : ''}${settings.replication.role === 'provider' ? '\noverlay syncprov\n' : ''}`;
+}
+
+function modules({ memberof, replication }: SlapdSettings): string[] {
+  return ['back_mdb', ...(memberof ? ['memberof', 'refint'] : []), ...(replication.role === 'provider' ? ['syncprov'] : [])];
+}
+
+function replicaLines({ replication, suffix, adminDn, adminPassword }: SlapdSettings): string {
+  if (replication.role !== 'replica') return '';
+  const { providerUrl, providerCaFile } = replication;
+  // The administrator, since no limit of size holds for it. It is tried again each second for as long as the replica runs.
+  return `syncrepl rid=001 provider=${providerUrl} type=refreshAndPersist retry="1 +" searchbase="${suffix}"
+  bindmethod=simple binddn="${adminDn}" credentials="${adminPassword}" tls_cacert="${providerCaFile}" tls_reqcert=demand
+updateref ${providerUrl}
+`;
 }
 
 /** A userPassword value that slapd accepts and that does not show the password ({SSHA}). */
