@@ -2,8 +2,16 @@
 # All tests: first what needs no server, then the tests with real servers and processes. TEST_SCALE=full is theirs to read: it
 # repeats and enlarges what is worth repeating.
 
-set -e
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
+# Meanwhile the servers are fetched, since two test files that find them missing would each fetch them.
+sh scripts/node.sh src/sandbox/prepare.ts &
+servers=$!
 sh scripts/check.sh
+checked=$?
+wait "$servers" || {
+  echo 'test.sh: not every directory server can be had, and without one its tests cannot be run.' >&2
+  exit 1
+}
+[ "$checked" = 0 ] || exit "$checked"
 # Two at a time: each starts servers of its own, on ports that the system gives.
 exec sh scripts/node.sh --test --test-concurrency=2 --test-timeout=1200000 'test/**/*.live.ts'

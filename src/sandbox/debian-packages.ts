@@ -47,7 +47,7 @@ export function unpackedName(options: { osRelease: string; arch: string; package
  */
 export function plannedPackages(options: WantedPackages & { simulation: string }): string[] {
   const named = [...options.simulation.matchAll(/^Inst ([a-z0-9.+-]+) /gm)].flatMap((match) => match[1] ?? []);
-  const isLibrary = (name: string) => /^lib/.test(name) && !/^lib(?:c6|c-|perl)|-(?:dev|doc|dbg|perl)$/.test(name);
+  const isLibrary = (name: string) => name.startsWith('lib') && !/^lib(?:c6|c-|perl)|-(?:dev|doc|dbg|perl)$/.test(name);
   const taken = named.filter((name) => isLibrary(name) || options.dependencies?.test(name) === true);
   return [...new Set([...options.packages, ...taken])];
 }

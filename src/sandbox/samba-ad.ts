@@ -50,14 +50,9 @@ const script = fileURLToPath(new URL('samba/provision.py', import.meta.url));
  * certificate of its own. MemberOf and referential integrity are always on.
  */
 export async function startSambaAd(options: SambaAdOptions = {}): Promise<SambaAd> {
-  const [program, samba, wordsForPorts] = await Promise.all([openLdapPrograms(), sambaPrograms(), portMapping(options.ports)]);
-  const baseDn = (options.suffix ?? 'dc=example,dc=test').replace(/\bdc=/gi, 'DC=');
-  const dnsDomain = baseDn.slice('DC='.length).replaceAll(',DC=', '.').toLowerCase();
-  const domain = dnsDomain.replace(/\..*/, '').toUpperCase().slice(0, 15);
-  const folder = await serverFolder({ dir: options.dir, name: 'samba' });
+  const [place, wordsForPorts] = await Promise.all([sambaPlace(options), portMapping(options.ports)]);
+  const { samba, folder, env, baseDn, dnsDomain, domain } = place;
   const { dir } = folder;
-  const env = { PATH: process.env['PATH'], HOME: dir, LC_ALL: 'C', SMB_CONF_PATH: '/dev/null' };
-  const place: Place = { program, samba, folder, env, baseDn, dnsDomain, domain };
   try {
     if (!existsSync(join(dir, 'complete'))) await buildFolder(place, options);
     const directory = await serveDirectory({
@@ -84,6 +79,26 @@ export async function startSambaAd(options: SambaAdOptions = {}): Promise<SambaA
     await folder.remove();
     throw error;
   }
+}
+
+/** Does once and for all what takes long; resolves when a server can start at once. */
+export async function prepareSambaAd(): Promise<void> {
+  const [place] = await Promise.all([sambaPlace({}), portMapping(undefined)]);
+  try {
+    await provisionedDomain(place);
+  } finally {
+    await place.folder.remove();
+  }
+}
+
+async function sambaPlace(options: Pick<SambaAdOptions, 'dir' | 'suffix'>): Promise<Place> {
+  const [program, samba] = await Promise.all([openLdapPrograms(), sambaPrograms()]);
+  const baseDn = (options.suffix ?? 'dc=example,dc=test').replace(/\bdc=/gi, 'DC=');
+  const dnsDomain = baseDn.slice('DC='.length).replaceAll(',DC=', '.').toLowerCase();
+  const domain = dnsDomain.replace(/\..*/, '').toUpperCase().slice(0, 15);
+  const folder = await serverFolder({ dir: options.dir, name: 'samba' });
+  const env = { PATH: process.env['PATH'], HOME: folder.dir, LC_ALL: 'C', SMB_CONF_PATH: '/dev/null' };
+  return { program, samba, folder, env, baseDn, dnsDomain, domain };
 }
 
 async function buildFolder(place: Place, options: SambaAdOptions): Promise<void> {

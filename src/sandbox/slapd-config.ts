@@ -31,7 +31,7 @@ export function slapdConfig(settings: SlapdSettings): string {
   const connector = `by dn.exact="${connectorDn}"`;
   const schemas = firstFolder(['etc/ldap/schema', 'etc/openldap/schema'].map((path) => join(slapd.root, '/', path)));
   return `${['core', 'cosine', 'inetorgperson', 'nis'].map((name) => `include "${schemas}/${name}.schema"`).join('\n')}
-${moduleLines(slapd, modules(settings))}
+${moduleLines(slapd, wantedModules(settings))}
 pidfile "${dir}/slapd.pid"
 argsfile "${dir}/slapd.args"
 TLSCACertificateFile "${certificates.caFile}"
@@ -78,7 +78,7 @@ access to *
 ${settings.memberof ? overlays : ''}${settings.replication.role === 'provider' ? '\noverlay syncprov\n' : ''}`;
 }
 
-function modules({ memberof, replication }: SlapdSettings): string[] {
+function wantedModules({ memberof, replication }: SlapdSettings): string[] {
   return ['back_mdb', ...(memberof ? ['memberof', 'refint'] : []), ...(replication.role === 'provider' ? ['syncprov'] : [])];
 }
 

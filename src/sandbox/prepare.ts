@@ -1,0 +1,7 @@
+/** Fetches every directory server that the tests start, and provisions Samba's domain, so that no test has to. Nothing is installed. */
+
+import { ds389Programs } from './ds389-programs.ts';
+import { openLdapPrograms } from './openldap-programs.ts';
+import { prepareSambaAd } from './samba-ad.ts';
+
+await Promise.all([openLdapPrograms(), ds389Programs(), prepareSambaAd()]);
