@@ -74,6 +74,13 @@ export function refusalVerdict(status: number): Verdict {
       advice: 'there is a web server but no connector endpoint; check the path in LATCHKEY_CONTROL_PLANE_URL',
     };
   }
+  if (status === 400) {
+    return {
+      pace: 'backoff',
+      advice:
+        'the request was not accepted; if the control plane demands a client certificate, check LATCHKEY_CONTROL_PLANE_CERT_FILE',
+    };
+  }
   return { pace: 'backoff', advice: 'the control plane or a proxy before it is in trouble; look at its log' };
 }
 

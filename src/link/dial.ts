@@ -90,20 +90,22 @@ function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: 
   const given = new AbortController();
   let state: 'asking' | 'through' | ProxyFault = 'asking';
   const agent = new Agent({ keepAlive: false });
+  async function connect(connected: (error: Error | null, socket: Socket) => void): Promise<void> {
+    try {
+      const tunnel = await openTunnel({ proxy, credentials, target, ca: of.ca, signal: given.signal });
+      state = 'through';
+      tunnel.on('error', () => tunnel.destroy());
+      given.signal.addEventListener('abort', () => tunnel.destroy(), { once: true });
+      const { host } = target;
+      // The host is what the certificate must be for; as servername an address is not allowed (RFC 6066 §3).
+      connected(null, connectTls({ ...of.tls, host, servername: isIP(host) === 0 ? host : '', socket: tunnel }));
+    } catch (error) {
+      if (error instanceof ProxyError) state = error.fault;
+      connected(error instanceof Error ? error : new Error('no tunnel'), new Socket());
+    }
+  }
   agent.createConnection = (_options, connected) => {
-    void openTunnel({ proxy, credentials, target, ca: of.ca, signal: given.signal }).then(
-      (tunnel) => {
-        state = 'through';
-        tunnel.on('error', () => tunnel.destroy());
-        const { host } = target;
-        // The host is what the certificate must be for; as servername an address is not allowed (RFC 6066 §3).
-        connected?.(null, connectTls({ ...of.tls, host, servername: isIP(host) === 0 ? host : '', socket: tunnel }));
-      },
-      (error: unknown) => {
-        if (error instanceof ProxyError) state = error.fault;
-        connected?.(error instanceof Error ? error : new Error('no tunnel'), new Socket());
-      },
-    );
+    if (connected !== undefined) void connect(connected);
     return null;
   };
   return {

@@ -3,7 +3,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name does not resolve; check LATCHKEY_CONTROL_PLANE_URL and the DNS of this machine',
   EAI_AGAIN: 'the name server did not answer; check the DNS of this machine',
   ECONNREFUSED: 'nothing listens on that address and port; check LATCHKEY_CONTROL_PLANE_URL, and whether the control plane runs',
-  ECONNRESET: 'the connection was cut; look for a firewall or proxy between, and at the log of the control plane',
+  ECONNRESET:
+    'the connection was cut; look for a firewall or proxy between, at the log of the control plane, and whether it takes the certificate of LATCHKEY_CONTROL_PLANE_CERT_FILE, or demands one',
   EPIPE: 'the connection was cut; look for a firewall or proxy between, and at the log of the control plane',
   ETIMEDOUT: 'nothing answered; look for a firewall that drops packets',
   EHOSTUNREACH: 'there is no way to that host; check the network of this machine',
@@ -29,8 +30,26 @@ const ADVICE: Readonly<Record<string, string>> = {
     'the other side does not speak TLS; check wss or ws, and the port, in LATCHKEY_CONTROL_PLANE_URL',
 };
 
+/** What a control plane says in a TLS alert (RFC 8446 §6.2) about the certificate of a client. */
+const CLIENT_CERTIFICATE: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'it demands a client certificate; set LATCHKEY_CONTROL_PLANE_CERT_FILE and its key',
+  // What TLS 1.2 says instead, and not only then.
+  HANDSHAKE_FAILURE:
+    'it refused the TLS handshake; if it demands a client certificate, set LATCHKEY_CONTROL_PLANE_CERT_FILE and its key',
+  CERTIFICATE_EXPIRED: 'it says that our client certificate has expired; renew LATCHKEY_CONTROL_PLANE_CERT_FILE',
+  CERTIFICATE_REVOKED: 'it says that our client certificate was revoked; replace LATCHKEY_CONTROL_PLANE_CERT_FILE',
+  UNKNOWN_CA:
+    'it does not trust the authority of our client certificate; check LATCHKEY_CONTROL_PLANE_CERT_FILE, which must hold the chain too',
+};
+const OTHER_CLIENT_CERTIFICATE = 'it does not accept our client certificate; check LATCHKEY_CONTROL_PLANE_CERT_FILE, and its log';
+
+/** The alert in a code such as ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED; what stands before depends on the version of TLS. */
+const ALERT = /^ERR_SSL_.*_ALERT_([A-Z_]*CERTIFICATE[A-Z_]*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/;
+
 /** A sentence that names the cause and what to do. Every fault is retried with the backoff. */
 export function networkAdvice(code: string): string {
+  const alert = ALERT.exec(code)?.[1];
+  if (alert !== undefined) return CLIENT_CERTIFICATE[alert] ?? OTHER_CLIENT_CERTIFICATE;
   return Object.hasOwn(ADVICE, code) ? (ADVICE[code] ?? '') : 'check the network and LATCHKEY_CONTROL_PLANE_URL';
 }
 

@@ -162,6 +162,19 @@ describe('verdicts', () => {
     assert.match(networkAdvice('ENOTFOUND'), /DNS/);
     assert.match(networkAdvice('constructor'), /LATCHKEY_CONTROL_PLANE_URL/);
   });
+
+  test('an alert about our client certificate is told as such, whatever the version of TLS', () => {
+    for (const code of [
+      'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+      'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+      'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+      'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+      'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED',
+      'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE',
+    ])
+      assert.match(networkAdvice(code), /LATCHKEY_CONTROL_PLANE_CERT_FILE/, code);
+    assert.doesNotMatch(networkAdvice('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION'), /CERT_FILE/);
+  });
 });
 
 test('text of the peer is shown on one line, short, and without the token', () => {

@@ -22,7 +22,12 @@ const proxyAt = (port: number, credentials: string | null = null): LinkProxy => 
 async function behind(names: readonly string[] = [HOST]) {
   const made = makeCertificate(names, nowMs);
   const server = await serving(made);
-  return { server, ca: made.ca, url: `wss://${HOST}:${server.port}/connect` };
+  return {
+    server,
+    ca: made.ca,
+    url: `wss://${HOST}:${server.port}/connect`,
+    [Symbol.asyncDispose]: () => server.close(),
+  };
 }
 
 /** The proxy refuses or fails in its own way, once; the line that says so is returned. */
@@ -39,8 +44,8 @@ async function refusedBy(answer: Parameters<ConnectProxy['answerWith']>[0], cred
 
 describe('through a proxy', () => {
   test('the control plane is reached by its own name, with TLS that the proxy cannot read', async () => {
-    const { server, ca, url } = await behind();
-    await using _server = server;
+    await using made = await behind();
+    const { server, ca, url } = made;
     await using proxy = await startConnectProxy();
     await using under = await linked(url, { ca, proxy: proxyAt(proxy.port) });
     under.link.start(under.listener);
@@ -57,8 +62,8 @@ describe('through a proxy', () => {
       [['127.0.0.1'], undefined],
       [['localhost', HOST], 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ] as const) {
-      const { server, ca } = await behind(names);
-      await using _server = server;
+      await using made = await behind(names);
+      const { server, ca } = made;
       await using proxy = await startConnectProxy();
       await using under = await linked(server.url, { ca, proxy: proxyAt(proxy.port) });
       under.link.start(under.listener);
@@ -68,8 +73,8 @@ describe('through a proxy', () => {
   });
 
   test('credentials are sent as Basic at each dial, and are in no line', async () => {
-    const { server, ca, url } = await behind();
-    await using _server = server;
+    await using made = await behind();
+    const { server, ca, url } = made;
     await using proxy = await startConnectProxy();
     await using under = await linked(url, { ca, proxy: proxyAt(proxy.port, `jo:${PASSWORD}`) });
     under.link.start(under.listener);
@@ -87,8 +92,8 @@ describe('through a proxy', () => {
   });
 
   test('a wrong authority behind the proxy is the control plane’s fault, and the token is not sent', async () => {
-    const { server, url } = await behind();
-    await using _server = server;
+    await using made = await behind();
+    const { server, url } = made;
     await using proxy = await startConnectProxy();
     const { ca } = makeCertificate([HOST], nowMs);
     await using under = await linked(url, { ca, proxy: proxyAt(proxy.port) });
@@ -109,8 +114,8 @@ describe('through a proxy', () => {
   });
 
   test('a proxy that cuts the conversation is named, and dialed again', async () => {
-    const { server, ca, url } = await behind();
-    await using _server = server;
+    await using made = await behind();
+    const { server, ca, url } = made;
     await using proxy = await startConnectProxy();
     await using under = await linked(url, { ca, proxy: proxyAt(proxy.port) });
     under.link.start(under.listener);
@@ -124,8 +129,8 @@ describe('through a proxy', () => {
   });
 
   test('an https proxy is spoken to in TLS of its own', async () => {
-    const { server, ca, url } = await behind();
-    await using _server = server;
+    await using made = await behind();
+    const { server, ca, url } = made;
     const own = makeCertificate(['127.0.0.1'], nowMs);
     await using proxy = await startConnectProxy(own);
     const https = { ...proxyAt(proxy.port, `jo:${PASSWORD}`), scheme: 'https' as const };
@@ -249,7 +254,10 @@ describe('a proxy that gives no way through', () => {
     await using cleartext = await startConnectProxy();
     for (const [proxy, words] of [
       [proxyAt(port), /ECONNREFUSED.*nothing listens.*HTTPS_PROXY/],
-      [{ ...proxyAt(3128), host: 'no-such-proxy.invalid' }, /^the proxy no-such-proxy\.invalid:3128 .*(?:ENOTFOUND|EAI_AGAIN).*DNS/],
+      [
+        { ...proxyAt(3128), host: 'no-such-proxy.invalid' },
+        /^the proxy no-such-proxy\.invalid:3128 .*(?:ENOTFOUND|EAI_AGAIN).*DNS/,
+      ],
       [{ ...proxyAt(cleartext.port), scheme: 'https' as const }, /http:\/\/ in HTTPS_PROXY/],
     ] as const) {
       await using under = await linked(`wss://${HOST}/connect`, { proxy });

@@ -20,6 +20,6 @@ export function makeClientCertificate({ name = 'connector', expiresAtMs = Date.n
   const protection = passphrase === '' ? {} : { cipher: 'aes-256-cbc', passphrase };
   return {
     chain: new X509Certificate(der).toString(),
-    key: privateKey.export({ type: 'pkcs8', format: 'pem', ...protection }).toString(),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem', ...protection }),
   };
 }

@@ -9,9 +9,13 @@ import { type Arrivals, arrivals } from './arrivals.ts';
 type Answer = 'through' | number | ((client: Duplex) => void);
 
 /** A real proxy for CONNECT (RFC 9110 §9.3.6) on a free port of 127.0.0.1, that can misbehave. With a certificate it speaks TLS. */
-export async function startConnectProxy(options: { cert?: string; key?: string; answer?: Answer } = {}) {
-  const { cert, key } = options;
-  const server = cert !== undefined && key !== undefined ? createHttpsServer({ cert, key }) : createHttpServer();
+export async function startConnectProxy(
+  options: { cert?: string; key?: string; clientCa?: readonly string[]; answer?: Answer } = {},
+) {
+  const { cert, key, clientCa } = options;
+  // It asks for a client certificate, and takes no offence where none comes.
+  const wished = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false, ca: [...clientCa] };
+  const server = cert !== undefined && key !== undefined ? createHttpsServer({ cert, key, ...wished }) : createHttpServer();
   const asked: Arrivals<IncomingMessage> = arrivals();
   const clients = new Set<Duplex>();
   let answer: Answer = options.answer ?? 'through';

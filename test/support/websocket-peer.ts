@@ -14,11 +14,19 @@ export interface WebSocketPeer extends LinkPeer {
 
 /** A WebSocket server on a free loopback port, for tests that play the control plane. */
 export async function webSocketServer(
-  options: { cert?: string; key?: string; autoPong?: boolean; protocol?: string | false } = {},
+  options: {
+    cert?: string;
+    key?: string;
+    /** PEM: a client must show a certificate of one of these authorities. */
+    clientCa?: readonly string[];
+    autoPong?: boolean;
+    protocol?: string | false;
+  } = {},
 ) {
-  const { cert, key, protocol = 'latchkey.v1' } = options;
+  const { cert, key, clientCa, protocol = 'latchkey.v1' } = options;
   const secure = cert !== undefined && key !== undefined;
-  const http = secure ? createHttpsServer({ cert, key }) : createHttpServer();
+  const demanded = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true, ca: [...clientCa] };
+  const http = secure ? createHttpsServer({ cert, key, ...demanded }) : createHttpServer();
   const peers: Arrivals<WebSocketPeer> = arrivals();
   const server = new WebSocketServer({
     server: http,
