@@ -1,16 +1,5 @@
 import { type Dn, isBeneath, parentDn, parseDn, sameDn } from '../../src/access/dn.ts';
-import type { MembershipChange } from '../../src/directory/directory.ts';
-import {
-  type AdEntries,
-  attributesOf,
-  candidates,
-  guidBytes,
-  matches,
-  ranged,
-  ridOf,
-  selected,
-  sidBytes,
-} from './fake-ad-entries.ts';
+import { type AdEntries, candidates, guidBytes, matches, ranged, ridOf, selected, sidBytes } from './fake-ad-entries.ts';
 import {
   type AdAttributes,
   type AdModify,
@@ -23,6 +12,7 @@ import {
   referenceMessage,
   resultMessage,
 } from './fake-ad-messages.ts';
+import { AD_RESULTS, bindRefused, referredTo } from './fake-ad-results.ts';
 import type { FakeEntry } from './fake-tree.ts';
 
 /** How the domain controller is set up, and what may change while it runs. */
@@ -69,43 +59,6 @@ const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
 /** LDAP_SERVER_DOMAIN_SCOPE_OID: no references are given. */
 const DOMAIN_SCOPE = '1.2.840.113556.1.4.1339';
 const SUCCESS: AdResult = { code: 0 };
-
-/** The texts of Active Directory, as they are in Microsoft's and others' records of them; the DSIDs differ by version. */
-export const AD_RESULTS = {
-  notBound: {
-    code: 1,
-    text: '000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful bind must be completed on the connection., data 0, v4563',
-  },
-  unknownExtension: { code: 2, text: '0000203D: LdapErr: DSID-0C090EEF, comment: Unknown extended request OID, data 0, v4563' },
-  memberExists: { code: 68, text: '00000562: UpdErr: DSID-031A11CC, problem 6005 (ENTRY_EXISTS), data 0\n' },
-  memberAbsent: { code: 53, text: '00000561: UpdErr: DSID-031A11DC, problem 5003 (WILL_NOT_PERFORM), data 0\n' },
-  builtInAccount: { code: 53, text: '0000055B: SvcErr: DSID-031A11E5, problem 5003 (WILL_NOT_PERFORM), data 0\n' },
-  unknownMember: {
-    code: 32,
-    text: "00000525: NameErr: DSID-031A11F5, problem 2001 (NO_OBJECT), data 0, best match of:\n\t''\n",
-  },
-  noRight: { code: 50, text: '00002098: SecErr: DSID-031514A0, problem 4003 (INSUFF_ACCESS_RIGHTS), data 0\n' },
-  badName: { code: 34, text: "0000208F: NameErr: DSID-03100245, problem 2006 (BAD_NAME), data 8350, best match of:\n\t''\n" },
-  busy: { code: 51, text: '000020EF: SvcErr: DSID-02080442, problem 5001 (BUSY), data -1102' },
-  goingDown: { code: 52, text: '00002085: LdapErr: DSID-0C06041A, comment: The server is shutting down, data 0, v4563' },
-} as const satisfies Record<string, AdResult>;
-
-/** The refusal of a bind: the sub-code says why to whoever can read it. */
-export function bindRefused(subCode: string): AdResult {
-  return {
-    code: 49,
-    text: `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data ${subCode}, v4563`,
-  };
-}
-
-/** A referral of a read-only domain controller to one that can be written to. */
-export function referredTo(host: string, dn: string): AdResult {
-  return {
-    code: 10,
-    text: `0000202B: RefErr: DSID-0310082F, data 0, 1 access points\n\tref 1: '${host}'\n`,
-    referral: [`ldap://${host}/${encodeURI(dn)}`],
-  };
-}
 
 /** All messages that answer a request; what it asks for is done by then. */
 export function answer(domain: AdDomain, connection: AdConnection, request: AdRequest): readonly Buffer[] {
@@ -182,8 +135,7 @@ function search(domain: AdDomain, request: Search): readonly Buffer[] {
   const base = domain.tree.at(name);
   if (base === null) return [resultMessage(request, notThere(domain, name))];
   const entries = candidates(domain, { base, scope: request.scope })
-    .map((entry) => ({ entry, attributes: attributesOf(domain, entry) }))
-    .filter((candidate) => matches(domain.tree, { ...candidate, filter: request.filter }) === true)
+    .filter((candidate) => matches(domain, candidate, request.filter) === true)
     .map(({ entry, attributes }) => [entry.dn, attributes] as const);
   return found(domain, request, entries);
 }
@@ -279,27 +231,33 @@ function modify(domain: AdDomain, { dn, changes }: AdModify): AdResult {
   if (group === null) return AD_RESULTS.badName;
   if (traits.writableHost !== null) return referredTo(traits.writableHost, dn);
   if (tree.at(group) === null) return notThere(domain, group);
-  const isMember = changes.every(({ attribute, operation }) => attribute.toLowerCase() === 'member' && operation !== 'replace');
-  if (!isMember || !isBeneath(group, traits.writable)) return AD_RESULTS.noRight;
-  const names = (operation: 'add' | 'delete') =>
-    changes
-      .filter((change) => change.operation === operation)
-      .flatMap(({ values }) => values.map((value) => nameOf(domain, value)));
-  const [add, remove] = [names('add'), names('delete')];
-  if ([...add, ...remove].includes(null)) return AD_RESULTS.badName;
+  const [attribute, ...others] = new Set(changes.map((change) => change.attribute.toLowerCase()));
+  const isRight = attribute === 'member' || attribute === 'memberuid';
+  if (!isRight || others.length > 0 || !isBeneath(group, traits.writable)) return AD_RESULTS.noRight;
+  const values = (operation: 'add' | 'delete') =>
+    changes.filter((change) => change.operation === operation).flatMap((change) => change.values);
+  const [add, remove] = [values('add'), values('delete')];
+  if (attribute === 'memberuid') return uidResult(tree.apply({ group, attribute: 'memberUid', add, remove }));
+  const names = [...add, ...remove].map((value) => nameOf(domain, value));
+  if (names.includes(null)) return AD_RESULTS.badName;
   // The value is a link to the entry, and is shown with the entry's own name.
-  const linked = (one: Dn | null) => (one === null ? [] : [tree.at(one)?.dn ?? one]);
-  const change: MembershipChange = { group, attribute: 'member', add: add.flatMap(linked), remove: remove.flatMap(linked) };
-  switch (tree.apply(change)) {
-    case 0:
-      return SUCCESS;
-    case 68:
-      return AD_RESULTS.memberExists;
-    case 53:
-      return AD_RESULTS.memberAbsent;
-    case 32:
-      return AD_RESULTS.unknownMember;
-    default:
-      return AD_RESULTS.noRight;
-  }
+  const linked = names.flatMap((name) => (name === null ? [] : [tree.at(name)?.dn ?? name]));
+  const change = { add: linked.slice(0, add.length), remove: linked.slice(add.length) };
+  return memberResult(tree.apply({ group, attribute: 'member', ...change }));
+}
+
+function memberResult(code: number): AdResult {
+  const results: Readonly<Record<number, AdResult>> = {
+    0: SUCCESS,
+    32: AD_RESULTS.unknownMember,
+    53: AD_RESULTS.memberAbsent,
+    68: AD_RESULTS.memberExists,
+  };
+  return results[code] ?? AD_RESULTS.noRight;
+}
+
+/** Of an attribute that is no link, the answers are those of the RFC. */
+function uidResult(code: number): AdResult {
+  const results: Readonly<Record<number, AdResult>> = { 0: SUCCESS, 53: AD_RESULTS.valueAbsent, 68: AD_RESULTS.valueExists };
+  return results[code] ?? AD_RESULTS.noRight;
 }

@@ -3,6 +3,7 @@ import type { Dn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
 import { type Directory, DirectoryError } from '../../src/directory/directory.ts';
 import { openLdapDirectory } from '../../src/directory/ldap/open-ldap-directory.ts';
+import type { DirectoryAdmin, NewUser } from './directory-contract/world.ts';
 import type { FakeAd } from './fake-ad.ts';
 import type { AdRequest } from './fake-ad-messages.ts';
 import { dn, type LdapDirectoryChanges, ldapDirectoryOptions, untilState } from './ldap-directory-under-test.ts';
@@ -64,4 +65,30 @@ export async function failureOf(work: Promise<unknown>): Promise<DirectoryError>
     return error;
   }
   throw new Error('it did not fail');
+}
+
+/** Somebody with all rights in a fake Active Directory. */
+export function fakeAdAdmin({ tree, hide, hideMembers, showAll }: FakeAd): DirectoryAdmin {
+  const addUser = async (user: NewUser) => void tree.add({ kind: 'user', ...user });
+  return {
+    addUser,
+    async addUsers(users) {
+      for (const user of users) await addUser(user);
+    },
+    addGroup: async (group) => void tree.add({ kind: 'group', ...group }),
+    rename: async (from, to) => tree.rename(from, to),
+    delete: async (name) => tree.delete(name),
+    async idOf(name) {
+      const entry = tree.at(name);
+      assert.ok(entry !== null, `no entry "${name}"`);
+      return entry.id;
+    },
+    members: async (group) => tree.group(group)?.values ?? [],
+    async change(group, { attribute, add = [], remove = [] }) {
+      assert.equal(tree.apply({ group, attribute, add, remove }), 0);
+    },
+    hide: async (name) => hide(name),
+    hideMembers: async (group) => hideMembers(group),
+    showAll: async () => showAll(),
+  };
 }

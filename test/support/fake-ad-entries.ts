@@ -9,18 +9,23 @@ export interface AdEntries {
   readonly tree: FakeTree;
   readonly baseDn: Dn;
   readonly domain: string;
+  /** Groups whose members the account must neither read nor search. */
+  readonly membersHidden: ReadonlySet<Dn>;
+  /** A text that is the same for every spelling of a name; a text that is no name is its own. */
+  readonly fold: (text: string) => string;
   /** Attributes beside those that every entry of its kind has, or instead of them. */
   readonly more: ReadonlyMap<EntryId, Readonly<Record<string, readonly (string | Buffer)[]>>>;
 }
 
-type Syntax = 'name' | 'bytes' | 'text' | 'number';
+type Syntax = 'name' | 'bytes' | 'text' | 'exact' | 'number';
 
 /** What the schema knows; an assertion about any other attribute is undefined (RFC 4511 §4.5.1.7). */
 const SCHEMA: ReadonlyMap<string, Syntax> = new Map(
   Object.entries({
     name: 'member uniqueMember managedBy manager distinguishedName',
     bytes: 'objectGUID objectSid',
-    text: 'objectClass objectCategory cn ou name sn displayName description title sAMAccountName userPrincipalName mail proxyAddresses uid memberUid allowedAttributesEffective isCriticalSystemObject',
+    text: 'objectClass objectCategory cn ou name sn displayName description title sAMAccountName userPrincipalName mail proxyAddresses uid allowedAttributesEffective isCriticalSystemObject',
+    exact: 'memberUid',
     number:
       'groupType sAMAccountType userAccountControl primaryGroupID primaryGroupToken accountExpires instanceType adminCount gidNumber uidNumber',
   }).flatMap(([syntax, names]) => names.split(' ').map((name) => [name.toLowerCase(), syntax as Syntax] as const)),
@@ -48,7 +53,7 @@ export function attributesOf(entries: AdEntries, entry: FakeEntry): AdAttributes
   return [...own.filter(([name]) => !replaced.has(name.toLowerCase())), ...more].filter(([, values]) => values.length > 0);
 }
 
-function ownAttributes({ tree, baseDn, domain }: AdEntries, entry: FakeEntry): AdAttributes {
+function ownAttributes({ membersHidden, baseDn, domain }: AdEntries, entry: FakeEntry): AdAttributes {
   const named = leafRdn(entry.dn).map(({ type, value }) => [type.toLowerCase(), [String(value)]] as const);
   const [[, name] = ['', []]] = named;
   const category = (schemaClass: string) => [`CN=${schemaClass},CN=Schema,CN=Configuration,${baseDn}`];
@@ -68,6 +73,7 @@ function ownAttributes({ tree, baseDn, domain }: AdEntries, entry: FakeEntry): A
         ['objectClass', ['top', 'person', 'organizationalPerson', 'user']],
         ['objectCategory', category('Person')],
         ['sAMAccountName', entry.uids.slice(0, 1)],
+        ['uid', entry.uids],
         ['userPrincipalName', entry.uids.slice(0, 1).map((uid) => `${uid}@${domain}`)],
         ['mail', entry.mails.slice(0, 1)],
         ['proxyAddresses', entry.mails.map((mail, index) => `${index === 0 ? 'SMTP' : 'smtp'}:${mail}`)],
@@ -87,7 +93,7 @@ function ownAttributes({ tree, baseDn, domain }: AdEntries, entry: FakeEntry): A
         ['objectSid', [sidBytes(ridOf(entry.id))]],
         ['primaryGroupToken', [String(ridOf(entry.id))]],
         ['allowedAttributesEffective', ['member']],
-        ...(areMembersHidden(tree, entry.dn) ? [] : [['member', entry.values] as const]),
+        ...(membersHidden.has(entry.dn) ? [] : [[entry.attribute ?? 'member', entry.values] as const]),
       ];
     default:
       return entry satisfies never;
@@ -105,11 +111,6 @@ export function sidBytes(rid: number): Buffer {
 /** What numbers an entry in its domain: those below 1,000 are taken. */
 export function ridOf(id: EntryId): number {
   return 1_000 + Number.parseInt(id.slice(0, 7), 16);
-}
-
-function areMembersHidden(tree: FakeTree, group: Dn): boolean {
-  const { matching, notMatching } = tree.presenceCounts(group, { attribute: 'member', value: '' });
-  return matching + notMatching === 0;
 }
 
 /** The attributes that a search asks for: all but the constructed ones for none or `*`, and none for `1.1`. */
@@ -150,29 +151,45 @@ export function ranged(
 
 type Truth = boolean | undefined;
 
-/** An entry, its attributes, and what is asked of it. */
-interface Judged {
+/** An entry as a search looks at it. */
+export interface Candidate {
   readonly entry: FakeEntry;
   readonly attributes: AdAttributes;
-  readonly filter: Filter;
+  /** Its members, folded. */
+  readonly members: () => ReadonlySet<string>;
+}
+
+/** The entries that a search looks at. */
+export function candidates(
+  entries: AdEntries,
+  { base, scope }: { base: FakeEntry; scope: 'base' | 'one' | 'sub' },
+): readonly Candidate[] {
+  const { tree, fold } = entries;
+  const beneath = scope === 'base' ? [base] : tree.visible().filter((entry) => isBeneath(entry.dn, base.dn));
+  const isChild = ({ dn }: FakeEntry) => tree.sameDn(parentDn(dn) ?? ('' as Dn), base.dn);
+  return (scope === 'one' ? beneath.filter(isChild) : beneath).map((entry) => {
+    let members: ReadonlySet<string> | undefined;
+    const values = entry.kind === 'group' && entry.attribute === 'member' ? entry.values : [];
+    return { entry, attributes: attributesOf(entries, entry), members: () => (members ??= new Set(values.map(fold))) };
+  });
 }
 
 /** Whether an entry matches: true, false, or undefined where that cannot be said, which a negation does not make true. */
-export function matches(tree: FakeTree, { entry, attributes, filter }: Judged): Truth {
+export function matches(entries: AdEntries, candidate: Candidate, filter: Filter): Truth {
   switch (filter.kind) {
     case 'and':
-      return every(filter.filters.map((one) => matches(tree, { entry, attributes, filter: one })));
+      return every(filter.filters.map((one) => matches(entries, candidate, one)));
     case 'or':
-      return negated(every(filter.filters.map((one) => negated(matches(tree, { entry, attributes, filter: one })))));
+      return negated(every(filter.filters.map((one) => negated(matches(entries, candidate, one)))));
     case 'not':
-      return negated(matches(tree, { entry, attributes, filter: filter.filter }));
+      return negated(matches(entries, candidate, filter.filter));
     case 'present':
     case 'equality':
     case 'approx':
     case 'greaterOrEqual':
     case 'lessOrEqual':
     case 'substrings':
-      return asserted(tree, { entry, attributes, filter });
+      return asserted(entries, candidate, filter);
     default:
       return filter satisfies never;
   }
@@ -189,13 +206,13 @@ function negated(truth: Truth): Truth {
 
 type Assertion = Exclude<Filter, { kind: 'and' | 'or' | 'not' }>;
 
-function asserted(tree: FakeTree, { entry, attributes, filter }: Judged & { filter: Assertion }): Truth {
+function asserted(entries: AdEntries, { entry, attributes, members }: Candidate, filter: Assertion): Truth {
   const name = filter.attribute.toLowerCase();
   const syntax = SCHEMA.get(name);
-  if (syntax === undefined) return undefined;
-  if (name === 'member' && entry.kind === 'group') {
-    if (areMembersHidden(tree, entry.dn)) return undefined;
-    if (filter.kind === 'equality') return isMember(tree, { group: entry.dn, value: filter.value });
+  if (syntax === undefined || (name.startsWith('member') && entries.membersHidden.has(entry.dn))) return undefined;
+  if (name === 'member' && filter.kind === 'equality') {
+    const value = textOf(filter.value);
+    return parseDn(value).ok ? members().has(entries.fold(value)) : undefined;
   }
   const [, values = []] = attributes.find(([known]) => known.toLowerCase() === name) ?? [];
   if (filter.kind === 'present') return values.length > 0;
@@ -211,55 +228,42 @@ function asserted(tree: FakeTree, { entry, attributes, filter }: Judged & { filt
     const sign = filter.kind === 'greaterOrEqual' ? 1 : -1;
     return syntax === 'number' ? values.some((one) => sign * (Number(one) - Number(textOf(value))) >= 0) : undefined;
   }
-  return values.some((one) => areEqual(tree, { syntax, one, other: value }));
+  return values.some((one) => areEqual(entries, { syntax, one, other: value }));
 }
 
-function isMember(tree: FakeTree, { group, value }: { group: Dn; value: FilterValue }): Truth {
-  if (!parseDn(textOf(value)).ok) return undefined;
-  return tree.presenceCounts(group, { attribute: 'member', value: textOf(value) }).matching > 0;
-}
-
-function areEqual(tree: FakeTree, options: { syntax: Syntax; one: string | Buffer; other: FilterValue }): boolean {
+function areEqual({ fold }: AdEntries, options: { syntax: Syntax; one: string | Buffer; other: FilterValue }): boolean {
   const { syntax, one, other } = options;
   switch (syntax) {
     case 'bytes':
       return Buffer.from(one).equals(Buffer.from(other));
     case 'name':
-      return tree.sameDn(String(one) as Dn, textOf(other) as Dn);
+      return fold(String(one)) === fold(textOf(other));
+    case 'exact':
+      return String(one) === textOf(other);
     case 'number':
     case 'text':
-      return folded(String(one)) === folded(textOf(other));
+      return caseless(String(one)) === caseless(textOf(other));
     default:
       return syntax satisfies never;
   }
 }
 
 function hasParts(text: string, { initial, any, final }: Extract<Filter, { kind: 'substrings' }>): boolean {
-  let rest = folded(text);
-  if (!rest.startsWith(folded(textOf(initial)))) return false;
-  rest = rest.slice(folded(textOf(initial)).length);
-  for (const part of any.map((one) => folded(textOf(one)))) {
+  let rest = caseless(text);
+  if (!rest.startsWith(caseless(textOf(initial)))) return false;
+  rest = rest.slice(caseless(textOf(initial)).length);
+  for (const part of any.map((one) => caseless(textOf(one)))) {
     const at = rest.indexOf(part);
     if (at < 0) return false;
     rest = rest.slice(at + part.length);
   }
-  return rest.endsWith(folded(textOf(final)));
+  return rest.endsWith(caseless(textOf(final)));
 }
 
-function folded(text: string): string {
+function caseless(text: string): string {
   return text.normalize('NFC').toLowerCase();
 }
 
 function textOf(value: FilterValue): string {
   return typeof value === 'string' ? value : Buffer.from(value).toString('utf8');
-}
-
-/** The entries that a search looks at. */
-export function candidates(
-  { tree }: AdEntries,
-  { base, scope }: { base: FakeEntry; scope: 'base' | 'one' | 'sub' },
-): readonly FakeEntry[] {
-  if (scope === 'base') return [base];
-  const beneath = tree.visible().filter((entry) => isBeneath(entry.dn, base.dn));
-  return scope === 'sub' ? beneath : beneath.filter(({ dn }) => tree.sameDn(parentDn(dn) ?? ('' as Dn), base.dn));
 }

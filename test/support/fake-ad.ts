@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type TLSSocket } from 'node:tls';
-import type { Dn } from '../../src/access/dn.ts';
+import { type Dn, foldDn, parseDn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
 import { type Certificates, makeCertificates } from '../../src/sandbox/certificates.ts';
 import { providePrograms } from '../../src/sandbox/programs.ts';
@@ -48,6 +48,11 @@ export interface FakeAd extends AsyncDisposable {
   setPassword(password: string): void;
   /** Attributes of an entry beside or instead of the usual ones. */
   show(id: EntryId, attributes: Readonly<Record<string, readonly (string | Buffer)[]>>): void;
+  /** The account sees nothing at and beneath the name. */
+  hide(name: Dn): void;
+  /** The account must neither read nor search the members of that group. */
+  hideMembers(group: Dn): void;
+  showAll(): void;
   /** What is done with the next request of a kind. Resolves when it comes. */
   next(kind: AdRequest['kind'], script: Script): Promise<AdRequest>;
   /** What is done with every request of a kind, until {@link FakeAd.mend}. */
@@ -85,7 +90,7 @@ const ORDINARY: Omit<AdTraits, 'writable'> = {
  */
 export async function startFakeAd(): Promise<FakeAd> {
   const domain = smallDomain();
-  const { tree, baseDn, account, traits, more, netbios } = domain;
+  const { tree, baseDn, account, traits, more, netbios, membersHidden } = domain;
   const scripts = scriptBook();
   const requests: AdRequest[] = [];
   const controller = await listen((exchange, connection) => {
@@ -94,6 +99,10 @@ export async function startFakeAd(): Promise<FakeAd> {
     scripts.taken(request)({ ...exchange, answer: () => answer(domain, connection, request) });
   });
   const ordinary = { ...traits };
+  const showAll = () => {
+    tree.showAll();
+    membersHidden.clear();
+  };
   return {
     ...controller,
     baseDn,
@@ -113,13 +122,16 @@ export async function startFakeAd(): Promise<FakeAd> {
       account.password = password;
     },
     show: (id, attributes) => void more.set(id, attributes),
+    hide: (name) => tree.hide(name),
+    hideMembers: (group) => void membersHidden.add(group),
+    showAll,
     next: scripts.next,
     every: scripts.every,
     mend() {
       scripts.forget();
       Object.assign(traits, ordinary);
       account.password = FIRST_PASSWORD;
-      tree.showAll();
+      showAll();
     },
     [Symbol.asyncDispose]: controller.close,
   };
@@ -134,7 +146,21 @@ function smallDomain() {
   tree.add({ kind: 'user', dn: account.dn, uids: [account.sAMAccountName] });
   const more = new Map<EntryId, Readonly<Record<string, readonly (string | Buffer)[]>>>();
   const traits: AdTraits = { ...ORDINARY, writable: baseDn };
-  return { tree, baseDn, domain: 'corp.example.test', netbios: 'CORP', more, account, traits } satisfies AdDomain;
+  const names = { baseDn, domain: 'corp.example.test', netbios: 'CORP', fold: spellings() };
+  return { ...names, tree, more, account, traits, membersHidden: new Set<Dn>() } satisfies AdDomain;
+}
+
+/** Names are read once: a search asks about the same ones thousands of times. */
+function spellings(): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const met = known.get(text);
+    if (met !== undefined) return met;
+    const name = parseDn(text);
+    const folded = name.ok ? foldDn(name.value) : text;
+    known.set(text, folded);
+    return folded;
+  };
 }
 
 type Controller = Pick<FakeAd, 'ldapsUrl' | 'caFile' | 'forgetBinds' | 'disconnectAll' | 'hangUpAll' | 'close'>;

@@ -5,10 +5,10 @@ import { after, afterEach, before, suite, test } from 'node:test';
 import type { Dn } from '../../../src/access/dn.ts';
 import { isPrimaryGroup } from '../../../src/directory/directory.ts';
 import { type FakeAd, refusing, startFakeAd } from '../../support/fake-ad.ts';
-import { AD_RESULTS } from '../../support/fake-ad-answers.ts';
 import { addPerson, addTeam, upDirectory } from '../../support/fake-ad-directory.ts';
 import { sidBytes } from '../../support/fake-ad-entries.ts';
 import type { AdResult } from '../../support/fake-ad-messages.ts';
+import { AD_RESULTS } from '../../support/fake-ad-results.ts';
 import { dn } from '../../support/ldap-directory-under-test.ts';
 
 const signal = new AbortController().signal;
@@ -126,7 +126,7 @@ suite("a modify and Active Directory's answers", { timeout: 60_000 }, () => {
     await using directory = await upDirectory(ad);
     const person = addPerson(ad, 'unseen').dn;
     const group = addTeam(ad, 'veiled', [person]).dn;
-    ad.tree.hideMembers(group);
+    ad.hideMembers(group);
     const values = Array.from({ length: 10 }, () => person);
     for (const asked of [[person], values])
       assert.deepEqual(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { type FakeAd, refusing, startFakeAd } from '../../support/fake-ad.ts';
-import { AD_RESULTS, bindRefused } from '../../support/fake-ad-answers.ts';
 import { adDirectory, addPerson, addTeam, failureOf, requestsOf, upDirectory, whyDown } from '../../support/fake-ad-directory.ts';
+import { AD_RESULTS, bindRefused } from '../../support/fake-ad-results.ts';
 import { realClock, simpleBind, untilState } from '../../support/ldap-directory-under-test.ts';
 import { until } from '../../support/system.ts';
 
