@@ -54,6 +54,33 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     tests: ['directory/ldap/guard.test.ts'],
   },
   {
+    fault: 'an answer with an element that is longer than what it lies in is handed on, to be read without end',
+    file: 'src/directory/ldap/guard.ts',
+    find: 'if (envelope === undefined || elements === undefined) return',
+    replace: 'if (envelope === undefined) return',
+    tests: ['directory/ldap/guard.test.ts'],
+    only: 'an element that is longer',
+  },
+  {
+    fault: 'an answer may be of as many parts as there are bytes',
+    file: 'src/directory/ldap/guard.ts',
+    find: 'if (elements > limits.answerElements) return',
+    replace: 'if (elements > 2 * limits.messageBytes) return',
+    tests: ['directory/ldap/guard.test.ts'],
+    only: 'an answer of millions of empty parts',
+  },
+  {
+    fault: 'a result is believed although what came with it breaks the protocol',
+    file: 'src/directory/ldap/session.ts',
+    find: 'onViolation: () => this.#finish(),',
+    replace: 'onViolation: () => undefined,',
+    also: {
+      find: 'if (first instanceof DirectoryError || this.#socket.violation !== undefined)',
+      replace: 'if (first instanceof DirectoryError)',
+    },
+    tests: ['directory/ldap/session.test.ts'],
+  },
+  {
     fault: 'an entry is called gone by a session that sees nothing at all',
     file: 'src/directory/ldap/gone.ts',
     find: "if ((await countById(place, id, signal)).count !== 1) return 'unproven';",

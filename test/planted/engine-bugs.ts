@@ -46,9 +46,17 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'the user is not looked up again after the probe, though its name may have changed while we looked',
     file: 'src/engine/ending-look.ts',
-    find: 'if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return RENAMED;',
+    find: 'if (nameNow(await directory.locateUser(pair.user.id, signal), attribute) !== current) return lookAgain(parts, attempt);',
     replace: '',
     tests: meantBy('attacks'),
+  },
+  {
+    fault: 'an ending that finds another name at each look is repeated without a pause, for ever',
+    file: 'src/engine/ending-look.ts',
+    find: 'if (attempt.nextDelayMs < PATIENCE_MS) return { done: false, afterMs: 0 };',
+    replace: 'if (Number.isFinite(attempt.nextDelayMs)) return { done: false, afterMs: 0 };',
+    tests: ['engine/interleavings.test.ts'],
+    only: 'each time that an ending looks',
   },
   {
     fault: 'a user that cannot be found is taken for gone without proof',

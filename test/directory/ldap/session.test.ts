@@ -44,6 +44,8 @@ function scriptedServer(answer: (id: number) => readonly Buffer[]) {
       socket.push(Buffer.concat(answer(envelopeOf(message).id)));
       done();
     },
+    // A socket of the network has closed only when the system says so.
+    destroy: (error, done) => void setImmediate(done, error),
   });
   return new Session(socket, {
     endpoint: parseEndpoint('ldap://127.0.0.1:389', false),
