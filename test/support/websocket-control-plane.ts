@@ -7,8 +7,11 @@ type Frame = Readonly<Record<string, unknown>>;
 type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
 
 /** A control plane in the test's own process that does its work, and lets a test misbehave on the same connection. */
-export async function webSocketControlPlane({ heartbeatSeconds = 5 }: { heartbeatSeconds?: number } = {}) {
-  const server = await webSocketServer();
+export async function webSocketControlPlane({
+  heartbeatSeconds = 5,
+  ...options
+}: { heartbeatSeconds?: number } & Parameters<typeof webSocketServer>[0] = {}) {
+  const server = await webSocketServer(options);
   const unreceived = new Map<string, Frame>();
   const events = new Map<number, WireEvent>();
   // By id, since a flood asks for each of thousands, at each frame.
