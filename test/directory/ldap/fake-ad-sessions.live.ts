@@ -29,6 +29,18 @@ suite('sessions with Active Directory', { timeout: 60_000 }, () => {
   afterEach(() => ad.mend());
   after(() => ad.close());
 
+  test('the account binds by its DN, its user principal name and its name in the domain', async () => {
+    for (const name of [ad.connectorDn, ad.principalName, ad.downLevelName]) {
+      const from = ad.requests.length;
+      await using directory = await upDirectory(ad, { bind: simpleBind(name, ad.connectorPassword) });
+      assert.deepEqual(
+        requestsOf(ad, 'bind', from).map((bind) => bind.name),
+        [name],
+      );
+      assert.equal(directory.status().state, 'up');
+    }
+  });
+
   for (const whoAmI of ['account', 'not_supported'] as const) {
     test(`the account is proved where Who am I? is ${whoAmI === 'account' ? 'answered by a name that is no DN' : 'not known'}`, async () => {
       ad.traits.whoAmI = whoAmI;

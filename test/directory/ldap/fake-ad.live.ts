@@ -139,6 +139,32 @@ suite('what Active Directory does and Samba does not', { timeout: 60_000 }, () =
     });
   }
 
+  test('what came before a result that is no success counts for nothing', async () => {
+    await using directory = await upDirectory(ad);
+    const person = addPerson(ad, 'half-told');
+    for (const code of [1, 3, 4, 10, 11, 12, 51, 52, 53, 80]) {
+      void ad.next('search', ({ request, answer, send }) => send([...answer().slice(0, -1), resultMessage(request, { code })]));
+      // The look-up has a limit of its own, and takes 4 for that.
+      if (code === 4) assert.equal((await failureOf(directory.locateUser(person.id, signal))).fault, 'refused');
+      else assert.equal((await failureOf(directory.locateUser(person.id, signal))).ldap?.resultCode, code);
+    }
+    assert.equal((await directory.locateUser(person.id, signal))?.id, person.id);
+  });
+
+  test('an entry that a conflict of replication has renamed is an entry like any other', async () => {
+    await using directory = await upDirectory(ad);
+    const person = addPerson(ad, 'twin\\0ACNF:3a2cdb51-58c4-4c66-bd84-b1205a582e86', 'twin@example.test');
+    const group = addTeam(ad, 'conflict').dn;
+    const found = await directory.findUser({ by: 'email', email: person.mail }, null, signal);
+    assert.ok(found.kind === 'found');
+    assert.equal(found.entry.id, person.id);
+    const value = found.entry.dn;
+    const added = await directory.change({ group, attribute: 'member', add: [value], remove: [] }, [value]);
+    assert.deepEqual([added.result, ...added.presences], ['ok', 'member']);
+    const removed = await directory.change({ group, attribute: 'member', add: [], remove: [value] }, [value]);
+    assert.deepEqual([removed.result, ...removed.presences], ['ok', 'absent']);
+  });
+
   test('references that come with an answer are not followed, and take nothing from what is there', async () => {
     await using directory = await upDirectory(ad, { usersScope: [], groupsScope: [] });
     const person = addPerson(ad, 'referred');
