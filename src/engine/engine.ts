@@ -3,6 +3,7 @@ import type { FailPoints } from '../access/fail-point.ts';
 import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
+import type { Intent } from '../access/intent.ts';
 import type { ListJob } from '../access/job.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
@@ -16,6 +17,7 @@ import { goneProofs } from './gone-proofs.ts';
 import { attemptGrant } from './grant-membership.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
+import { attemptRestore, attemptTakeOut, lookForLostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
 import { protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
@@ -179,6 +181,24 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
+  function pursueRestore(grantId: GrantId): void {
+    pursued.pursue({
+      key: `restore:${grantId}`,
+      about: { grantId },
+      urgency: 'grant',
+      attempt: () => told(attemptRestore(parts, { grantId })),
+    });
+  }
+
+  function pursueTakeOut(intent: Intent): void {
+    pursued.pursue({
+      key: `take-out:${intent.grantId}`,
+      about: { grantId: intent.grantId },
+      urgency: 'ending',
+      attempt: () => told(attemptTakeOut(parts, { intent, onEnding: pursueEnding })),
+    });
+  }
+
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
     if (status.state === 'up') {
@@ -295,11 +315,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     listener,
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
+      directory.onFailover(
+        () => void safely('failover', lookForLostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut })),
+      );
       const unfinished = await recovering.find(parts);
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
       await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
+      // No job waits for the restoring of what a failover lost, so it is taken up by its intent.
+      for (const { kind, grantId } of unfinished.intents) if (kind === 'add') pursueRestore(grantId);
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
         // What a clock that is known to be wrong calls old may be of today.

@@ -179,6 +179,12 @@ export interface Ledger {
     consequence: Consequence,
   ): Promise<void>;
 
+  /**
+   * An ended grant whose membership is there again: it is ending once more, and its pair has this period. A grant that has not
+   * ended is a `conflict` fault.
+   */
+  endAgain(change: { readonly grant: EndingGrant; readonly period: Period }, consequence: Consequence): Promise<void>;
+
   /** Active grants whose end has come, earliest first. */
   dueGrants(now: Instant, limit: number): Promise<readonly ActiveGrant[]>;
   /** The earliest end of an active grant. */
@@ -186,6 +192,8 @@ export interface Ledger {
   unfinished(): Promise<Unfinished>;
   /** Intents that were replaced at or after that instant, the earliest first. */
   replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
+  /** Of each pair the newest intent, where it was closed at or after that instant; in the order in which they were opened. */
+  recentIntents(since: Instant): Promise<readonly Intent[]>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */

@@ -552,6 +552,44 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.replacedIntents(seconds(6)), []);
   });
 
+  test('of each pair the newest intent is remembered for a while after it was closed, and not while one is open', async (t) => {
+    const { ledger } = await open(t);
+    const openFor = async (name: string, user: number, kind: 'add' | 'remove' = 'add') =>
+      ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1), kind }), NO_CHANGE, quietly());
+    for (const [index, name] of ['a', 'b', 'c'].entries())
+      await ledger.savePending(pendingGrant(name, samplePair(index + 1, 1)), [], quietly());
+    for (const kind of ['add', 'remove'] as const) {
+      const { intentId } = await openFor('a', 1, kind);
+      await ledger.closeIntent(intentId, quietly({ at: seconds(3) }));
+    }
+    const early = await openFor('b', 2);
+    await ledger.closeIntent(early.intentId, quietly({ at: seconds(1) }));
+    const closed = await openFor('c', 3);
+    await ledger.closeIntent(closed.intentId, quietly({ at: seconds(3) }));
+    const recent = async (since: number) =>
+      (await ledger.recentIntents(seconds(since))).map(({ grantId, kind }) => `${grantId} ${kind}`);
+    assert.deepEqual(await recent(1), ['grant-a remove', 'grant-b add', 'grant-c add']);
+    assert.deepEqual(await recent(3), ['grant-a remove', 'grant-c add']);
+    assert.deepEqual(await recent(4), []);
+    await openFor('c', 3);
+    assert.deepEqual(await recent(3), ['grant-a remove']);
+  });
+
+  test('a grant that has ended can end again, with the period of its pair, and no other can', async (t) => {
+    const { ledger } = await open(t);
+    const reopened = { grant: endingGrant('a'), period: samplePeriod() };
+    await ledger.beginEnding(endingGrant('a'), [], quietly());
+    await assert.rejects(ledger.endAgain(reopened, quietly()), faulty('conflict'));
+    await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
+    await ledger.endAgain(reopened, quietly());
+    const state = await ledger.endingState(endingGrant('a'));
+    assert.deepEqual([state?.grant, state?.pair.period], [endingGrant('a'), samplePeriod()]);
+    assert.deepEqual((await ledger.unfinished()).ending, [endingGrant('a')]);
+    await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
+    assert.equal((await ledger.known(grantIdOf('a'))).grant?.state, 'ended');
+    await assert.rejects(ledger.endAgain({ ...reopened, grant: endingGrant('unknown') }, quietly()), faulty('conflict'));
+  });
+
   test('an intent closes once, and needs a grant', async (t) => {
     const { ledger } = await open(t);
     await ledger.savePending(pendingGrant('a'), [], quietly());

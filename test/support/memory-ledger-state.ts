@@ -218,6 +218,13 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
+export function recentIntents({ intents }: State, since: Instant): readonly Intent[] {
+  const newest = new Map([...intents.values()].map((kept) => [pairKey(kept.intent.pair), kept]));
+  return [...newest.values()]
+    .flatMap(({ intent, closedAt }) => (closedAt !== null && closedAt >= since ? [intent] : []))
+    .toSorted((one, other) => one.intentId - other.intentId);
+}
+
 export function replacedIntents({ intents }: State, since: Instant): readonly ReplacedIntent[] {
   return [...intents.values()]
     .flatMap(({ intent: { kind, pair }, closedAt, isReplaced }) =>

@@ -23,6 +23,7 @@ import {
   openJobs,
   pairState,
   raiseClockMark,
+  recentIntents,
   renewLedger,
   replacedIntents,
   type State,
@@ -203,6 +204,13 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         if (placeholder !== null) savePlaceholder(draft, placeholder);
       }),
 
+    endAgain: ({ grant, period }, consequence) =>
+      change('endAgain', consequence, (draft) => {
+        if (draft.grants.get(grant.grantId)?.state !== 'ended')
+          throw new LedgerError('conflict', `grant ${grant.grantId} has not ended; it cannot end again`);
+        draft.grants.set(grant.grantId, grant);
+        savePeriod(draft, period);
+      }),
     beginEndings: (endings) =>
       write('beginEndings', (draft) => endings.filter((one) => beginEnding(draft, one)).map(({ grant }) => grant.grantId)),
     endingState: ({ grantId, pair }) =>
@@ -231,6 +239,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         intents: openIntents(draft),
       })),
     replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
+    recentIntents: (since) => read('recentIntents', (draft) => recentIntents(draft, since)),
     listGrants: ({ endedSince, after, limit }) =>
       read('listGrants', (draft) =>
         grantsById(draft)

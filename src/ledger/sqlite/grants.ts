@@ -51,6 +51,16 @@ export function saveGrant(database: Database, grant: Grant): void {
   database.run(before === null ? INSERT : UPDATE, grantParameters(grant));
 }
 
+/** Makes an ended grant an ending one again; any other is a `conflict`. */
+export function reopenGrant(database: Database, { grantId, cause, since }: EndingGrant): void {
+  const reopened = database.run(
+    `UPDATE grants SET state = 'ending', cause = :cause, since = :since, membership = NULL, over_at = NULL
+     WHERE grant_id = :grantId AND state = 'ended'`,
+    { grantId, cause, since },
+  );
+  if (reopened === 0) throw new LedgerError('conflict', `grant ${grantId} has not ended; it cannot end again`);
+}
+
 const INSERT = `INSERT INTO grants (${GRANT_COLUMNS})
   VALUES (:grantId, :state, :userId, :userDn, :groupId, :groupDn, :requestedEnd, :deadline, :standing,
     :activatedAt, :expiresAt, :cause, :since, :membership, :code, :overAt)`;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Intent, NewIntent } from '../../access/intent.ts';
-import type { Pair } from '../../access/reference.ts';
+import { type Pair, pairKey } from '../../access/reference.ts';
 import { LedgerError, type ReplacedIntent } from '../ledger.ts';
 import { grantIdColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
@@ -71,6 +71,19 @@ export function readReplacedIntents(database: Database, since: Instant): readonl
       { since },
     )
     .map((row) => readRow(replacedRow, row));
+}
+
+/** Of each pair the newest intent, where it was closed at or after that instant. */
+export function readRecentIntents(database: Database, since: Instant): readonly Intent[] {
+  const newest = new Map<string, Intent>();
+  const rows = database.rows(`SELECT ${COLUMNS} FROM intents WHERE closed_at >= :since ORDER BY intent_id`, { since });
+  for (const intent of rows.map((row) => readRow(intentRow, row))) {
+    const key = pairKey(intent.pair);
+    newest.delete(key);
+    newest.set(key, intent);
+  }
+  for (const { pair } of readOpenIntents(database)) newest.delete(pairKey(pair));
+  return [...newest.values()];
 }
 
 /**

@@ -13,10 +13,18 @@ import {
   readGrants,
   readNextExpiry,
   readPendingGrants,
+  reopenGrant,
   saveGrant,
 } from './grants.ts';
 import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
-import { closeIntentsOf, closeOpenIntent, insertIntent, readOpenIntents, readReplacedIntents } from './intents.ts';
+import {
+  closeIntentsOf,
+  closeOpenIntent,
+  insertIntent,
+  readOpenIntents,
+  readRecentIntents,
+  readReplacedIntents,
+} from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
 import { deletePeriod, savePeriod, savePlaceholder } from './periods.ts';
 import { forgetSome } from './retention.ts';
@@ -121,10 +129,12 @@ function grantMethods(
   | 'beginEnding'
   | 'beginEndings'
   | 'endingState'
+  | 'endAgain'
   | 'dueGrants'
   | 'nextExpiry'
   | 'unfinished'
   | 'replacedIntents'
+  | 'recentIntents'
   | 'countOwnershipUnknown'
   | 'listGrants'
 > {
@@ -152,6 +162,15 @@ function grantMethods(
       ),
     beginEndings: (endings) =>
       queue.run(() => endings.filter((one) => beginEnding(database, one)).map(({ grant }) => grant.grantId)),
+    endAgain: ({ grant, period }, consequence) =>
+      change(
+        consequence,
+        () => {
+          reopenGrant(database, grant);
+          savePeriod(database, period);
+        },
+        true,
+      ),
     endingState: (ending) => queue.read(() => findEndingState(database, ending)),
     dueGrants: (now, limit) => queue.read(() => readDueGrants(database, { now, limit })),
     nextExpiry: () => queue.read(() => readNextExpiry(database)),
@@ -163,6 +182,7 @@ function grantMethods(
         intents: readOpenIntents(database),
       })),
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
+    recentIntents: (since) => queue.read(() => readRecentIntents(database, since)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };

@@ -1,0 +1,209 @@
+import type { AuditRecord } from '../access/audit.ts';
+import type { ActiveGrant, EndedGrant, EndingGrant } from '../access/grant.ts';
+import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
+import type { Intent } from '../access/intent.ts';
+import { isOurs, type Period } from '../access/membership.ts';
+import type { JobError } from '../access/outcome.ts';
+import { pairKey } from '../access/reference.ts';
+import { DirectoryError, isPrimaryGroup } from '../directory/directory.ts';
+import { driftEvents, type Member } from './claim-membership.ts';
+import { DONE } from './ending-claim.ts';
+import { nameNow } from './ending-look.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { splitJobs } from './grant-attempt.ts';
+import type { Attempted } from './pursuits.ts';
+import { putIn } from './put-in.ts';
+import { endRefusal, refusal } from './refusals.ts';
+import { entriesNow, writableValue } from './resolve-pair.ts';
+import { foundApplied } from './written-period.ts';
+
+/** How far back a server that takes over is compared with the ledger: replication that lags for longer is a fault of its own. */
+const LOOK_BACK_MS = 15 * 60 * 1000;
+
+/** What is done about a write that the server which took over may not have. */
+interface Steps {
+  restore(grantId: GrantId): void;
+  takeOut(intent: Intent): void;
+}
+
+/**
+ * Another directory server has taken over. Replication is asynchronous, so what was written and proved on the one before may
+ * not be there, and never will be where that server is lost; nothing but a look tells. So every membership that was
+ * written within the last 15 minutes is looked at again, whatever LATCHKEY_DRIFT says, since what differs is a write
+ * of ours that was lost and no doing of anybody else:
+ *
+ * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
+ *   policy are asked as for any write.
+ * - a removal of ours whose user is a member again is taken out again by the one path: the grant, which has ended, is ending
+ *   once more. A person who put the same user into the same group within these minutes cannot be told from the lost removal;
+ *   the doubt is decided against the access, since access that should have ended must not stand.
+ *
+ * What a server that only lags catches up with later does no harm: both writes are of the state that it comes to.
+ */
+export async function lookForLostWrites(parts: EngineParts, steps: Steps): Promise<void> {
+  const { ledger, log, time } = parts;
+  const intents = await ledger.recentIntents((time.now() - LOOK_BACK_MS) as Instant);
+  if (intents.length > 0)
+    log.info(
+      { event: 'engine.looking-for-lost-writes', memberships: intents.length },
+      'another directory server may have taken over: what was written lately is looked at again',
+    );
+  for (const intent of intents) {
+    if (intent.kind === 'remove') steps.takeOut(intent);
+    else steps.restore(intent.grantId);
+  }
+}
+
+/** One look at a membership that an active grant of ours was written for; where it is not there, it is written again. */
+export async function attemptRestore(parts: EngineParts, { grantId }: { grantId: GrantId }): Promise<Attempted> {
+  const { ledger, locks } = parts;
+  return locks.run(`grant:${grantId}`, 'grant', async () => {
+    const { grant } = await ledger.known(grantId);
+    // A job that waits to change the grant restores its membership itself.
+    if (grant?.state !== 'active' || splitJobs(await ledger.attachedJobs(grantId)).waiting.length > 0) return DONE;
+    return await unlessAway(() => locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => await restore(parts, grant)));
+  });
+}
+
+async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempted> {
+  const { ledger, directory, signal, protectedGroups } = parts;
+  const state = await ledger.pairState(grant.pair);
+  const unsettled = state.intent?.kind === 'add' && state.intent.grantId === grant.grantId ? state.intent : null;
+  if (state.intent !== null && unsettled === null) return AGAIN;
+  if (unsettled === null && (state.period === null || !isOurs(state.period))) return DONE;
+  if (!parts.mayWrite(grant.grantId)) return AGAIN;
+  const [user, group] = [
+    await directory.locateUser(grant.pair.user.id, signal),
+    await directory.locateGroup(grant.pair.group.id, signal),
+  ];
+  // Who is not there cannot be put in; whether it is gone is for its ending to prove.
+  const now = user === null || group === null ? null : await entriesNow(parts, { user, group });
+  if (now === null) return reported(parts, grant, 'the user or the group is not found there');
+  await protectedGroups.resolve(signal);
+  const denied = refusal(parts, now);
+  if (denied !== null) return reported(parts, grant, denied.message);
+  const named = writableValue(now.user, now.group);
+  if (!named.ok) return reported(parts, grant, named.error.message);
+  const put = await putIn(parts, {
+    grantId: grant.grantId,
+    pair: now.pair,
+    attribute: named.attribute,
+    value: named.value,
+    state,
+    unsettled,
+    isPrimary: isPrimaryGroup(now.user, now.group),
+    mayBeLost: false,
+    judge: ({ at, heldSince }): JobError | null => endRefusal(parts, { heldSince, expiresAt: grant.expiresAt, at }),
+  });
+  switch (put.kind) {
+    case 'member':
+      return put.finding === 'granted' ? claimRestored(parts, grant, put) : DONE;
+    case 'found':
+      return claimRestored(parts, grant, foundApplied(put.intent, state));
+    case 'denied':
+      return reported(parts, grant, put.error.message);
+    case 'retry':
+      return put.afterMs === undefined ? AGAIN : { done: false, afterMs: put.afterMs };
+    default:
+      return put satisfies never;
+  }
+}
+
+async function claimRestored({ ledger, time, log, failPoints, onProbed }: EngineParts, grant: ActiveGrant, member: Member) {
+  const at = time.now();
+  const active: ActiveGrant = { ...grant, pair: member.period.pair, standing: member.period.standing };
+  const { grantId, pair } = active;
+  const facts = { observed: 'absent', action: 'restored', evidence: 'probe: member', intentId: member.intentId };
+  await ledger.activate(
+    { grant: active, period: member.period, intentId: member.intentId, placeholder: member.placeholder },
+    { at, events: driftEvents(active, member), audit: [{ kind: 'grant.drifted', at, grantId, pair, facts }] },
+  );
+  onProbed(pair);
+  failPoints('grant.claimed');
+  log.warn(
+    { event: 'grant.restored', grantId, user: pair.user, group: pair.group },
+    'the directory server that took over did not have this membership of ours; it is written again',
+  );
+  return DONE;
+}
+
+function reported({ log }: EngineParts, { grantId, pair }: ActiveGrant, why: string): Attempted {
+  log.warn(
+    { event: 'grant.not-restored', grantId, user: pair.user, group: pair.group },
+    `a membership that may have been lost with a directory server is not written again: ${why}`,
+  );
+  return DONE;
+}
+
+/** One look at a membership that was taken out; where its user is a member again, its grant is ending once more. */
+export async function attemptTakeOut(
+  parts: EngineParts,
+  { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
+): Promise<Attempted> {
+  const { locks } = parts;
+  return locks.run(`grant:${intent.grantId}`, 'ending', async () =>
+    unlessAway(() => locks.run(`pair:${pairKey(intent.pair)}`, 'ending', async () => await takeOut(parts, { intent, onEnding }))),
+  );
+}
+
+async function takeOut(
+  parts: EngineParts,
+  { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
+): Promise<Attempted> {
+  const { ledger, directory, signal } = parts;
+  const { pair, memberAttribute: attribute } = intent;
+  const [{ grant }, state] = [await ledger.known(intent.grantId), await ledger.pairState(pair)];
+  // Another grant has held it since, or another ending is at it: that one knows what to do.
+  if (grant?.state !== 'ended' || grant.membership !== 'removed') return DONE;
+  if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;
+  const group = await directory.locateGroup(pair.group.id, signal);
+  const value = nameNow(await directory.locateUser(pair.user.id, signal), attribute);
+  if (group === null || value === null) return DONE;
+  const [presence] = await directory.probe({ group: group.dn, attribute, values: [value], likely: 'absent' }, signal);
+  if (presence === 'unknown' || presence === undefined) return AGAIN;
+  if (presence === 'absent') return DONE;
+  onEnding(await reopen(parts, grant, { intent, value }));
+  return DONE;
+}
+
+async function reopen(
+  { ledger, time, log }: EngineParts,
+  ended: EndedGrant,
+  { intent, value }: { intent: Intent; value: string },
+): Promise<EndingGrant> {
+  const at = time.now();
+  const { grantId, pair, standing, activatedAt, expiresAt, cause } = ended;
+  const grant: EndingGrant = { state: 'ending', grantId, pair, standing, activatedAt, expiresAt, cause, since: at };
+  const period: Period = {
+    pair,
+    standing: false,
+    heldSince: activatedAt,
+    memberAttribute: intent.memberAttribute,
+    values: [value],
+    metValues: intent.values.filter((one) => one !== value),
+    // It was seen absent once: whoever goes by another of these values by now is somebody else.
+    seenAbsent: true,
+    deleteSent: true,
+  };
+  const facts = { cause, since: at, evidence: 'probe: member after the removal; a directory server took over' };
+  const audit: AuditRecord = { kind: 'grant.ending', at, grantId, pair, facts };
+  await ledger.endAgain({ grant, period }, { at, audit: [audit] });
+  log.warn(
+    { event: 'grant.ending-again', grantId, user: pair.user, group: pair.group },
+    'the directory server that took over still has a membership that was taken out; it is taken out again',
+  );
+  return grant;
+}
+
+const AGAIN: Attempted = { done: false };
+
+/** Without the directory it is tried again when that is back; anything else is a fault of ours. */
+async function unlessAway(work: () => Promise<Attempted>): Promise<Attempted> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DirectoryError) return AGAIN;
+    throw error;
+  }
+}

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { HOUR_MS, MINUTE_MS, settled, startedEngine } from '../support/engine-under-test.ts';
+
+type Started = Awaited<ReturnType<typeof startedEngine>>;
+
+/** What the other server has differs by this membership. */
+const without = ({ rig, ada, admins }: Started) =>
+  void rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [ada] });
+const withIt = ({ rig, ada, admins }: Started) =>
+  void rig.fake.tree.apply({ group: admins, attribute: 'member', add: [ada], remove: [] });
+
+const failOver = async ({ rig }: Started): Promise<void> => {
+  rig.fake.failOver();
+  await rig.pass(0);
+  await settled();
+};
+
+const changesOf = ({ rig }: Started) => rig.fake.operations.filter(({ method }) => method === 'change').length;
+
+suite('after a failover', () => {
+  test('a membership of an active grant that the other server does not have is written again, and told', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 3600 });
+    without(world);
+    await failOver(world);
+    assert.ok(rig.isMember(ada, admins));
+    assert.deepEqual(
+      rig.of('grant.drifted').map(({ grant, observed, action }) => `${grant.grantId} ${observed} ${action}`),
+      ['g1 absent restored'],
+    );
+    await rig.pass(HOUR_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
+
+  test('one that the server has is left as it is, and nothing is told', async () => {
+    const world = await startedEngine();
+    const { rig } = world;
+    await rig.grant({ seconds: 3600 });
+    const before = changesOf(world);
+    const told = rig.told.length;
+    await failOver(world);
+    assert.equal(changesOf(world), before);
+    assert.equal(rig.told.length, told);
+  });
+
+  test('what was written longer ago is not looked at: the drift report tells of it', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 7200 });
+    await rig.pass(16 * MINUTE_MS);
+    without(world);
+    await failOver(world);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test("standing access that is not there is nobody's to write", async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    withIt(world);
+    await rig.grant({ seconds: 3600 });
+    without(world);
+    await failOver(world);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test('a grant that has come to its end meanwhile is not restored', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    rig.fake.goDown();
+    await rig.pass(2 * MINUTE_MS);
+    without(world);
+    rig.fake.goUp();
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+    assert.deepEqual(rig.of('grant.drifted'), []);
+  });
+
+  for (const kind of ['revoke', 'expiry'] as const)
+    test(`a membership that a ${kind} took out and the other server still has is taken out again`, async () => {
+      const world = await startedEngine();
+      const { rig, ada, admins } = world;
+      await rig.grant({ seconds: 60 });
+      if (kind === 'revoke') await rig.revoke();
+      else await rig.pass(MINUTE_MS);
+      assert.equal(await rig.stateOf(), 'ended');
+      withIt(world);
+      await failOver(world);
+      await rig.pass(1_000);
+      assert.ok(!rig.isMember(ada, admins));
+      assert.equal(await rig.stateOf(), 'ended');
+      assert.deepEqual(
+        rig.of('grant.ended').map(({ cause, membership }) => `${cause} ${membership}`),
+        Array.from({ length: 2 }, () => `${kind === 'revoke' ? 'revoked' : 'expired'} removed`),
+      );
+    });
+
+  test('a removal that the server has is not told again', async () => {
+    const world = await startedEngine();
+    const { rig } = world;
+    await rig.grant({ seconds: 60 });
+    await rig.revoke();
+    const told = rig.told.length;
+    await failOver(world);
+    assert.equal(rig.told.length, told);
+  });
+
+  test('a user who was granted the group again is not taken out', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ grantId: 'g1', seconds: 600 });
+    await rig.revoke({ grantId: 'g1' });
+    await rig.grant({ grantId: 'g2', seconds: 3600 });
+    await failOver(world);
+    assert.ok(rig.isMember(ada, admins));
+    assert.deepEqual([await rig.stateOf('g1'), await rig.stateOf('g2')], ['ended', 'active']);
+  });
+
+  test('both are pursued through a directory that goes away, and through a restart', async () => {
+    for (const ending of ['crash', 'outage'] as const) {
+      const world = await startedEngine();
+      const { rig, ada, admins } = world;
+      await rig.grant({ seconds: 60 });
+      await rig.revoke();
+      withIt(world);
+      rig.fake.loseNextAnswer('not_applied');
+      await failOver(world);
+      assert.equal(await rig.stateOf(), 'ending', ending);
+      if (ending === 'crash') await rig.restart();
+      else {
+        rig.fake.goDown();
+        await rig.pass(1_000);
+        rig.fake.goUp();
+      }
+      await rig.pass(MINUTE_MS);
+      assert.ok(!rig.isMember(ada, admins), ending);
+      assert.equal(await rig.stateOf(), 'ended', ending);
+    }
+  });
+
+  for (const fate of ['applied', 'not_applied', 'applied_later'] as const)
+    test(`a restoring whose answer is lost (${fate}) is finished by the next start, and new grants are written after it`, async () => {
+      const world = await startedEngine();
+      const { rig, ada, admins } = world;
+      await rig.grant({ seconds: 3600 });
+      without(world);
+      rig.fake.loseNextAnswer(fate);
+      await failOver(world);
+      rig.crash();
+      await rig.start();
+      await rig.pass(1_000);
+      rig.fake.applyLate();
+      await rig.pass(MINUTE_MS);
+      assert.ok(rig.isMember(ada, admins));
+      assert.deepEqual((await rig.ledger.unfinished()).intents, []);
+      const bob = rig.addUser('bob');
+      await rig.grant({ grantId: 'g2', user: 'bob', seconds: 600 });
+      assert.ok(rig.isMember(bob, admins));
+      await rig.pass(HOUR_MS);
+      assert.ok(!rig.isMember(ada, admins));
+    });
+});
