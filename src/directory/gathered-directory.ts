@@ -2,8 +2,9 @@ import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { EntryId } from '../access/ids.ts';
 import type { Presence } from '../access/membership.ts';
+import type { EntryRef, GroupRef } from '../access/reference.ts';
 import { changeLanes } from './change-lanes.ts';
-import type { Directory, GroupEntry, ProbedValues, UserEntry } from './directory.ts';
+import type { Directory, GroupEntry, ProbedValues, Resolution, UserEntry } from './directory.ts';
 import { gathering, type Turn } from './gathering.ts';
 
 /** Ids in one search: their filter stays small, and the answer far below what any server gives. */
@@ -11,6 +12,12 @@ const MOST_IDS = 100;
 
 /** Requests with the same key that wait at a time: one that hangs keeps nobody waiting who asks later. */
 const AT_ONCE = 4;
+
+/** Whom a reference to a group means, and the group that it may name wherever that now is. */
+interface GroupQuestion {
+  readonly ref: GroupRef;
+  readonly own: EntryRef | null;
+}
 
 export interface GatheredDirectoryOptions {
   readonly directory: Directory;
@@ -20,9 +27,9 @@ export interface GatheredDirectoryOptions {
 }
 
 /**
- * The same directory, asked with fewer requests: what is asked for at one time about one group goes into one modify or one
- * probe, and users are located together. Nothing is answered from memory, and nobody gets an answer to a request that was
- * sent before the question.
+ * The same directory, asked with fewer requests: what is asked for at one time about one group goes into one modify, one
+ * probe or one look-up, and users are located together. Nothing is answered from memory, and nobody gets an answer to a request
+ * that was sent before the question.
  */
 export function gatheredDirectory(options: GatheredDirectoryOptions): Directory {
   const { directory, failPoints, turn = nextTurn } = options;
@@ -46,20 +53,50 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     atOnce: AT_ONCE,
     turn,
   });
-  const locateGroup = gathering<EntryId, GroupEntry | null>({
-    ask: async (ids, signal) => {
-      const [id] = ids;
-      const group = id === undefined ? null : await directory.locateGroup(id, signal);
-      return ids.map(() => group);
-    },
+  const findGroup = alike<GroupQuestion, Resolution<GroupEntry>>({
+    ask: async ({ ref, own }, signal) => await directory.findGroup(ref, own, signal),
+    keyOf: ({ ref, own }) => JSON.stringify([ref, own]),
+    turn,
+  });
+  const locateGroup = alike<EntryId, GroupEntry | null>({
+    ask: async (id, signal) => await directory.locateGroup(id, signal),
     keyOf: (id) => id,
+    turn,
+  });
+  return {
+    ...directory,
+    findGroup: (ref, own, signal) => findGroup({ ref, own }, signal),
+    probe,
+    locateUser,
+    locateGroup,
+    change: changeLanes({ directory, failPoints, turn }),
+  };
+}
+
+/** The same question, whoever asks it in one turn, is one request. */
+function alike<Question, Answer>({
+  ask,
+  keyOf,
+  turn,
+}: {
+  ask: (question: Question, signal: AbortSignal) => Promise<Answer>;
+  keyOf: (question: Question) => string;
+  turn: Turn;
+}): (question: Question, signal: AbortSignal) => Promise<Answer> {
+  return gathering<Question, Answer>({
+    ask: async (questions, signal) => {
+      const [first] = questions;
+      if (first === undefined) return [];
+      const answer = await ask(first, signal);
+      return questions.map(() => answer);
+    },
+    keyOf,
     valuesOf: () => [],
     most: Number.POSITIVE_INFINITY,
     // All of a turn are one request, so there are few.
     atOnce: Number.POSITIVE_INFINITY,
     turn,
   });
-  return { ...directory, probe, locateUser, locateGroup, change: changeLanes({ directory, failPoints, turn }) };
 }
 
 async function nextTurn(): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
 import type { FailPoint } from '../../src/access/fail-point.ts';
+import type { EntryRef } from '../../src/access/reference.ts';
 import { DirectoryError, type MembershipChange } from '../../src/directory/directory.ts';
 import { gatheredDirectory } from '../../src/directory/gathered-directory.ts';
 import { fakeDirectory } from '../support/fake-directory.ts';
@@ -245,6 +246,22 @@ describe('questions', () => {
       sizes.map(({ length }) => length),
       [100, 50],
     );
+  });
+
+  test('a group that many name alike is looked for once, and another name is another question', async () => {
+    const { fake, directory } = gathered();
+    const named = (name: string, own: EntryRef | null = null) => directory.findGroup({ by: 'name', name }, own, signal);
+    const found = await Promise.all([
+      named('big'),
+      named('none'),
+      named('big'),
+      named('big', { id: person(1) as never, dn: GROUP }),
+    ]);
+    assert.deepEqual(
+      found.map(({ kind }) => kind),
+      ['found', 'not_found', 'found', 'found'],
+    );
+    assert.equal(fake.operations.filter(({ method }) => method === 'findGroup').length, 3);
   });
 
   test('a question is never answered by a request that was sent before it', async () => {
