@@ -47,8 +47,11 @@ export function sessionKeeper<Facts>(options: {
   random: Random;
   logger: Logger;
   onChange: (state: KeeperState<Facts>) => void;
-  /** Called when the session that has just become `up` is with another server than the last one was. */
-  onFailover: () => void;
+  /**
+   * Called when the session that has just become `up` is with another server than the last one was, and for the first session,
+   * with null, where there are several: nobody knows which one an earlier process wrote to.
+   */
+  onFailover: (from: Endpoint | null) => void;
 }): SessionKeeper<Facts> {
   const { opener, gate, learn, clock, random, logger, onChange, onFailover } = options;
   const stopping = new AbortController();
@@ -136,7 +139,9 @@ export function sessionKeeper<Facts>(options: {
       const from = server;
       server = endpoint;
       become({ state: 'up', ...opened });
-      if (from !== undefined && from !== endpoint) failedOver(from, endpoint);
+      if (from === undefined) {
+        if (opener.isOneOfSeveral()) onFailover(null);
+      } else if (from !== endpoint) failedOver(from, endpoint);
       const why = await watched(opened.session);
       if (stopping.signal.aborted) break;
       const hasLasted = clock.monotonicMs() - openedAtMs >= LASTING_MS;
@@ -154,7 +159,7 @@ export function sessionKeeper<Facts>(options: {
       { event: 'directory.failover', from: shownAddress(from), to: shownAddress(to) },
       `the directory is asked at ${shownAddress(to)} from now on, until now it was at ${shownAddress(from)}`,
     );
-    onFailover();
+    onFailover(from);
   };
 
   /** Resolves when the session has ended; an idle one is asked now and then, so that a dead one is noticed. */

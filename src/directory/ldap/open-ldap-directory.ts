@@ -79,8 +79,8 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     onChange: (state) => {
       for (const listener of listeners) listener(statusOf(state));
     },
-    onFailover() {
-      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
+    onFailover(from) {
+      if (from !== null) doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
       for (const listener of failoverListeners) listener();
     },
   });
@@ -125,8 +125,8 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     },
     occupant: async (attribute, value, signal) => await occupant(await place(signal), { attribute, value }, signal),
     groupsNamed: async (nameOrDn, signal) => await groupsNamed(await place(signal), nameOrDn, signal),
-    probe: async (values, signal) => await probe((await place(signal)).session, values, signal),
-    change: async (wanted, probed) => await change((await place(null)).session, { change: wanted, probed, failPoints }),
+    probe: async (values, signal) => await probe(await place(signal), values, signal),
+    change: async (wanted, probed) => await change(await place(null), { change: wanted, probed, failPoints }),
     async sightGone(missing, signal) {
       // While the kept session is away, another would only be one more attempt.
       await place(signal);

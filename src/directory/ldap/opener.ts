@@ -62,6 +62,8 @@ export interface SessionOpener {
   open(signal: AbortSignal, options?: { at?: Endpoint; onStage?: (stage: OpenStage) => void }): Promise<Session>;
   /** The server in use. */
   inUse(): Endpoint;
+  /** Whether there are others. */
+  isOneOfSeveral(): boolean;
   /** It let us in and did not serve: the next attempt begins with the one after it. */
   passOver(endpoint: Endpoint): void;
 }
@@ -159,6 +161,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
       return await mine;
     },
     inUse: () => inUse,
+    isOneOfSeveral: () => endpoints.length > 1,
     passOver(endpoint) {
       if (inUse === endpoint) inUse = after(endpoint);
     },

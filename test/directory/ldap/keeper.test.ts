@@ -57,7 +57,7 @@ function session(at = endpoint) {
   return { fake: fake as unknown as Session, end };
 }
 
-function keeping(attempts: () => Promise<Session>, random: () => number) {
+function keeping(attempts: () => Promise<Session>, random: () => number, several = false) {
   const time = turnedClock();
   const told: string[] = [];
   const memory = memoryLogger();
@@ -69,7 +69,8 @@ function keeping(attempts: () => Promise<Session>, random: () => number) {
         return attempts();
       },
       inUse: () => endpoint,
-      passOver: () => undefined,
+      isOneOfSeveral: () => several,
+      passOver: ({ host }) => void told.push(`not ${host}`),
     },
     gate: {
       admit: async () => undefined,
@@ -82,7 +83,7 @@ function keeping(attempts: () => Promise<Session>, random: () => number) {
     random,
     logger: memory.logger,
     onChange: ({ state }) => void told.push(state),
-    onFailover: () => void told.push('failover'),
+    onFailover: (from) => void told.push(`from ${from?.host ?? 'nobody knows'}`),
   });
   return { ...time, keeper, told, tries: () => tries, lines: memory.lines };
 }
@@ -150,7 +151,42 @@ suite('keeping a session', () => {
     sessions[1]?.end();
     await nextTurn();
     assert.equal(nextDelayMs(), 500);
-    assert.deepEqual(told, ['up', 'down', 'up', 'down']);
+    assert.deepEqual(told, ['up', 'not one.test', 'down', 'up', 'not one.test', 'down']);
+    await keeper.close();
+  });
+
+  test('another server is told once it serves, and the first of several, since an earlier process may have used another', async () => {
+    const two = parseEndpoint('ldaps://two.test', false);
+    const sessions = [session(), session(), session(two)];
+    const waiting = sessions.map(({ fake }) => fake);
+    const { keeper, turn, told } = keeping(
+      async () => waiting.shift() ?? (await away()),
+      () => 1,
+      true,
+    );
+    keeper.start();
+    await nextTurn();
+    for (const { end } of sessions.slice(0, 2)) {
+      await turn(2_000);
+      end();
+      await nextTurn();
+    }
+    assert.deepEqual(told, ['up', 'from nobody knows', 'from one.test']);
+    await keeper.close();
+  });
+
+  test('a server whose session does not last is passed over', async () => {
+    const first = session();
+    const waiting = [first.fake];
+    const { keeper, told } = keeping(
+      async () => waiting.shift() ?? (await away()),
+      () => 1,
+    );
+    keeper.start();
+    await nextTurn();
+    first.end();
+    await nextTurn();
+    assert.deepEqual(told, ['up', 'not one.test', 'down']);
     await keeper.close();
   });
 
