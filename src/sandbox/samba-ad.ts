@@ -102,25 +102,24 @@ async function sambaPlace(options: Pick<SambaAdOptions, 'dir' | 'suffix'>): Prom
 }
 
 async function buildFolder(place: Place, options: SambaAdOptions): Promise<void> {
-  const { program, env, baseDn, dnsDomain } = place;
+  const { program, env } = place;
   const { dir } = place.folder;
-  const prepared = await provisionedDomain(place);
+  const prepared = await populatedDomain(place, options.people ?? 0);
   // A folder that was left half built is built again.
   await rm(join(dir, 'private'), { recursive: true, force: true });
-  await cp(prepared, dir, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  await copyFolder(prepared, dir);
   await mkdir(join(dir, 'run'), { recursive: true, mode: 0o700 });
   await makeCertificates({ openssl: program('openssl'), folder: dir, env });
-  const more = `${generatedActiveDirectoryPeople({ baseDn, dnsDomain, count: options.people ?? 0 })}${options.ldif ?? ''}`;
-  if (more !== '') await runScript({ place, words: ['add', dir], ldif: more });
+  if (options.ldif !== undefined) await runScript({ place, words: ['add', dir], ldif: options.ldif });
   await writeFile(join(dir, 'smb.conf'), smbConf(place, options.requireTls ?? true), { mode: 0o600 });
 }
 
 async function provisionedDomain(place: Place): Promise<string> {
-  const { samba, baseDn, dnsDomain } = place;
+  const { baseDn, dnsDomain } = place;
   const ldif = exampleActiveDirectory({ baseDn, dnsDomain });
   return await preparedFolder({
     name: 'samba-domain',
-    madeFrom: [samba.root, await readFile(script, 'utf8'), dnsDomain, ldif],
+    madeFrom: await origin(place, ldif),
     env: process.env,
     prepare: async (folder) => {
       await writeFile(join(folder, 'admin-password'), randomPassword(), { mode: 0o600 });
@@ -128,6 +127,31 @@ async function provisionedDomain(place: Place): Promise<string> {
       await runScript({ place, words: ['new', folder, dnsDomain], ldif });
     },
   });
+}
+
+/** With generated people too: of them a thousand take longer than the domain itself. */
+async function populatedDomain(place: Place, people: number): Promise<string> {
+  const { baseDn, dnsDomain } = place;
+  const domain = await provisionedDomain(place);
+  if (people === 0) return domain;
+  const ldif = generatedActiveDirectoryPeople({ baseDn, dnsDomain, count: people });
+  return await preparedFolder({
+    name: 'samba-populated-domain',
+    madeFrom: [domain, ...(await origin(place, ldif))],
+    env: process.env,
+    prepare: async (folder) => {
+      await copyFolder(domain, folder);
+      await runScript({ place, words: ['add', folder], ldif });
+    },
+  });
+}
+
+async function origin({ samba, dnsDomain }: Place, ldif: string): Promise<string[]> {
+  return [samba.root, await readFile(script, 'utf8'), dnsDomain, ldif];
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await cp(from, to, { recursive: true, mode: constants.COPYFILE_FICLONE });
 }
 
 async function runScript(options: { place: Place; words: readonly string[]; ldif: string }): Promise<void> {

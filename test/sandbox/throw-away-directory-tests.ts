@@ -97,7 +97,7 @@ function runningServerTests(options: {
     let connector: LdapCommands;
 
     before(async () => {
-      server = await options.start({ people: 600 });
+      server = await options.start({ people: 40 });
       connector = await commandsOfConnector(server, server.ldapsUrl);
     });
     after(() => server.stop());
@@ -105,7 +105,7 @@ function runningServerTests(options: {
     test('has 24 named people, the generated ones, two contractors and eleven groups', async () => {
       const count = async (base: string) =>
         (await server.search({ base, scope: 'one', filter: everything, attributes: ['1.1'] })).length;
-      assert.equal(await count(server.usersScope), 624);
+      assert.equal(await count(server.usersScope), 64);
       assert.equal(await count(server.groupsScope), 10);
       assert.equal(await count(`ou=contractors,${server.baseDn}`), 2);
       assert.equal(await count(`ou=other-groups,${server.baseDn}`), 1);
@@ -120,7 +120,7 @@ function runningServerTests(options: {
     });
 
     test('names a person by uid', async () => {
-      for (const uid of ['grace', 'jsmith', 'jnandu', 'hiroshi', 'u0007', 'u0600']) {
+      for (const uid of ['grace', 'jsmith', 'jnandu', 'hiroshi', 'u0007', 'u0040']) {
         const base = server.personDn(uid);
         const [person] = await server.search({ base, scope: 'base', filter: everything, attributes: ['uid'] });
         assert.deepEqual(person?.attributes.get('uid'), [uid]);
