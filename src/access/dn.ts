@@ -22,7 +22,8 @@ const ATTRIBUTE_TYPE = /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/;
 /** What ends a run of plain characters in a value: a separator, an escape, or what must be escaped. */
 const STOPS_PLAIN_TEXT = /[,;+"<>\\\0]/;
 const HEX_PAIR = /^[0-9A-Fa-f]{2}$/;
-const ESCAPABLE = new Set([' ', '"', '#', '+', ',', ';', '<', '=', '>', '\\']);
+/** The `?` is Samba's, which writes it so; RFC 4514 §3 has no such pair. */
+const ESCAPABLE = new Set([' ', '"', '#', '+', ',', ';', '<', '=', '>', '?', '\\']);
 const MUST_ESCAPE = new Set(['"', '+', ',', ';', '<', '>', '\\']);
 
 /**

@@ -64,6 +64,14 @@ suite('distinguished names', () => {
       assert.equal(parseRdns(bad).ok, false, bad);
   });
 
+  test('a question mark is read escaped, as Samba writes it, and never written so', () => {
+    assert.deepEqual(parseRdns('CN=a\\?b\\?,DC=test'), {
+      ok: true,
+      value: [[{ type: 'CN', value: 'a?b?' }], [{ type: 'DC', value: 'test' }]],
+    });
+    assert.equal(escapeDnValue('a?'), 'a?');
+  });
+
   test('the number of names in a name is that of its separators that are not escaped', () => {
     for (const [name, count] of [
       ['', 0],
