@@ -7,7 +7,7 @@ import { sambaAdAdmin } from '../support/samba-ad-admin.ts';
 directoryContract('Samba Active Directory over ldaps', {
   differences: {
     ...RFC_DIFFERENCES,
-    userRdn: 'cn',
+    userRdn: 'CN',
     memberAttributes: ['member', 'memberUid'],
     styles: ['member'],
     hasReferentialIntegrity: true,

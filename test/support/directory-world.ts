@@ -32,7 +32,7 @@ export async function directoryWorld<Server extends ThrowAwayDirectory>(
     baseDn: dn(server.baseDn),
     usersScope: dn(server.usersScope),
     groupsScope: dn(server.groupsScope),
-    elsewhere: dn(`ou=contractors,${server.baseDn}`),
+    elsewhere: dn(`${server.usersScope.slice(0, 2)}=contractors,${server.baseDn}`),
     loseNextAnswer: () => proxy.loseNextAnswer(),
     async untilUp() {
       // The adapter hears of the close in the turn in which the change was rejected.

@@ -28,11 +28,11 @@ export function sambaAdAdmin(server: SambaAd): DirectoryAdmin {
         ['nTSecurityDescriptor', descriptor],
       ]),
     );
-  const deny = async (dn: Dn, what: { inherited: boolean; attribute: string | null }): Promise<void> => {
+  const deny = async (dn: Dn, attribute: string | null): Promise<void> => {
     const descriptor = await binaryAt(dn, 'nTSecurityDescriptor');
     const sid = await binaryAt(server.connectorDn, 'objectSid');
     descriptors.push({ dn, descriptor });
-    await writeDescriptor(dn, withDenial(descriptor, { sid, ...what }));
+    await writeDescriptor(dn, withDenial(descriptor, { sid, attribute }));
   };
 
   return ldifAdmin(server, {
@@ -62,8 +62,13 @@ export function sambaAdAdmin(server: SambaAd): DirectoryAdmin {
     },
     idAttribute: 'objectGUID',
     readId: (value) => guidBytes('objectGUID').read(Buffer.from(value, 'base64')),
-    hide: (dn) => deny(dn, { inherited: true, attribute: null }),
-    hideMembers: (dn) => deny(dn, { inherited: false, attribute: MEMBER }),
+    // What an entry allows itself wins over what it inherits, and whoever may not list a container sees nothing right beneath it.
+    async hide(dn) {
+      const units = { base: dn, scope: 'sub', filter: '(objectClass=organizationalUnit)', attributes: ['1.1'] } as const;
+      const found = (await server.search(units)).map((entry) => entry.dn as Dn);
+      for (const one of new Set([dn, ...found])) await deny(one, null);
+    },
+    hideMembers: (dn) => deny(dn, MEMBER),
     async showAll() {
       for (const { dn, descriptor } of descriptors.splice(0).toReversed()) await writeDescriptor(dn, descriptor);
     },

@@ -2,23 +2,18 @@
 const SEEING = 0x4 | 0x10 | 0x80 | 0x20000;
 const READ_PROPERTY = 0x10;
 const ACCESS_DENIED = 0x1;
-const ACCESS_DENIED_OBJECT = 0x5;
-/** CONTAINER_INHERIT_ACE: what is beneath is told too. */
-const INHERITED = 0x2;
+const ACCESS_DENIED_OBJECT = 0x6;
 const DACL_OFFSET_AT = 16;
 
 /**
  * A security descriptor ([MS-DTYP] §2.4.6, self-relative) with one more entry at the head of its list: the account of that SID must
- * not see the entry, and, where `inherited`, what is beneath it; or only not one attribute, given by its schemaIDGUID.
+ * not see the entry nor list what is right beneath it, or only not see one attribute, given by its schemaIDGUID.
  */
-export function withDenial(
-  descriptor: Buffer,
-  { sid, inherited, attribute }: { sid: Buffer; inherited: boolean; attribute: string | null },
-): Buffer {
+export function withDenial(descriptor: Buffer, { sid, attribute }: { sid: Buffer; attribute: string | null }): Buffer {
   const at = descriptor.readUInt32LE(DACL_OFFSET_AT);
   const size = descriptor.readUInt16LE(at + 2);
   const list = descriptor.subarray(at, at + size);
-  const denial = accessDenied({ sid, flags: inherited ? INHERITED : 0, attribute });
+  const denial = accessDenied({ sid, attribute });
   const longer = Buffer.concat([list.subarray(0, 8), denial, list.subarray(8)]);
   longer.writeUInt16LE(longer.length, 2);
   longer.writeUInt16LE(list.readUInt16LE(4) + 1, 4);
@@ -28,10 +23,10 @@ export function withDenial(
   return whole;
 }
 
-function accessDenied({ sid, flags, attribute }: { sid: Buffer; flags: number; attribute: string | null }): Buffer {
+function accessDenied({ sid, attribute }: { sid: Buffer; attribute: string | null }): Buffer {
   const object = attribute === null ? Buffer.alloc(0) : Buffer.concat([uint32(1), guid(attribute)]);
   const mask = uint32(attribute === null ? SEEING : READ_PROPERTY);
-  const head = Buffer.from([attribute === null ? ACCESS_DENIED : ACCESS_DENIED_OBJECT, flags, 0, 0]);
+  const head = Buffer.from([attribute === null ? ACCESS_DENIED : ACCESS_DENIED_OBJECT, 0, 0, 0]);
   const entry = Buffer.concat([head, mask, object, sid]);
   entry.writeUInt16LE(entry.length, 2);
   return entry;

@@ -22,12 +22,18 @@ export function readEntry(entry: Entry, asked: readonly string[]): LdapEntry {
   const wanted = new Set(asked.map((name) => name.toLowerCase()));
   const attributes = new Map<string, readonly Uint8Array[]>();
   for (const [name, value] of Object.entries(entry)) {
-    const key = name.toLowerCase();
+    const key = askedAs(name.toLowerCase(), wanted);
     if (key !== 'dn' && wanted.has(key)) attributes.set(key, bytesIn(value));
   }
   const dn = typeof entry.dn === 'string' ? parseDn(entry.dn) : { ok: false as const, problem: 'its name is not text' };
   if (!dn.ok) throw new DirectoryError('refused', `The directory gave an entry whose name cannot be read: ${dn.problem}.`);
   return { dn: dn.value, attributes };
+}
+
+/** Where a range was asked for that goes beyond the end, it comes back with a star for its end ([MS-ADTS] §3.1.1.3.1.3.3). */
+function askedAs(name: string, wanted: ReadonlySet<string>): string {
+  if (wanted.has(name) || !name.endsWith('-*')) return name;
+  return [...wanted].find((asked) => asked.replace(/-\d+$/, '-*') === name) ?? name;
 }
 
 function bytesIn(value: Entry[string]): readonly Uint8Array[] {

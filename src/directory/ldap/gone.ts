@@ -24,8 +24,8 @@ export async function sightGone(place: Place, missing: Missing, signal: AbortSig
     }
     return witnesses.length > 0 ? 'gone' : 'unproven';
   } catch (error) {
-    // An answer that is no success proves nothing; no answer at all is for the caller to know.
-    if (error instanceof DirectoryError && error.ldap !== null) return 'unproven';
+    // An answer that is no success proves nothing, nor does an entry without an id; no answer at all is for the caller to know.
+    if (error instanceof DirectoryError && (error.ldap !== null || error.fault === 'refused')) return 'unproven';
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import type { Dn } from '../../access/dn.ts';
+import type { Control } from 'ldapts';
+import { type Dn, formatDn, parseRdns } from '../../access/dn.ts';
 import type { Filter } from '../../access/filter.ts';
 import { DirectoryError } from '../directory.ts';
 import type { LdapEntry } from './entry.ts';
@@ -38,16 +39,23 @@ export async function beneathBase(
 /** The one entry at a name, null where there is none, or none that matches. */
 export async function entryAt(
   { session }: Pick<Place, 'session'>,
-  { dn, filter, attributes }: { dn: Dn; filter: Filter; attributes: readonly string[] },
-  signal: AbortSignal,
+  { dn, filter, attributes, control }: { dn: string; filter: Filter; attributes: readonly string[]; control?: Control },
+  signal: AbortSignal | undefined,
 ): Promise<LdapEntry | null> {
   try {
-    const answer = await session.search({ base: dn, scope: 'base', filter, attributes, sizeLimit: 1 }, signal);
+    const request = { base: asSpelt(dn), scope: 'base', filter, attributes, sizeLimit: 1 } as const;
+    const answer = await session.search({ ...request, ...(control === undefined ? {} : { control }) }, signal);
     return answer.entries[0] ?? null;
   } catch (error) {
     if (error instanceof DirectoryError && error.fault === 'gone') return null;
     throw error;
   }
+}
+
+/** As RFC 4514 spells it: some servers cannot read a name that has blanks around its equals signs. */
+function asSpelt(dn: string): string {
+  const rdns = parseRdns(dn);
+  return rdns.ok ? formatDn(rdns.value) : dn;
 }
 
 /** A base that is not there says nothing about what is beneath it, so result 32 must not look like an entry that is gone. */

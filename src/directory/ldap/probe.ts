@@ -4,6 +4,7 @@ import { and, equality, type Filter, not, or } from '../../access/filter.ts';
 import { type MemberAttribute, type Presence, presenceOf } from '../../access/membership.ts';
 import { batchLength, halves } from '../batch.ts';
 import { type ChangeAnswer, DirectoryError, type MembershipChange, type ProbedValues } from '../directory.ts';
+import type { Landscape } from './landscape.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { faultOf, ldapAnswer } from './result-codes.ts';
 import type { Session } from './session.ts';
@@ -11,20 +12,40 @@ import type { Session } from './session.ts';
 /** So few values are asked for one by one, two searches each, all at a time. */
 const FEW = 4;
 
+/** A session, and how what it says is to be read. */
+interface Asked {
+  readonly session: Session;
+  readonly landscape: Pick<Landscape, 'flavour'>;
+}
+
 /**
  * The presence of each value in one group, in order: two base searches on the group, `(attribute=value)` and its
  * negation. An answer other than success means `unknown`; no answer rejects.
  *
  * Many values share two searches as long as they are alike: the proof is the same one, of each (RFC 4511 §4.5.1.7).
  */
-export async function probe(session: Session, probed: ProbedValues, signal?: AbortSignal): Promise<readonly Presence[]> {
+export async function probe(asked: Asked, probed: ProbedValues, signal?: AbortSignal): Promise<readonly Presence[]> {
+  const { session, landscape } = asked;
   const presences: Presence[] = [];
   for (let rest = probed.values; rest.length > 0; ) {
-    const length = batchLength(rest, { valuesOf: (value) => [value] });
+    const length = batchLength(rest, { valuesOf: (value) => [value], most: landscape.flavour.probedTogether });
     presences.push(...(await probeSome(session, { ...probed, values: rest.slice(0, length) }, signal)));
     rest = rest.slice(length);
   }
-  return presences;
+  if (!presences.includes('absent') || (await mayRead(asked, probed, signal))) return presences;
+  return presences.map((presence) => (presence === 'absent' ? 'unknown' : presence));
+}
+
+/** Whether an absence can be believed. A refusal proves nothing. */
+async function mayRead({ session, landscape }: Asked, { group, attribute }: ProbedValues, signal: AbortSignal | undefined) {
+  const { mayReadMembers } = landscape.flavour;
+  if (mayReadMembers === null) return true;
+  try {
+    return await mayReadMembers(session, { group, attribute }, signal);
+  } catch (error) {
+    if (error instanceof DirectoryError && error.ldap !== null) return false;
+    throw error;
+  }
 }
 
 async function probeSome(session: Session, probed: ProbedValues, signal: AbortSignal | undefined): Promise<readonly Presence[]> {
@@ -101,7 +122,7 @@ async function matches(
  * Rejects with `sent: true` where the session ended after the modify had been handed to the socket.
  */
 export async function change(
-  session: Session,
+  asked: Asked,
   options: { change: MembershipChange; probed: readonly string[]; failPoints: FailPoints },
 ): Promise<ChangeAnswer> {
   const { failPoints, probed } = options;
@@ -109,11 +130,11 @@ export async function change(
   const add = distinct(attribute, options.change.add);
   const remove = distinct(attribute, options.change.remove);
   // A modify without changes is an error for some servers.
-  const result = add.length + remove.length === 0 ? null : await session.modify({ dn: group, attribute, add, remove });
+  const result = add.length + remove.length === 0 ? null : await asked.session.modify({ dn: group, attribute, add, remove });
   failPoints(add.some((value) => probed.includes(value)) ? 'grant.modify-answered' : 'end.modify-answered');
   try {
     const likely = add.length > 0 ? 'member' : 'absent';
-    const presences = await probe(session, { group, attribute, values: probed, likely });
+    const presences = await probe(asked, { group, attribute, values: probed, likely });
     return { result: resultOf(result), ldap: result === null || result.resultCode === 0 ? null : ldapAnswer(result), presences };
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../../src/access/dn.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
+import { OPENLDAP } from '../../../src/directory/ldap/flavours/openldap.ts';
 import { change } from '../../../src/directory/ldap/probe.ts';
 import type { Session } from '../../../src/directory/ldap/session.ts';
 
@@ -17,11 +18,14 @@ function endedAfterModify(): Session {
 }
 
 const changed = (wanted: { add: readonly string[]; remove: readonly string[] }) =>
-  change(endedAfterModify(), {
-    change: { group, attribute: 'member', ...wanted },
-    probed: [ada],
-    failPoints: () => undefined,
-  });
+  change(
+    { session: endedAfterModify(), landscape: { flavour: OPENLDAP } },
+    {
+      change: { group, attribute: 'member', ...wanted },
+      probed: [ada],
+      failPoints: () => undefined,
+    },
+  );
 
 describe('a change whose modify was answered and whose probe was not', () => {
   test('may have been done', async () => {

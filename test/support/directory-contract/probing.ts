@@ -50,9 +50,18 @@ export function probeTests(get: Get, differences: ServerDifferences): void {
   for (const attribute of differences.memberAttributes) {
     test(`${attribute}: a probe of hundreds of values is true of each, whatever was thought likely`, async () => {
       const { directory } = get();
-      const names = Array.from({ length: 300 }, (_, index) => `${unique('many')}-${index}`);
+      // Where each must be made first, and a probe costs its server much, fewer show the same.
+      const count = differences.refusesUnknown ? 120 : 300;
+      const odd = Math.floor(count * 0.6);
+      const names = Array.from({ length: count }, (_, index) => `${unique('many')}-${index}`);
       const values: readonly string[] = attribute === 'memberUid' ? names : await memberNames(get(), names);
-      const sets = [values, [], values.filter((_, i) => i !== 177), values.filter((_, i) => i === 177), values.slice(0, 140)];
+      const sets = [
+        values,
+        [],
+        values.filter((_, i) => i !== odd),
+        values.filter((_, i) => i === odd),
+        values.slice(0, odd - 30),
+      ];
       for (const members of sets) {
         const group = await makeGroup(get(), { attribute, values: [...members, values[0] ?? ''].slice(0, members.length || 1) });
         const expected = values.map((value, i) =>

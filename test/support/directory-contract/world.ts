@@ -30,7 +30,7 @@ export interface DirectoryAdmin {
 /** In what servers differ that the contract has to know. Everything else is the same for all. */
 export interface ServerDifferences {
   /** What a user is named by. */
-  readonly userRdn: 'uid' | 'cn';
+  readonly userRdn: 'uid' | 'cn' | 'CN';
   /** Where a group can hold members, and which of them its object class tells. */
   readonly memberAttributes: readonly MemberAttribute[];
   readonly styles: readonly MemberAttribute[];
@@ -106,7 +106,7 @@ export const AWKWARD_NAMES = [
   '(paren) * star',
   'slash/and:colon',
   'Zoë Ñandú-Łęcki',
-  'ひろし 田中',
+  'ひろし 鈴木',
   '🙂 emoji',
 ];
 

@@ -25,6 +25,8 @@ export const DIRECTORY_SERVER_389: Flavour = {
   // The plugin for referential integrity is delivered disabled; where it is on, it writes names in lower case.
   references: 'as_configured',
   linksMembers: false,
+  mayReadMembers: null,
+  probedTogether: 500,
   emptyGroups: 'allowed',
   delta: 'entryusn',
 };

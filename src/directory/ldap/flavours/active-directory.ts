@@ -1,6 +1,7 @@
 import { and, equality, type Filter, or } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import { bytesOf, type LdapEntry, valuesOf } from '../entry.ts';
+import { mayReadMembers } from './active-directory-rights.ts';
 import type { Flavour, GroupFacts, UserFacts } from './flavour.ts';
 import { disabledRefusal } from './rfc-entries.ts';
 import { guidBytes } from './stable-id.ts';
@@ -67,6 +68,9 @@ export const ACTIVE_DIRECTORY: Flavour = {
   memberClasses: new Map<string, readonly MemberAttribute[]>([['group', ['member']]]),
   references: 'kept',
   linksMembers: true,
+  mayReadMembers,
+  // Samba compares each value with every member of the group: of 500 with 500 it took longer than a read may take.
+  probedTogether: 50,
   emptyGroups: 'allowed',
   delta: 'uSNChanged',
 };

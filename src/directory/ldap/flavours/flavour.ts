@@ -1,6 +1,8 @@
+import type { Dn } from '../../../access/dn.ts';
 import type { Filter } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import type { LdapEntry } from '../entry.ts';
+import type { Session } from '../session.ts';
 import type { FlavourName } from './names.ts';
 import type { StableId } from './stable-id.ts';
 
@@ -71,6 +73,19 @@ export interface Flavour {
    * never deleted (ARCHITECTURE, invariant 12).
    */
   readonly linksMembers: boolean;
+  /**
+   * Whether a session may read the members of a group; null where a filter tells, since one about what must not be read is
+   * neither true nor false (RFC 4511 §4.5.1.7).
+   */
+  readonly mayReadMembers:
+    | ((
+        session: Session,
+        asked: { readonly group: Dn; readonly attribute: MemberAttribute },
+        signal: AbortSignal | undefined,
+      ) => Promise<boolean>)
+    | null;
+  /** How many values one probe may ask for together: what a filter costs the server, and how much of one it takes. */
+  readonly probedTogether: number;
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */
   readonly emptyGroups: 'allowed' | 'refused';
   /** How what has changed since a moment is found. */

@@ -20,6 +20,8 @@ export const GENERIC: Flavour = {
   memberClasses: RFC_MEMBER_CLASSES,
   references: 'as_configured',
   linksMembers: false,
+  mayReadMembers: null,
+  probedTogether: 500,
   emptyGroups: 'refused',
   delta: null,
 };

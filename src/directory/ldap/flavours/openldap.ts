@@ -22,6 +22,8 @@ export const OPENLDAP: Flavour = {
   // The overlays memberof and refint are the operator's choice, and cannot be seen by the connector's account.
   references: 'as_configured',
   linksMembers: false,
+  mayReadMembers: null,
+  probedTogether: 500,
   emptyGroups: 'refused',
   delta: 'entryCSN',
 };
