@@ -54,7 +54,8 @@ export function accountOf(way: BindWay): string {
 function refusal(result: LdapResult, { trouble }: BindWords, way: BindWay): DirectoryError {
   const error = answeredError(result, `bind as ${accountOf(way)}`);
   if (error.fault !== 'bind_refused') {
-    const advice = trouble === null || trouble === 'unsaid' ? adviceOnResult(result.resultCode) : adviceOn(trouble);
+    // 389 Directory Server calls an inactivated account locked by the control, and tells it apart by its result.
+    const advice = adviceOnResult(result.resultCode) ?? (trouble === null || trouble === 'unsaid' ? null : adviceOn(trouble));
     return new DirectoryError('unavailable', advice === null ? error.message : `${error.message} ${advice}`, {
       ldap: error.ldap,
     });
