@@ -27,6 +27,7 @@ export interface AdTraits {
   names: 'partitions' | 'child_domain' | 'nothing';
   /** Whether it is a DNS server too, and has the partitions with the zones. */
   hasDnsZones: boolean;
+  hiddenMembers: 'undefined' | 'false';
   whoAmI: 'account' | 'not_supported';
   /** Whose security ids the root DSE says that a session has. */
   takesUsFor: 'account' | 'another';
@@ -58,6 +59,8 @@ export interface AdConnection {
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
 /** LDAP_SERVER_DOMAIN_SCOPE_OID: no references are given. */
 const DOMAIN_SCOPE = '1.2.840.113556.1.4.1339';
+/** LDAP_SERVER_SD_FLAGS_OID: without it nobody but an administrator is shown any of an access list. */
+const SD_FLAGS = '1.2.840.113556.1.4.801';
 const SUCCESS: AdResult = { code: 0 };
 
 /** All messages that answer a request; what it asks for is done by then. */
@@ -118,7 +121,7 @@ function rootDse(ad: AdDomain, { isBound }: AdConnection): AdAttributes {
     ['subschemaSubentry', [`CN=Aggregate,${schema}`]],
     ['dnsHostName', [`dc1.${domain}`]],
     ['supportedLDAPVersion', ['3', '2']],
-    ['supportedControl', [PAGED_RESULTS, DOMAIN_SCOPE, '1.2.840.113556.1.4.1413', '1.2.840.113556.1.4.801']],
+    ['supportedControl', [PAGED_RESULTS, DOMAIN_SCOPE, '1.2.840.113556.1.4.1413', SD_FLAGS]],
     ['supportedExtension', [WHO_AM_I, '1.3.6.1.4.1.1466.20037']],
     ['supportedCapabilities', ['1.2.840.113556.1.4.800', '1.2.840.113556.1.4.1670', '1.2.840.113556.1.4.1791']],
     ['isGlobalCatalogReady', ['TRUE']],
@@ -150,7 +153,8 @@ function found(
   const { traits } = ad;
   const references = request.scope === 'sub' && !controls.has(DOMAIN_SCOPE) ? otherParts(ad, request.base as Dn) : [];
   const shown = (some: typeof entries) => [
-    ...some.map(([dn, all]) => {
+    ...some.map(([dn, readable]) => {
+      const all = controls.has(SD_FLAGS) ? readable : readable.filter(([name]) => name !== 'nTSecurityDescriptor');
       const attributes = ranged(selected(all, asked), { asked, all, most: traits.maxValRange });
       return entryMessage(id, { dn, attributes });
     }),

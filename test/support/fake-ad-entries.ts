@@ -3,6 +3,7 @@ import type { Filter, FilterValue } from '../../src/access/filter.ts';
 import type { EntryId } from '../../src/access/ids.ts';
 import type { AdAttributes } from './fake-ad-messages.ts';
 import type { FakeEntry, FakeTree } from './fake-tree.ts';
+import { withDenial } from './security-descriptor.ts';
 
 /** The entries of a domain as Active Directory shows them: a tree, and what more a test wants to be read of an entry. */
 export interface AdEntries {
@@ -11,6 +12,8 @@ export interface AdEntries {
   readonly domain: string;
   /** Groups whose members the account must neither read nor search. */
   readonly membersHidden: ReadonlySet<Dn>;
+  /** What an assertion about them comes to: as the RFC has it, or, as on Samba, as if there were none. */
+  readonly traits: { readonly hiddenMembers: 'undefined' | 'false' };
   /** A text that is the same for every spelling of a name; a text that is no name is its own. */
   readonly fold: (text: string) => string;
   /** Attributes beside those that every entry of its kind has, or instead of them. */
@@ -31,10 +34,17 @@ const SCHEMA: ReadonlyMap<string, Syntax> = new Map(
   }).flatMap(([syntax, names]) => names.split(' ').map((name) => [name.toLowerCase(), syntax as Syntax] as const)),
 );
 /** Only shown where they are asked for by name. */
-const CONSTRUCTED: ReadonlySet<string> = new Set(['tokengroups', 'primarygrouptoken', 'allowedattributeseffective']);
-const DOMAIN_USERS = '513';
+const CONSTRUCTED: ReadonlySet<string> = new Set([
+  'ntsecuritydescriptor',
+  'tokengroups',
+  'primarygrouptoken',
+  'allowedattributeseffective',
+]);
+const DOMAIN_USERS = 513;
 const GLOBAL_SECURITY_GROUP = '-2147483646';
 const NORMAL_ACCOUNT = '512';
+/** schemaIDGUID of `member` ([MS-ADA2] §2.43). */
+const MEMBER_GUID = 'bf9679c0-0de6-11d0-a285-00aa003049e2';
 
 /** The bytes of an objectGUID: the first three fields are little-endian (RFC 4122 §4.1.2 as Microsoft stores it). */
 export function guidBytes(id: EntryId): Buffer {
@@ -78,7 +88,7 @@ function ownAttributes({ membersHidden, baseDn, domain }: AdEntries, entry: Fake
         ['mail', entry.mails.slice(0, 1)],
         ['proxyAddresses', entry.mails.map((mail, index) => `${index === 0 ? 'SMTP' : 'smtp'}:${mail}`)],
         ['userAccountControl', [NORMAL_ACCOUNT]],
-        ['primaryGroupID', [DOMAIN_USERS]],
+        ['primaryGroupID', [String(DOMAIN_USERS)]],
         ['sAMAccountType', ['805306368']],
         ['objectSid', [sidBytes(ridOf(entry.id))]],
       ];
@@ -93,6 +103,7 @@ function ownAttributes({ membersHidden, baseDn, domain }: AdEntries, entry: Fake
         ['objectSid', [sidBytes(ridOf(entry.id))]],
         ['primaryGroupToken', [String(ridOf(entry.id))]],
         ['allowedAttributesEffective', ['member']],
+        ['nTSecurityDescriptor', [membersHidden.has(entry.dn) ? MEMBERS_DENIED : READ_BY_ALL]],
         ...(membersHidden.has(entry.dn) ? [] : [[entry.attribute ?? 'member', entry.values] as const]),
       ];
     default:
@@ -106,6 +117,20 @@ export function sidBytes(rid: number): Buffer {
   bytes.set([1, 5, 0, 0, 0, 0, 0, 5]);
   [21, 1, 2, 3, rid].forEach((part, index) => bytes.writeUInt32LE(part, 8 + 4 * index));
   return bytes;
+}
+
+/** RIGHT_DS_READ_PROPERTY for Domain Users, and the same denied for `member` ([MS-DTYP] §2.4.6). */
+const READ_BY_ALL = descriptorFor(sidBytes(DOMAIN_USERS));
+const MEMBERS_DENIED = withDenial(READ_BY_ALL, { sid: sidBytes(DOMAIN_USERS), attribute: MEMBER_GUID });
+
+function descriptorFor(sid: Buffer): Buffer {
+  const descriptor = Buffer.alloc(20 + 8 + 8 + sid.length);
+  // Self-relative, with an access list of one entry that allows, right behind the header.
+  descriptor.set([1, 0, 0x04, 0x80]);
+  descriptor.writeUInt32LE(20, 16);
+  descriptor.set([4, 0, descriptor.length - 20, 0, 1, 0, 0, 0, 0, 0, 8 + sid.length, 0, 0x10], 20);
+  descriptor.set(sid, 36);
+  return descriptor;
 }
 
 /** What numbers an entry in its domain: those below 1,000 are taken. */
@@ -209,7 +234,9 @@ type Assertion = Exclude<Filter, { kind: 'and' | 'or' | 'not' }>;
 function asserted(entries: AdEntries, { entry, attributes, members }: Candidate, filter: Assertion): Truth {
   const name = filter.attribute.toLowerCase();
   const syntax = SCHEMA.get(name);
-  if (syntax === undefined || (name.startsWith('member') && entries.membersHidden.has(entry.dn))) return undefined;
+  if (syntax === undefined) return undefined;
+  if (name.startsWith('member') && entries.membersHidden.has(entry.dn))
+    return entries.traits.hiddenMembers === 'false' ? false : undefined;
   if (name === 'member' && filter.kind === 'equality') {
     const value = textOf(filter.value);
     return parseDn(value).ok ? members().has(entries.fold(value)) : undefined;

@@ -78,6 +78,7 @@ const ORDINARY: Omit<AdTraits, 'writable'> = {
   givesEmptyPages: false,
   names: 'partitions',
   hasDnsZones: true,
+  hiddenMembers: 'undefined',
   whoAmI: 'account',
   takesUsFor: 'account',
   refusesBinds: null,

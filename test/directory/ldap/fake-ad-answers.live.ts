@@ -4,8 +4,9 @@ import { createServer } from 'node:net';
 import { after, afterEach, before, suite, test } from 'node:test';
 import type { Dn } from '../../../src/access/dn.ts';
 import { isPrimaryGroup } from '../../../src/directory/directory.ts';
+import { gatheredDirectory } from '../../../src/directory/gathered-directory.ts';
 import { type FakeAd, refusing, startFakeAd } from '../../support/fake-ad.ts';
-import { addPerson, addTeam, upDirectory } from '../../support/fake-ad-directory.ts';
+import { addPerson, addTeam, requestsOf, upDirectory } from '../../support/fake-ad-directory.ts';
 import { sidBytes } from '../../support/fake-ad-entries.ts';
 import type { AdResult } from '../../support/fake-ad-messages.ts';
 import { AD_RESULTS } from '../../support/fake-ad-results.ts';
@@ -75,6 +76,36 @@ suite("a modify and Active Directory's answers", { timeout: 60_000 }, () => {
     });
   }
 
+  const oddities: readonly { what: string; spoil: (name: Dn, group: Dn) => void; code: number }[] = [
+    { what: 'one that does not exist', spoil: (name) => ad.tree.delete(name), code: 32 },
+    { what: 'one that is a member already', spoil: (name, group) => ad.tree.group(group)?.values.push(name), code: 68 },
+  ];
+  for (const { what, spoil, code } of oddities) {
+    test(`of a hundred who are added together, ${what} keeps out nobody else`, async () => {
+      await using directory = await upDirectory(ad);
+      const gathered = gatheredDirectory({ directory, failPoints: () => undefined });
+      const people = Array.from({ length: 100 }, (_, index) => addPerson(ad, `batch-${code}-${index}`).dn);
+      const group = addTeam(ad, `batch-${code}`).dn;
+      const [odd] = people.slice(77);
+      assert.ok(odd !== undefined);
+      spoil(odd, group);
+      const from = ad.requests.length;
+      const answers = await Promise.all(people.map((name) => gathered.change(add(group, name), [name])));
+      assert.deepEqual(
+        answers.flatMap(({ presences }) => presences),
+        people.map((name) => (name === odd && code === 32 ? 'absent' : 'member')),
+      );
+      const members = new Set(ad.tree.group(group)?.values);
+      assert.deepEqual(
+        people.filter((name) => !members.has(name)),
+        code === 32 ? [odd] : [],
+      );
+      if (code === 32) assert.equal(answers[77]?.ldap?.resultCode, 32);
+      // One for all, and then two for each halving.
+      assert.ok(requestsOf(ad, 'modify', from).length <= 1 + 2 * Math.ceil(Math.log2(people.length)));
+    });
+  }
+
   test('a success that changed nothing is found out', async () => {
     await using directory = await upDirectory(ad);
     const outside = addPerson(ad, 'believed').dn;
@@ -122,18 +153,21 @@ suite("a modify and Active Directory's answers", { timeout: 60_000 }, () => {
     }
   });
 
-  test('members that the account must not read are unknown, not absent', async () => {
-    await using directory = await upDirectory(ad);
-    const person = addPerson(ad, 'unseen').dn;
-    const group = addTeam(ad, 'veiled', [person]).dn;
-    ad.hideMembers(group);
-    const values = Array.from({ length: 10 }, () => person);
-    for (const asked of [[person], values])
-      assert.deepEqual(
-        await directory.probe({ group, attribute: 'member', values: asked }, signal),
-        asked.map(() => 'unknown'),
-      );
-  });
+  for (const hiddenMembers of ['undefined', 'false'] as const) {
+    test(`members that the account must not read are unknown, not absent, where an assertion about them is ${hiddenMembers}`, async () => {
+      ad.traits.hiddenMembers = hiddenMembers;
+      await using directory = await upDirectory(ad);
+      const person = addPerson(ad, `unseen-${hiddenMembers}`).dn;
+      const group = addTeam(ad, `veiled-${hiddenMembers}`, [person]).dn;
+      ad.hideMembers(group);
+      const values = Array.from({ length: 10 }, () => person);
+      for (const asked of [[person], values])
+        assert.deepEqual(
+          await directory.probe({ group, attribute: 'member', values: asked }, signal),
+          asked.map(() => 'unknown'),
+        );
+    });
+  }
 
   test("a user's primary group is known by the user's own number of it", async () => {
     await using directory = await upDirectory(ad);
