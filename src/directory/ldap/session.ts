@@ -205,7 +205,7 @@ export class Session {
         },
         control,
       );
-      references = found.searchReferences.map((uri) => uri.toString());
+      references = found.searchReferences;
       if (references.length > 0) this.#options.onReferences?.(references);
       entries = found.searchEntries.map((entry) => readEntry(entry, attributes));
     };
