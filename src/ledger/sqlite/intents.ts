@@ -42,6 +42,8 @@ const intentRow = z
     }),
   );
 
+const idRow = z.strictObject({ intent_id: z.int() });
+
 const replacedRow = z
   .strictObject({ ...pairColumns, kind: z.enum(['add', 'remove']), closed_at: instantColumn })
   .transform((row): ReplacedIntent => ({ kind: row.kind, pair: pairOf(row), replacedAt: row.closed_at }));
@@ -108,7 +110,7 @@ export function insertIntent(
        placeholder, at, epoch)
      VALUES (:kind, :grantId, :userId, :userDn, :groupId, :groupDn, :memberAttribute, :values, :preImage, :placeholder,
        :at, :epoch)
-     RETURNING ${COLUMNS}`,
+     RETURNING intent_id`,
     {
       ...pairParameters(intent.pair),
       kind: intent.kind,
@@ -121,7 +123,7 @@ export function insertIntent(
       epoch: EPOCH,
     },
   );
-  return readRow(intentRow, row);
+  return { ...intent, intentId: readRow(idRow, row).intent_id, epoch: EPOCH };
 }
 
 /** Closes one intent; one that is not open is a `conflict`. */
