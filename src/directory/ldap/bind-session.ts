@@ -14,9 +14,9 @@ export interface BindOptions {
   readonly bind: BindWay;
   readonly credential: Credential;
   readonly gate: BindGate;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly onStage: (stage: OpenStage) => void;
+  /** Told what an accepted bind's answer says of the password. */
+  readonly onPasswordWords: (words: BindWords, account: string) => void;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function bind(options: BindOptions): Promise<void> {
       'unavailable',
       `The directory accepted the bind of ${account} for nothing but a change of the password. ${adviceOn(words.trouble)}`,
     );
-  warnOfExpiry(words, options);
+  options.onPasswordWords(words, account);
   const identity = await proveIdentity(session, way.name);
   if (!identity.proved)
     throw new DirectoryError('unavailable', `The directory accepted the bind of ${account} but ${identity.why}.`);
@@ -70,16 +70,20 @@ function refusal(result: LdapResult, { trouble }: BindWords, way: BindWay): Dire
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The servers warn for a week or more (pwdExpireWarning, passwordWarning), and each new session hears of it: worth a line each. */
-function warnOfExpiry({ expiresInMs, graceLeft }: BindWords, { bind: way, logger }: BindOptions): void {
-  if (expiresInMs !== null)
+/**
+ * Tells of a password that expires, once a day: the servers warn for a week or more (pwdExpireWarning, passwordWarning), and
+ * each new session hears of it.
+ */
+export function expiryWarning({ logger, clock }: { logger: Logger; clock: Clock }): (words: BindWords, account: string) => void {
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  return ({ expiresInMs, graceLeft }, account) => {
+    if ((expiresInMs === null && graceLeft === null) || clock.monotonicMs() - toldAtMs < DAY_MS) return;
+    toldAtMs = clock.monotonicMs();
+    const days = expiresInMs === null ? null : Math.floor(expiresInMs / DAY_MS);
+    const how = graceLeft === null ? 'expires soon' : 'has expired and is accepted a few times more';
     logger.warn(
-      { event: 'directory.password-expires', days: Math.floor(expiresInMs / DAY_MS) },
-      `the password of ${accountOf(way)} expires soon: set a new one in the directory and configure it`,
+      { event: 'directory.password-expires', days, graceLeft },
+      `the password of ${account} ${how}: set a new one in the directory and configure it`,
     );
-  if (graceLeft !== null)
-    logger.warn(
-      { event: 'directory.password-expires', graceLeft },
-      `the password of ${accountOf(way)} has expired and is accepted a few times more: set a new one in the directory and configure it`,
-    );
+  };
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../access/clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { DirectoryError } from '../directory.ts';
 import type { BindGate } from './bind-refusal.ts';
-import { bind } from './bind-session.ts';
+import { type BindOptions, bind, expiryWarning } from './bind-session.ts';
 import {
   type DialStage,
   dial,
@@ -81,6 +81,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
   let inUse: Endpoint = endpoints[0];
   const complaints = new Map<Endpoint, string>();
   const referred = new Set<string>();
+  const onPasswordWords = expiryWarning(options);
 
   const after = (endpoint: Endpoint): Endpoint => endpoints[(endpoints.indexOf(endpoint) + 1) % endpoints.length] ?? endpoint;
 
@@ -113,7 +114,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
   };
 
   const openAt = async (endpoint: Endpoint, credential: Credential, how: Attempt): Promise<Session | DirectoryError> =>
-    await attemptAt({ ...options, endpoint, credential, onStage: how.onStage, followed, ignored }, how.signal);
+    await attemptAt({ ...options, endpoint, credential, onStage: how.onStage, followed, ignored, onPasswordWords }, how.signal);
 
   const openAny = async (credential: Credential, how: Attempt): Promise<Session> => {
     const failures: DirectoryError[] = [];
@@ -218,6 +219,7 @@ interface AttemptAt extends OpenerOptions {
   readonly onStage: (stage: OpenStage) => void;
   readonly followed: (from: Endpoint, uris: readonly string[]) => DirectoryError | null;
   readonly ignored: (uris: readonly string[]) => void;
+  readonly onPasswordWords: BindOptions['onPasswordWords'];
 }
 
 /** Resolves with an error where no connection came about with this server, so that another may be tried; rejects with any other. */
