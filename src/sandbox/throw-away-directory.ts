@@ -96,6 +96,8 @@ export async function serverFolder(options: { dir: string | undefined; name: str
   const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), `latchkey-${options.name}-`)) : resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const removeAtExit = () => rmSync(dir, { recursive: true, force: true });
+  // Each server has two listeners, and Node.js takes more than ten for a leak.
+  process.setMaxListeners(Math.max(process.getMaxListeners(), 64));
   if (isTemporary) process.once('exit', removeAtExit);
   return {
     dir,
