@@ -8,6 +8,7 @@ import { formatInstant, instant } from '../../access/instant.ts';
 import { DirectoryError } from '../directory.ts';
 import { codeOf, type Endpoint, troubleOf, unavailable } from './endpoint.ts';
 import { ANY_ENTRY, hasId, idOf, type LdapEntry, valuesOf } from './entry.ts';
+import { contextBeneath } from './gone.ts';
 import { type Landscape, learnLandscape, type Scopes } from './landscape.ts';
 import type { Endpoints, OpenStage, SessionOpener } from './opener.ts';
 import { pagedSearch } from './paged-search.ts';
@@ -151,7 +152,7 @@ async function checkContents(session: Session, options: { scopes: Scopes; add: A
 
 /** The base is there, and the whole of it can be searched by id: else nothing that leaves the scopes could be followed. */
 async function checkBase({ session, landscape }: { session: Session; landscape: Landscape }, signal: AbortSignal) {
-  const { baseDn, flavour } = landscape;
+  const { baseDn, namingContexts, flavour } = landscape;
   const attributes = [flavour.id.attribute];
   const at = await session.search({ base: baseDn, scope: 'base', filter: ANY_ENTRY, attributes, sizeLimit: 1 }, signal);
   const [entry] = at.entries;
@@ -163,7 +164,13 @@ async function checkBase({ session, landscape }: { session: Session; landscape: 
       'refused',
       `A search of "${baseDn}" by ${flavour.id.attribute} finds ${found.entries.length} entries where it must find one; give the account the right to search the whole base by it.`,
     );
-  return { status: 'ok' as const, detail: `${baseDn} can be searched by ${flavour.id.attribute}` };
+  const detail = `${baseDn} can be searched by ${flavour.id.attribute}`;
+  const elsewhere = found.references.filter((uri) => contextBeneath(baseDn, { uri, namingContexts }) === undefined);
+  if (elsewhere.length === 0) return { status: 'ok' as const, detail };
+  return {
+    status: 'warn' as const,
+    detail: `${detail}, but not the parts of it on other servers (${elsewhere.join(', ')}): nobody there is found, and no deletion can be proved; name a server in LDAP_URL that has them, or set LDAP_BASE_DN beneath`,
+  };
 }
 
 async function checkScope({ session, scope }: { session: Session; scope: Dn }, signal: AbortSignal) {

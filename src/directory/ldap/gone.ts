@@ -56,7 +56,10 @@ async function countById(
 }
 
 /** The naming context of this server that an LDAP URL (RFC 4516) names; undefined where it names another place. */
-function contextBeneath(base: Dn, { uri, namingContexts }: { uri: string; namingContexts: readonly Dn[] }): Dn | undefined {
+export function contextBeneath(
+  base: Dn,
+  { uri, namingContexts }: { uri: string; namingContexts: readonly Dn[] },
+): Dn | undefined {
   const named = parseDn(nameIn(uri));
   if (!named.ok || sameDn(named.value, base) || !isBeneath(named.value, base)) return undefined;
   return namingContexts.find((context) => sameDn(context, named.value));

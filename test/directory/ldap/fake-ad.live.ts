@@ -125,9 +125,12 @@ suite('what Active Directory does and Samba does not', { timeout: 60_000 }, () =
     for (const context of contexts) assert.ok(bases.includes(`${context}${ad.baseDn}`), context);
   });
 
-  for (const { what, traits } of [
-    { what: 'a child domain, where an entry may have moved to', traits: { names: 'child_domain' } },
-    { what: 'a partition that this server has not', traits: { hasDnsZones: false } },
+  for (const { what, traits, named } of [
+    {
+      what: 'a child domain, where an entry may have moved to',
+      traits: { names: 'child_domain' },
+      named: /\(ldap:\/\/emea\.[^ ]*\)/,
+    },
   ] as const) {
     test(`one who is not found in a search that came with a reference to ${what}, is not proved to be gone`, async () => {
       await using directory = await upDirectory(ad);
@@ -136,8 +139,13 @@ suite('what Active Directory does and Samba does not', { timeout: 60_000 }, () =
       Object.assign(ad.traits, traits);
       const missing = { entry: { id: person.id, dn: person.dn }, witness: null };
       assert.equal(await directory.sightGone(missing, signal), 'unproven');
-      ad.traits.names = 'nothing';
+      const baseStep = async () => (await directory.check(signal)).find(({ step }) => step === 'base');
+      const warning = await baseStep();
+      assert.equal(warning?.status, 'warn');
+      assert.match(warning?.detail ?? '', named);
+      ad.mend();
       assert.equal(await directory.sightGone(missing, signal), 'gone');
+      assert.equal((await baseStep())?.status, 'ok');
     });
   }
 
