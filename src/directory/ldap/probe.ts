@@ -32,6 +32,10 @@ export async function probe(asked: Asked, probed: ProbedValues, signal?: AbortSi
     presences.push(...(await probeSome(session, { ...probed, values: rest.slice(0, length) }, signal)));
     rest = rest.slice(length);
   }
+  const { misjudges } = landscape.flavour;
+  if (misjudges !== null)
+    for (const [at, value] of probed.values.entries())
+      if (presences[at] === 'absent' && misjudges(value)) presences[at] = 'unknown';
   if (!presences.includes('absent') || (await mayRead(asked, probed, signal))) return presences;
   return presences.map((presence) => (presence === 'absent' ? 'unknown' : presence));
 }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../../src/access/dn.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
+import { DIRECTORY_SERVER_389 } from '../../../src/directory/ldap/flavours/389ds.ts';
 import { OPENLDAP } from '../../../src/directory/ldap/flavours/openldap.ts';
-import { change } from '../../../src/directory/ldap/probe.ts';
+import { change, probe } from '../../../src/directory/ldap/probe.ts';
 import type { Session } from '../../../src/directory/ldap/session.ts';
 
 const group = 'cn=vpn,dc=example,dc=test' as Dn;
@@ -36,4 +37,27 @@ describe('a change whose modify was answered and whose probe was not', () => {
   test('was not sent where there was nothing to write', async () => {
     await assert.rejects(changed({ add: [], remove: [] }), { fault: 'unavailable', sent: false });
   });
+});
+
+describe('an absence', () => {
+  /** A session on which no assertion is true, and every negation is. */
+  const negating = {
+    search: async ({ filter }: { filter: { kind: string } }) => ({
+      entries: filter.kind === 'not' ? [{}] : [],
+      isCut: false,
+      references: [],
+      result: { resultCode: 0, matchedDn: '', diagnosticMessage: '', referrals: [] },
+    }),
+  } as unknown as Session;
+  const misjudged = 'cn=\\0aada,dc=example,dc=test';
+
+  for (const [flavour, presences] of [
+    [OPENLDAP, ['absent', 'absent']],
+    [DIRECTORY_SERVER_389, ['absent', 'unknown']],
+  ] as const) {
+    test(`of a name that ${flavour.vendor} ${presences[1] === 'absent' ? 'reads as others' : 'tells absent where it is there'} is ${presences[1]}`, async () => {
+      const asked = { session: negating, landscape: { flavour } };
+      assert.deepEqual(await probe(asked, { group, attribute: 'member', values: [ada, misjudged] }), presences);
+    });
+  }
 });

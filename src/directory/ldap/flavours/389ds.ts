@@ -1,7 +1,11 @@
+import { parseRdns } from '../../../access/dn.ts';
 import { and, equality, or } from '../../../access/filter.ts';
-import type { Flavour } from './flavour.ts';
+import type { LdapEntry } from '../entry.ts';
+import type { Flavour, UserFacts } from './flavour.ts';
 import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
 import { nsUniqueId } from './stable-id.ts';
+
+const ACCOUNT_LOCK = disabledBy('nsAccountLock', ['true']);
 
 /** 389 Directory Server, and its siblings by name: Red Hat Directory Server, and FreeIPA's. */
 export const DIRECTORY_SERVER_389: Flavour = {
@@ -19,14 +23,31 @@ export const DIRECTORY_SERVER_389: Flavour = {
   // Roles are subentries, which this server shows only to a filter that names their class.
   groups: or(RFC_GROUPS, and(equality('objectClass', 'ldapsubentry'), equality('objectClass', 'nsRoleDefinition'))),
   // Also set by a role for inactive accounts, through a class of service.
-  user: disabledBy('nsAccountLock', ['true']),
+  user: { attributes: ACCOUNT_LOCK.attributes, facts: (entry) => unfindable(entry) ?? ACCOUNT_LOCK.facts(entry) },
   group: RFC_GROUP,
   memberClasses: RFC_MEMBER_CLASSES,
   // The plugin for referential integrity is delivered disabled; where it is on, it writes names in lower case.
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  misjudges: beginsWithLineBreak,
   probedTogether: 500,
   emptyGroups: 'allowed',
   delta: 'entryusn',
 };
+
+/**
+ * Seen on 2.3.1: a member value in which a part of the name begins with a line break, added by a modify, is kept as it was
+ * written, and then neither found by a filter nor deleted by that same text (16), while its negation is true.
+ */
+function beginsWithLineBreak(value: string): boolean {
+  const rdns = parseRdns(value);
+  return rdns.ok && rdns.value.flat().some((part) => typeof part.value === 'string' && /^\s*[\n\r]/.test(part.value));
+}
+
+function unfindable({ dn }: LdapEntry): UserFacts | null {
+  if (!beginsWithLineBreak(dn)) return null;
+  const why = 'has a part that begins with a line break, which this server cannot find again in a group';
+  const refusal = `the name of the user "${dn}" ${why}; rename the entry, then ask again`;
+  return { refusal, primaryGroup: null };
+}

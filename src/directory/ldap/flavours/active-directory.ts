@@ -70,6 +70,7 @@ export const ACTIVE_DIRECTORY: Flavour = {
   linksMembers: true,
   mayReadMembers,
   // Samba compares each value with every member of the group: of 500 with 500 it took longer than a read may take.
+  misjudges: null,
   probedTogether: 50,
   emptyGroups: 'allowed',
   delta: 'uSNChanged',

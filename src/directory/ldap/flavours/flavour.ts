@@ -84,6 +84,8 @@ export interface Flavour {
         signal: AbortSignal | undefined,
       ) => Promise<boolean>)
     | null;
+  /** Member values that this server tells absent where they are there; null where there are none. What it says of them proves nothing. */
+  readonly misjudges: ((value: string) => boolean) | null;
   /** How many values one probe may ask for together: what a filter costs the server, and how much of one it takes. */
   readonly probedTogether: number;
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */

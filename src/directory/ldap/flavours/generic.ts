@@ -21,6 +21,7 @@ export const GENERIC: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
   delta: null,

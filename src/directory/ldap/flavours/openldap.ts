@@ -23,6 +23,7 @@ export const OPENLDAP: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
   delta: 'entryCSN',
