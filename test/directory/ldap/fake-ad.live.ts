@@ -131,6 +131,11 @@ suite('what Active Directory does and Samba does not', { timeout: 60_000 }, () =
       traits: { names: 'child_domain' },
       named: /\(ldap:\/\/emea\.[^ ]*\)/,
     },
+    {
+      what: 'a partition that this server has not',
+      traits: { hasDnsZones: false },
+      named: /ForestDnsZones.*DomainDnsZones/,
+    },
   ] as const) {
     test(`one who is not found in a search that came with a reference to ${what}, is not proved to be gone`, async () => {
       await using directory = await upDirectory(ad);
