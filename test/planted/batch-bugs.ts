@@ -35,6 +35,13 @@ export const BATCH_BUGS: readonly PlantedBug[] = [
     tests: GATHERED,
   },
   {
+    fault: 'whoever looks for a group is told of the one that somebody else looked for',
+    file: 'src/directory/gathered-directory.ts',
+    find: 'keyOf: ({ ref, own }) => JSON.stringify([ref, own]),',
+    replace: "keyOf: () => '',",
+    tests: GATHERED,
+  },
+  {
     fault: 'a batch whose answer was lost is taken for not sent',
     file: LANES,
     find: 'limits.unanswered(group, add.length + remove.length);',
