@@ -44,6 +44,8 @@ export interface EndingGrant {
   readonly cause: EndCause;
   /** When the ending fell due. */
   readonly since: Instant;
+  /** When it had ended before, and that was told: a directory server that took over has the membership still. */
+  readonly endedBefore?: Instant;
 }
 
 /** Over; a probe has shown it, or another grant holds the membership. */

@@ -65,10 +65,10 @@ export async function claimEnded(
   const view = viewOf(ended);
   const drifted =
     recreated.length === 0 ? [] : [{ kind: 'grant.drifted', grant: view, observed: 'recreated', action: 'reported' } as const];
-  await ledger.end(
-    { grant: ended, period: remaining, placeholder },
-    { at, events: [...drifted, { kind: 'grant.ended', grant: view, cause: grant.cause, membership }], results, audit },
-  );
+  // A grant ends once (PROTOCOL): what a failover undid and is done again was told.
+  const told =
+    grant.endedBefore === undefined ? [{ kind: 'grant.ended', grant: view, cause: grant.cause, membership } as const] : [];
+  await ledger.end({ grant: ended, period: remaining, placeholder }, { at, events: [...drifted, ...told], results, audit });
   // Its intent is closed with it, so nothing of the pair is left to be looked at.
   parts.onProbed(grant.pair);
   failPoints('end.claimed');

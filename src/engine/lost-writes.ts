@@ -36,7 +36,7 @@ interface Steps {
  * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
  *   policy are asked as for any write.
  * - a removal of ours whose user is a member again is taken out again by the one path: the grant, which has ended, is ending
- *   once more. A person who put the same user into the same group within these minutes cannot be told from the lost removal;
+ *   once more (its end is not told a second time). A person who put the same user into the same group within these minutes cannot be told from the lost removal;
  *   the doubt is decided against the access, since access that should have ended must not stand.
  *
  * What a server that only lags catches up with later does no harm: both writes are of the state that it comes to.
@@ -173,8 +173,8 @@ async function reopen(
   { intent, value }: { intent: Intent; value: string },
 ): Promise<EndingGrant> {
   const at = time.now();
-  const { grantId, pair, standing, activatedAt, expiresAt, cause } = ended;
-  const grant: EndingGrant = { state: 'ending', grantId, pair, standing, activatedAt, expiresAt, cause, since: at };
+  const { grantId, pair, standing, activatedAt, expiresAt, cause, endedAt: endedBefore } = ended;
+  const grant: EndingGrant = { state: 'ending', grantId, pair, standing, activatedAt, expiresAt, cause, since: at, endedBefore };
   const period: Period = {
     pair,
     standing: false,

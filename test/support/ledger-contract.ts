@@ -577,16 +577,18 @@ function membershipRules(open: OpenLedger): void {
 
   test('a grant that has ended can end again, with the period of its pair, and no other can', async (t) => {
     const { ledger } = await open(t);
-    const reopened = { grant: endingGrant('a'), period: samplePeriod() };
+    const ended = endedGrant('a');
+    const again = { ...endingGrant('a'), endedBefore: ended.endedAt };
+    const reopened = { grant: again, period: samplePeriod() };
     await ledger.beginEnding(endingGrant('a'), [], quietly());
     await assert.rejects(ledger.endAgain(reopened, quietly()), faulty('conflict'));
-    await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
+    await ledger.end({ grant: ended, period: null, placeholder: null }, quietly());
     await ledger.endAgain(reopened, quietly());
     const state = await ledger.endingState(endingGrant('a'));
-    assert.deepEqual([state?.grant, state?.pair.period], [endingGrant('a'), samplePeriod()]);
-    assert.deepEqual((await ledger.unfinished()).ending, [endingGrant('a')]);
-    await ledger.end({ grant: endedGrant('a'), period: null, placeholder: null }, quietly());
-    assert.equal((await ledger.known(grantIdOf('a'))).grant?.state, 'ended');
+    assert.deepEqual([state?.grant, state?.pair.period], [again, samplePeriod()]);
+    assert.deepEqual((await ledger.unfinished()).ending, [again]);
+    await ledger.end({ grant: ended, period: null, placeholder: null }, quietly());
+    assert.deepEqual((await ledger.known(grantIdOf('a'))).grant, ended);
     await assert.rejects(ledger.endAgain({ ...reopened, grant: endingGrant('unknown') }, quietly()), faulty('conflict'));
   });
 

@@ -98,8 +98,22 @@ export const activeRow = z
   .transform((row): ActiveGrant => ({ state: row.state, ...held(row) }));
 
 export const endingRow = z
-  .strictObject({ ...ofHeld, state: z.literal('ending'), cause: endCauseColumn, since: instantColumn })
-  .transform((row): EndingGrant => ({ state: row.state, ...held(row), cause: row.cause, since: row.since }));
+  .strictObject({
+    ...ofHeld,
+    state: z.literal('ending'),
+    cause: endCauseColumn,
+    since: instantColumn,
+    over_at: instantColumn.nullable(),
+  })
+  .transform(
+    (row): EndingGrant => ({
+      state: row.state,
+      ...held(row),
+      cause: row.cause,
+      since: row.since,
+      ...(row.over_at === null ? {} : { endedBefore: row.over_at }),
+    }),
+  );
 
 const endedRow = z
   .strictObject({

@@ -51,10 +51,10 @@ export function saveGrant(database: Database, grant: Grant): void {
   database.run(before === null ? INSERT : UPDATE, grantParameters(grant));
 }
 
-/** Makes an ended grant an ending one again; any other is a `conflict`. */
+/** Makes an ended grant an ending one again, which remembers when it had ended; any other is a `conflict`. */
 export function reopenGrant(database: Database, { grantId, cause, since }: EndingGrant): void {
   const reopened = database.run(
-    `UPDATE grants SET state = 'ending', cause = :cause, since = :since, membership = NULL, over_at = NULL
+    `UPDATE grants SET state = 'ending', cause = :cause, since = :since, membership = NULL
      WHERE grant_id = :grantId AND state = 'ended'`,
     { grantId, cause, since },
   );
