@@ -6,12 +6,13 @@ import type { Dn } from '../../access/dn.ts';
 import type { Filter } from '../../access/filter.ts';
 import { DirectoryError } from '../directory.ts';
 import { PASSWORD_POLICY } from './bind-advice.ts';
-import { type Endpoint, shownAddress, troubleOf, unavailable } from './endpoint.ts';
+import { type Endpoint, shownAddress, unavailable } from './endpoint.ts';
 import { type LdapEntry, readEntry } from './entry.ts';
 import { GuardedSocket } from './guard.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { ldaptsFilter } from './ldapts-filter.ts';
-import { answeredError, ldapAnswer } from './result-codes.ts';
+import { answeredError } from './result-codes.ts';
+import { cancelled, unlessAborted, whyClosed, whyOver } from './session-end.ts';
 
 export interface SearchRequest {
   readonly base: string;
@@ -42,12 +43,7 @@ export interface ModifyRequest {
 
 const SUCCESS = 0;
 const SIZE_LIMIT_EXCEEDED = 4;
-const OPERATIONS_ERROR = 1;
-const REFERRAL = 10;
-const INVALID_CREDENTIALS = 49;
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
-/** A session that is older than this may have lost its authentication; a younger one that is told so is misunderstood. */
-const AUTHENTICATION_DOUBTED_AFTER_MS = 60_000;
 
 interface Operation {
   readonly isWrite: boolean;
@@ -282,21 +278,11 @@ export class Session {
     throw this.#failure({ doing, sent: wasSent(operation) });
   }
 
-  /**
-   * An answer that is about the session ends it, and the operation was not done: a referral that is followed; 49 to anything
-   * but a bind; and, on a session that was good once, 1 to a search, which is how Active Directory says that it has forgotten
-   * who we are. The next session says by its bind what is wrong with the account, if anything is.
-   */
+  /** An answer that is about the session ends it; see {@link whyOver}. */
   #heeded(result: LdapResult, { doing, isBind }: { doing: string; isBind: boolean }): LdapResult {
-    const { clock, onReferral } = this.#options;
-    const { resultCode, referral } = result;
-    const isDoubted = clock.monotonicMs() - this.#openedMs >= AUTHENTICATION_DOUBTED_AFTER_MS;
-    let why: DirectoryError | null = null;
-    if (resultCode === REFERRAL) why = onReferral?.(referral) ?? null;
-    else if (!isBind && (resultCode === INVALID_CREDENTIALS || (resultCode === OPERATIONS_ERROR && isDoubted))) {
-      const { message, ldap } = answeredError(result, doing);
-      why = new DirectoryError('unavailable', `${message} It no longer takes us for our account, so we bind again.`, { ldap });
-    }
+    const { clock, onReferral = () => null } = this.#options;
+    const ageMs = clock.monotonicMs() - this.#openedMs;
+    const why = whyOver(result, { doing, isBind, ageMs, onReferral });
     if (why === null) return result;
     this.destroy(why);
     throw why;
@@ -323,15 +309,9 @@ export class Session {
 
   #finish(): void {
     const { endpoint } = this.#options;
-    const { violation, notice, failure } = this.#socket;
-    if (violation !== undefined)
-      this.#ended ??= new DirectoryError('unavailable', `The server at ${shownAddress(endpoint)} ${violation}.`);
-    if (notice !== undefined) this.#ended ??= disconnected(endpoint, notice);
-    // With TLS 1.3 a client's certificate is refused after the handshake (RFC 8446 §4.4.2.4), and the alert comes by this way.
-    if (failure !== undefined)
-      this.#ended ??= unavailable(endpoint, { trouble: troubleOf(failure), doing: 'stay connected', cause: failure });
-    this.#wasHungUp = this.#ended === undefined;
-    this.#ended ??= unavailable(endpoint, { trouble: 'closed', doing: 'stay connected' });
+    const said = whyClosed(endpoint, this.#socket);
+    if (this.#ended === undefined && said === null) this.#wasHungUp = true;
+    this.#ended ??= said ?? unavailable(endpoint, { trouble: 'closed', doing: 'stay connected' });
     this.#end.resolve(this.#ended);
   }
 
@@ -341,36 +321,7 @@ export class Session {
   }
 }
 
-/** RFC 4511 §4.4.1: the server says why it disconnects, and has done with every operation that it has not answered. */
-function disconnected(endpoint: Endpoint, notice: LdapResult): DirectoryError {
-  const { resultCode, resultName, diagnosticMessage } = ldapAnswer(notice);
-  const said = diagnosticMessage === '' ? '' : `: ${diagnosticMessage}`;
-  return new DirectoryError(
-    'unavailable',
-    `The directory at ${shownAddress(endpoint)} said that it disconnects: ${resultCode} (${resultName})${said}.`,
-  );
-}
-
 /** Only of a write does it matter that it may have been done. */
 function wasSent({ isWrite, messageId }: Operation): boolean {
   return isWrite && messageId !== undefined;
-}
-
-function cancelled(doing: string, signal: AbortSignal): DirectoryError {
-  return new DirectoryError('unavailable', `Given up: ${doing}.`, { cause: signal.reason });
-}
-
-async function unlessAborted<T>(work: Promise<T>, options: { doing: string; signal: AbortSignal | undefined }): Promise<T> {
-  const { doing, signal } = options;
-  if (signal === undefined) return await work;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const aborted = () => reject(cancelled(doing, signal));
-  signal.addEventListener('abort', aborted, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', aborted);
-    // The operation goes on without us; how it ends is then nobody's concern.
-    work.catch(() => undefined);
-  }
 }
