@@ -14,8 +14,10 @@ export async function resolvePair(
   { directory, job, own }: { directory: Directory; job: GrantJob; own: Pair | null },
   signal: AbortSignal,
 ): Promise<ResolvedPair> {
-  const user = await directory.findUser(job.user, own?.user ?? null, signal);
-  const group = await directory.findGroup(job.group, own?.group ?? null, signal);
+  const [user, group] = await Promise.all([
+    directory.findUser(job.user, own?.user ?? null, signal),
+    directory.findGroup(job.group, own?.group ?? null, signal),
+  ]);
   const named = { user: shownUser(job.user), group: shownGroup(job.group) };
   if (user.kind === 'out_of_scope') return outOfScope(`user ${named.user}`, 'LDAP_USERS_SCOPE');
   if (group.kind === 'out_of_scope') return outOfScope(`group ${named.group}`, 'LDAP_GROUPS_SCOPE');
