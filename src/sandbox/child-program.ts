@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProgram } from './run-program.ts';
 
@@ -51,6 +51,7 @@ export async function startChildProgram(options: {
     async kill(signal) {
       if (ending.signal.aborted) return;
       child.kill(signal);
+      if (signal === 'SIGSTOP') await untilStopped(pid, ending.signal);
       if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
       // A stopped program hears no signal but SIGKILL until it is continued.
       child.kill('SIGCONT');
@@ -59,6 +60,25 @@ export async function startChildProgram(options: {
       if (!(await endsWithin(ending.signal, graceMs))) throw new Error(`Process ${pid} survived SIGKILL.`);
     },
   };
+}
+
+/**
+ * Until every thread has stopped the program may still answer, on a loaded machine for a while. Where /proc does not tell (not
+ * Linux), it is believed to stop at once.
+ */
+async function untilStopped(pid: number, ended: AbortSignal): Promise<void> {
+  const tasks = `/proc/${pid}/task`;
+  const isStopped = (task: string) => / [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1').replace(/^.*\)/s, ''));
+  const deadline = performance.now() + graceMs;
+  while (!ended.aborted && performance.now() < deadline) {
+    try {
+      if (readdirSync(tasks).every(isStopped)) return;
+    } catch {
+      // A thread that ended meanwhile; or there is no /proc.
+      if (!existsSync(tasks)) return;
+    }
+    await sleep(1);
+  }
 }
 
 async function endsWithin(ended: AbortSignal, ms: number): Promise<boolean> {
