@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { and, equality, not } from '../../src/access/filter.ts';
 import { openLdapDirectory } from '../../src/directory/ldap/open-ldap-directory.ts';
 import { startOpenLdap } from '../../src/sandbox/openldap.ts';
+import { startOpenLdapReplica } from '../../src/sandbox/openldap-replica.ts';
 import { RFC_DIFFERENCES } from '../support/directory-contract/world.ts';
 import { directoryContract } from '../support/directory-contract.ts';
 import { directoryWorld } from '../support/directory-world.ts';
 import { dn, ldapDirectoryOptions, untilState } from '../support/ldap-directory-under-test.ts';
-import { openLdapAdmin } from '../support/openldap-admin.ts';
+import { openLdapAdmin, replicatedAdmin } from '../support/openldap-admin.ts';
 
 for (const { transport, memberof } of [
   { transport: 'ldaps', memberof: false },
@@ -18,6 +19,26 @@ for (const { transport, memberof } of [
     open: async () => await directoryWorld(await startOpenLdap({ memberof }), { admin: openLdapAdmin, transport }),
   });
 }
+
+directoryContract('a read-only replica of OpenLDAP, by syncrepl', {
+  differences: { ...RFC_DIFFERENCES, isReadOnly: true },
+  async open() {
+    const provider = await startOpenLdap({ replicated: true });
+    const replica = await startOpenLdapReplica(provider);
+    const world = await directoryWorld(replica, {
+      admin: () =>
+        replicatedAdmin({ provider: openLdapAdmin(provider), replica: openLdapAdmin(replica), caughtUp: replica.caughtUp }),
+      transport: 'ldaps',
+    });
+    return {
+      ...world,
+      async close() {
+        await world.close();
+        await provider.stop();
+      },
+    };
+  },
+});
 
 test('a configured filter narrows what a reference may name, and a recorded user that it leaves out is out of scope', async () => {
   await using server = await startOpenLdap();

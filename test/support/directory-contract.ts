@@ -3,6 +3,7 @@ import { awkwardNameTests } from './directory-contract/awkward-names.ts';
 import { changeTests, lastMemberTests } from './directory-contract/changing.ts';
 import { goneTests, identityTests, lostAnswerTests } from './directory-contract/identity.ts';
 import { probeTests } from './directory-contract/probing.ts';
+import { readOnlyTests } from './directory-contract/read-only.ts';
 import { ownEntryTests, resolutionTests } from './directory-contract/resolution.ts';
 import type { DirectoryUnderTest, ServerDifferences, World } from './directory-contract/world.ts';
 
@@ -21,16 +22,14 @@ export function directoryContract(
     });
     after(() => world.close());
     const get = () => world;
+    const writing = [awkwardNameTests, changeTests, lastMemberTests, lostAnswerTests];
     for (const tests of [
       resolutionTests,
       ownEntryTests,
-      awkwardNameTests,
       probeTests,
-      changeTests,
-      lastMemberTests,
       identityTests,
       goneTests,
-      lostAnswerTests,
+      ...(differences.isReadOnly ? [readOnlyTests] : writing),
     ])
       tests(get, differences);
   });

@@ -42,6 +42,31 @@ export function openLdapAdmin(server: OpenLdap): DirectoryAdmin {
   });
 }
 
+/** What is written at the provider, and has come to the replica; what the replica shows to whom is its own. */
+export function replicatedAdmin({
+  provider,
+  replica,
+  caughtUp,
+}: {
+  provider: DirectoryAdmin;
+  replica: DirectoryAdmin;
+  caughtUp: () => Promise<void>;
+}): DirectoryAdmin {
+  const arrived = async (written: Promise<void>): Promise<void> => {
+    await written;
+    await caughtUp();
+  };
+  return {
+    ...replica,
+    addUser: (user) => arrived(provider.addUser(user)),
+    addUsers: (users) => arrived(provider.addUsers(users)),
+    addGroup: (group) => arrived(provider.addGroup(group)),
+    rename: (dn, newDn) => arrived(provider.rename(dn, newDn)),
+    delete: (dn) => arrived(provider.delete(dn)),
+    change: (group, change) => arrived(provider.change(group, change)),
+  };
+}
+
 function quoted(dn: Dn): string {
   return dn.replace(/["\\]/g, '\\$&');
 }

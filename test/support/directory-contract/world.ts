@@ -31,6 +31,8 @@ export interface DirectoryAdmin {
 export interface ServerDifferences {
   /** What a user is named by. */
   readonly userRdn: 'uid' | 'cn' | 'CN';
+  /** It takes no changes, and names the server that does (RFC 4511 §4.1.10). */
+  readonly isReadOnly: boolean;
   /** Where a group can hold members, and which of them its object class tells. */
   readonly memberAttributes: readonly MemberAttribute[];
   readonly styles: readonly MemberAttribute[];
@@ -53,6 +55,7 @@ export interface ServerDifferences {
 /** As the RFCs have it, and OpenLDAP. */
 export const RFC_DIFFERENCES: ServerDifferences = {
   userRdn: 'uid',
+  isReadOnly: false,
   memberAttributes: MEMBER_ATTRIBUTES,
   styles: MEMBER_ATTRIBUTES,
   hasReferentialIntegrity: false,
