@@ -145,4 +145,32 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     replace: 'if ((await fingerprintOf(password)) !== seal.toString()) return;',
     tests: ['directory/ldap/bind-refusal.test.ts'],
   },
+  {
+    fault: 'a password that was changed while the old one was refused waits with it',
+    file: 'src/directory/ldap/opener.ts',
+    find: 'if (changed.mark === credential.mark) throw error;',
+    replace: 'if (changed.mark !== "") throw error;',
+    tests: ['directory/ldap/opener.test.ts'],
+  },
+  {
+    fault: 'a membership that should have ended stands on a server that took over',
+    file: 'src/engine/lost-writes.ts',
+    find: "if (presence === 'absent') return DONE;",
+    replace: "if (presence !== 'unknown') return DONE;",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
+    fault: 'a membership that was lost with a server is not written again',
+    file: 'src/engine/lost-writes.ts',
+    find: "if (intent.kind === 'remove') steps.takeOut(intent);",
+    replace: "if (intent.kind === 'remove' || intent.kind === 'add') steps.takeOut(intent);",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
+    fault: 'an end that a failover undid is told a second time',
+    file: 'src/engine/ending-claim.ts',
+    find: 'grant.endedBefore === undefined',
+    replace: 'grant.endedBefore !== null',
+    tests: ['engine/lost-writes.test.ts'],
+  },
 ];
