@@ -4,6 +4,7 @@ import {
   checkServerIdentity,
   connect as connectTls,
   createSecureContext,
+  type DetailedPeerCertificate,
   getCACertificates,
   type SecureContext,
   type TLSSocket,
@@ -26,7 +27,7 @@ export interface ShownCertificate {
 /** What reading the client certificate came to. The problem goes on a sentence that begins with the file, and never holds the key. */
 export type ReadCertificate =
   | { readonly ok: true; readonly value: ShownCertificate }
-  | { readonly ok: false; readonly of: 'certificate' | 'key'; readonly problem: string };
+  | { readonly ok: false; readonly of: 'certificate' | 'key' | 'dates'; readonly problem: string };
 
 /** Trust, and what we show, for one connection. */
 export type SecureContextSource = (certificate: ShownCertificate | null) => SecureContext;
@@ -34,7 +35,16 @@ export type SecureContextSource = (certificate: ShownCertificate | null) => Secu
 /** What a connection attempt has reached, for the preflight checks. */
 export type DialStage =
   | { readonly stage: 'tcp'; readonly address: string }
-  | { readonly stage: 'tls'; readonly protocol: string; readonly subject: string; readonly validTo: string };
+  | {
+      readonly stage: 'tls';
+      readonly protocol: string;
+      readonly subject: string;
+      /** The names and addresses that the certificate is for (RFC 5280 §4.2.1.6). */
+      readonly names: readonly string[];
+      /** Who issued it, who issued that one's, and so on. */
+      readonly issuers: readonly string[];
+      readonly validTo: string;
+    };
 
 export interface DialOptions {
   readonly endpoint: Endpoint;
@@ -126,11 +136,13 @@ async function secured(options: DialOptions, tcp: Socket, signal: AbortSignal): 
   tls.on('error', () => undefined);
   try {
     await settled({ endpoint, socket: tls, event: 'secureConnect', doing }, signal);
-    const certificate = tls.getPeerCertificate();
+    const certificate = tls.getPeerCertificate(true);
     options.onStage({
       stage: 'tls',
       protocol: tls.getProtocol() ?? 'TLS',
       subject: shownSubject(certificate.subject),
+      names: (certificate.subjectaltname ?? '').split(', ').flatMap((name) => name.replace(/^[A-Z][A-Za-z ]*:/, '') || []),
+      issuers: issuersOf(certificate),
       validTo: certificate.valid_to,
     });
     return tls;
@@ -155,6 +167,21 @@ function openTls({ endpoint, secureContext, certificate: shown }: DialOptions, t
   } catch (cause) {
     throw unavailable(endpoint, { trouble: troubleOf(cause), doing, cause });
   }
+}
+
+/** Longer chains are no longer worth a line. */
+const MOST_ISSUERS = 5;
+
+function issuersOf(certificate: DetailedPeerCertificate): readonly string[] {
+  const issuers: string[] = [];
+  let one = certificate;
+  // The chain ends with one that issued itself, or where the server left it off; of that one the issuer's name is known.
+  while (issuers.length < MOST_ISSUERS && shownSubject(one.issuer) !== shownSubject(one.subject)) {
+    issuers.push(shownSubject(one.issuer));
+    if (one.issuerCertificate === undefined || one.issuerCertificate === one) break;
+    one = one.issuerCertificate;
+  }
+  return issuers;
 }
 
 function shownSubject(subject: unknown): string {

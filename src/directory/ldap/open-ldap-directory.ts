@@ -6,7 +6,9 @@ import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
 import { type BindRefusals, bindGate } from './bind-refusal.ts';
 import { accountOf } from './bind-session.ts';
-import { check } from './check.ts';
+import { check } from './check/check.ts';
+import type { CheckAsked } from './check/contents.ts';
+import { loginTrial } from './check/login.ts';
 import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
 import { parseEndpoints } from './endpoint.ts';
 import { sightGone } from './gone.ts';
@@ -43,6 +45,8 @@ export interface LdapDirectoryOptions extends Scopes {
   readonly bindRefusalWaitMs?: number;
   readonly failPoints?: FailPoints;
   readonly openSocket?: OpenSocket;
+  /** What `check` looks at beside the directory itself; nothing where it is left out. */
+  readonly checked?: CheckAsked;
 }
 
 /** Lock-out policies count a handful of failures within minutes to half an hour: one in 15 minutes stays below. */
@@ -54,16 +58,16 @@ const FAILOVER_DOUBT_MS = 15 * 60 * 1000;
 /** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */
 export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const { clock, logger, random, failPoints = () => undefined } = options;
+  const { checked: asked = { protectedGroups: [], login: null } } = options;
   const endpoints = parseEndpoints(options.url, options.startTls);
   const waitMs = options.bindRefusalWaitMs ?? BIND_REFUSAL_WAIT_MS;
   const gate = bindGate({ refusals: options.bindRefusals, waitMs, account: accountOf(options.bind), clock });
-  const opener = sessionOpener({
+  const means = {
     ...options,
-    endpoints,
-    gate,
     openSocket: options.openSocket ?? ((target) => connect(target)),
     secureContext: secureContexts(options.ca),
-  });
+  };
+  const opener = sessionOpener({ ...means, endpoints, gate });
   const failoverListeners: (() => void)[] = [];
   /** Monotonic; until then the server in use may lag behind the one before. */
   let doubtedUntilMs = Number.NEGATIVE_INFINITY;
@@ -139,7 +143,8 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
         await session.close();
       }
     },
-    check: async (signal) => await check({ endpoints, opener, scopes: options, clock }, signal),
+    check: async (signal) =>
+      await check({ endpoints, opener, scopes: options, clock, tryLogin: loginTrial(means), asked }, signal),
     close: () => keeper.close(),
   };
 }

@@ -198,9 +198,25 @@ suite('connecting', deadline, () => {
     const steps = await directory.check(signal);
     assert.deepEqual(
       steps.map(({ step, status }) => `${step} ${status}`),
-      ['name', 'tcp', 'tls', 'bind', 'flavour', 'base', 'users scope', 'groups scope', 'users', 'groups', 'e-mail attribute'].map(
-        (step) => `${step} ok`,
-      ),
+      [
+        'name',
+        'tcp',
+        'tls',
+        'bind',
+        'flavour',
+        'base',
+        'users scope',
+        'groups scope',
+        'outside the scopes',
+        'users',
+        'groups',
+        'e-mail attribute',
+        'member attributes',
+        'protected groups',
+        'rights to write',
+        'rights beyond that',
+        'paging',
+      ].map((step) => `${step} ok`),
     );
     assert.match(steps.find(({ step }) => step === 'users')?.detail ?? '', /^724 users: /);
   });

@@ -1,8 +1,10 @@
 import { parseRdns } from '../../../access/dn.ts';
 import { and, equality, or } from '../../../access/filter.ts';
 import type { LdapEntry } from '../entry.ts';
+import { ACCESS_RULES_OF_389 } from './acl-389ds.ts';
 import type { Flavour, UserFacts } from './flavour.ts';
 import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
+import { RIGHTS_OF_389 } from './rights-389ds.ts';
 import { nsUniqueId } from './stable-id.ts';
 
 const ACCOUNT_LOCK = disabledBy('nsAccountLock', ['true']);
@@ -33,6 +35,8 @@ export const DIRECTORY_SERVER_389: Flavour = {
   misjudges: beginsWithLineBreak,
   probedTogether: 500,
   emptyGroups: 'allowed',
+  rights: RIGHTS_OF_389,
+  accessRules: ACCESS_RULES_OF_389,
   delta: 'entryusn',
 };
 

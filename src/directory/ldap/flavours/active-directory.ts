@@ -1,9 +1,12 @@
 import { and, equality, type Filter, or } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import { bytesOf, type LdapEntry, valuesOf } from '../entry.ts';
+import { ACCESS_RULES_OF_ACTIVE_DIRECTORY } from './acl-active-directory.ts';
 import { mayReadMembers } from './active-directory-rights.ts';
 import type { Flavour, GroupFacts, UserFacts } from './flavour.ts';
 import { disabledRefusal } from './rfc-entries.ts';
+import { RIGHTS_OF_ACTIVE_DIRECTORY } from './rights-active-directory.ts';
+import { privilegedGroup, readSecurityId, type SecurityId } from './security-id.ts';
 import { guidBytes } from './stable-id.ts';
 
 /** LDAP_CAP_ACTIVE_DIRECTORY_OID ([MS-ADTS] §3.1.1.3.4.3.1). */
@@ -19,32 +22,6 @@ const ACCOUNT_DISABLED = 0x2;
 /** GROUP_TYPE_APP_BASIC_GROUP and GROUP_TYPE_APP_QUERY_GROUP ([MS-ADTS] §2.2.12): authorization manager's groups. */
 const BASIC_GROUP = 0x10;
 const QUERY_GROUP = 0x20;
-
-/** The groups of each domain that rule over it, by the last part of their SID ([MS-DTYP] §2.4.2.4). */
-const PRIVILEGED_OF_DOMAIN: ReadonlyMap<number, string> = new Map([
-  [498, 'Enterprise Read-only Domain Controllers'],
-  [512, 'Domain Admins'],
-  [516, 'Domain Controllers'],
-  [517, 'Cert Publishers'],
-  [518, 'Schema Admins'],
-  [519, 'Enterprise Admins'],
-  [520, 'Group Policy Creator Owners'],
-  [521, 'Read-only Domain Controllers'],
-  [526, 'Key Admins'],
-  [527, 'Enterprise Key Admins'],
-]);
-
-/** The same of the built-in domain, `S-1-5-32`. */
-const PRIVILEGED_BUILT_IN: ReadonlyMap<number, string> = new Map([
-  [544, 'Administrators'],
-  [548, 'Account Operators'],
-  [549, 'Server Operators'],
-  [550, 'Print Operators'],
-  [551, 'Backup Operators'],
-  [552, 'Replicator'],
-  [557, 'Incoming Forest Trust Builders'],
-  [578, 'Hyper-V Administrators'],
-]);
 
 /** Without a number of their own: made by the DNS server, under this name in every language. */
 const PRIVILEGED_BY_NAME: ReadonlySet<string> = new Set(['dnsadmins']);
@@ -73,11 +50,13 @@ export const ACTIVE_DIRECTORY: Flavour = {
   misjudges: null,
   probedTogether: 50,
   emptyGroups: 'allowed',
+  rights: RIGHTS_OF_ACTIVE_DIRECTORY,
+  accessRules: ACCESS_RULES_OF_ACTIVE_DIRECTORY,
   delta: 'uSNChanged',
 };
 
 function userFacts(entry: LdapEntry): UserFacts {
-  const sid = sidOf(entry);
+  const sid = readSecurityId(bytesOf(entry, 'objectSid')[0]);
   const rid = integerOf(entry, 'primaryGroupID');
   return {
     refusal: userRefusal(entry),
@@ -94,7 +73,7 @@ function userRefusal(entry: LdapEntry): string | null {
 }
 
 function groupFacts(entry: LdapEntry): GroupFacts {
-  const sid = sidOf(entry);
+  const sid = readSecurityId(bytesOf(entry, 'objectSid')[0]);
   return {
     refusal: groupRefusal(entry, sid),
     builtIn: privilegeOf(entry, sid),
@@ -102,7 +81,7 @@ function groupFacts(entry: LdapEntry): GroupFacts {
   };
 }
 
-function groupRefusal(entry: LdapEntry, sid: Sid | null): string | null {
+function groupRefusal(entry: LdapEntry, sid: SecurityId | null): string | null {
   const type = integerOf(entry, 'groupType');
   if (sid === null || type === null)
     return `objectSid and groupType of "${entry.dn}" cannot be read, so whether it is privileged or dynamic is unknown; give the connector's account the right to read them`;
@@ -110,27 +89,11 @@ function groupRefusal(entry: LdapEntry, sid: Sid | null): string | null {
   return `"${entry.dn}" is a basic or query group of the authorization manager (groupType ${type}): its members follow from rules and are not written; grant a security or distribution group`;
 }
 
-function privilegeOf(entry: LdapEntry, sid: Sid | null): string | null {
+function privilegeOf(entry: LdapEntry, sid: SecurityId | null): string | null {
   const named = valuesOf(entry, 'sAMAccountName').find((name) => PRIVILEGED_BY_NAME.has(name.toLowerCase()));
   if (named !== undefined) return named;
   if (sid === null) return null;
-  return (sid.domain === 'S-1-5-32' ? PRIVILEGED_BUILT_IN : PRIVILEGED_OF_DOMAIN).get(sid.rid) ?? null;
-}
-
-interface Sid {
-  readonly domain: string;
-  readonly rid: number;
-}
-
-/** A security identifier in its binary form ([MS-DTYP] §2.4.2.2), apart from its last part, which numbers the entry in its domain. */
-function sidOf(entry: LdapEntry): Sid | null {
-  const [bytes] = bytesOf(entry, 'objectSid');
-  const count = bytes?.[1];
-  if (bytes === undefined || count === undefined || count === 0 || bytes.length !== 8 + 4 * count) return null;
-  const buffer = Buffer.from(bytes);
-  const parts = Array.from({ length: count }, (_, i) => buffer.readUInt32LE(8 + 4 * i));
-  const rid = parts.at(-1) ?? 0;
-  return { domain: ['S', buffer.readUInt8(0), buffer.readUIntBE(2, 6), ...parts.slice(0, -1)].join('-'), rid };
+  return privilegedGroup(sid);
 }
 
 function integerOf(entry: LdapEntry, attribute: string): number | null {

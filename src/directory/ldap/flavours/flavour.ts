@@ -3,7 +3,9 @@ import type { Filter } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import type { LdapEntry } from '../entry.ts';
 import type { Session } from '../session.ts';
+import type { AccessRules } from './access-rules.ts';
 import type { FlavourName } from './names.ts';
+import type { RightsTest } from './rights.ts';
 import type { StableId } from './stable-id.ts';
 
 /** What a server's root DSE says of its kind (RFC 4512 §5.1); every list may be empty. */
@@ -90,6 +92,9 @@ export interface Flavour {
   readonly probedTogether: number;
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */
   readonly emptyGroups: 'allowed' | 'refused';
+  /** How the rights of the account are asked for, and how they are given (`latchkey check`, `latchkey acl`). */
+  readonly rights: RightsTest;
+  readonly accessRules: AccessRules;
   /** How what has changed since a moment is found. */
   readonly delta: 'entryCSN' | 'entryusn' | 'uSNChanged' | null;
 }

@@ -1,5 +1,7 @@
+import { ACCESS_RULES_IN_WORDS } from './acl-generic.ts';
 import type { Flavour } from './flavour.ts';
 import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
+import { RIGHTS_BY_DELETION } from './rights.ts';
 import { uuidText } from './stable-id.ts';
 
 /** Any server that keeps to the RFCs and has entryUUID (RFC 4530), such as OpenDJ and its relatives. */
@@ -24,5 +26,7 @@ export const GENERIC: Flavour = {
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
+  rights: RIGHTS_BY_DELETION,
+  accessRules: ACCESS_RULES_IN_WORDS,
   delta: null,
 };

@@ -1,5 +1,7 @@
+import { ACCESS_RULES_OF_OPENLDAP } from './acl-openldap.ts';
 import type { Flavour } from './flavour.ts';
 import { disabledBy, RFC_GROUP, RFC_GROUPS, RFC_MEMBER_CLASSES, RFC_USERS } from './rfc-entries.ts';
+import { RIGHTS_BY_DELETION } from './rights.ts';
 import { uuidText } from './stable-id.ts';
 
 /** OpenLDAP's slapd. */
@@ -26,5 +28,7 @@ export const OPENLDAP: Flavour = {
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
+  rights: RIGHTS_BY_DELETION,
+  accessRules: ACCESS_RULES_OF_OPENLDAP,
   delta: 'entryCSN',
 };

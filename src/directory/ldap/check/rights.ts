@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { type Dn, parseDn, sameDn } from '../../../access/dn.ts';
+import { valuesOf } from '../entry.ts';
+import type { AbsentValue } from '../flavours/rights.ts';
+import { isInside } from '../kinds.ts';
+import { memberStyle } from '../member-style.ts';
+import { entryAt, type Place } from '../place.ts';
+import { type Finding, failed, firstOf, ok, type Steps, warned } from './steps.ts';
+import type { SampleGroup } from './survey.ts';
+
+export interface RightsChecked {
+  readonly place: Place;
+  readonly list: Steps;
+  readonly users: readonly Dn[];
+  readonly groups: readonly SampleGroup[];
+  /** Groups that are never written to, so that the account may well have no right to. */
+  readonly spared: readonly Dn[];
+}
+
+/** How many groups outside the scopes are looked through for one to try. */
+const MOST_LOOKED_THROUGH = 200;
+/** How many of them are asked what else may be done to them. */
+const MOST_GROUPS = 3;
+const ADVICE = 'latchkey acl prints the rights that the account needs, and no more';
+
+/** Whether the account may do what it must, and no more. Nothing is changed: see the flavours for how each server is asked. */
+export async function checkRights(checked: RightsChecked, signal: AbortSignal): Promise<void> {
+  const { list, place, spared } = checked;
+  const groups = checked.groups.filter(({ dn }) => !spared.some((one) => sameDn(one, dn)));
+  const absent = absentValue(place.landscape.baseDn);
+  if (groups.length === 0) list.add('rights to write', warned('there is no group in scope to try them with'));
+  else await list.run('rights to write', () => checkWriting({ place, groups, absent }, signal));
+  await list.run('rights beyond that', () => checkBeyond({ ...checked, groups, absent }, signal));
+}
+
+/** 122 random bits: it is nowhere. */
+function absentValue(baseDn: Dn): AbsentValue {
+  const text = `latchkey-check-${randomUUID()}`;
+  const dn = parseDn(`cn=${text},${baseDn}`);
+  if (!dn.ok) throw new Error(dn.problem);
+  return { dn: dn.value, text };
+}
+
+async function checkWriting(
+  { place, groups, absent }: { place: Place; groups: readonly SampleGroup[]; absent: AbsentValue },
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { session, landscape } = place;
+  const failures: string[] = [];
+  for (const { dn, attribute } of groups) {
+    const right = await landscape.flavour.rights.members(session, { group: dn, attribute, absent }, signal);
+    if (right.verdict !== 'allowed') failures.push(`${attribute} of "${dn}" (${right.said})`);
+  }
+  const attributes = [...new Set(groups.map(({ attribute }) => attribute))].join(', ');
+  const tried = `${groups.length} ${groups.length === 1 ? 'group' : 'groups'}, one of each kind at each place`;
+  if (failures.length === 0) return ok(`${attributes} can be written; tried with ${tried}, and nothing was changed`);
+  return failed(`of ${tried}, the account must not write ${firstOf(failures)}: ${ADVICE}`);
+}
+
+async function checkBeyond(
+  { place, users, groups, absent }: RightsChecked & { absent: AbsentValue },
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { session, landscape } = place;
+  const { rights, ownerAttribute } = landscape.flavour;
+  const entriesBy = new Map<string, Dn[]>();
+  const note = (may: string, dn: Dn) => void entriesBy.set(may, [...(entriesBy.get(may) ?? []), dn]);
+  const others = async (dn: Dn, attributes: readonly string[]) => {
+    for (const may of await rights.others(session, { dn, attributes, absent }, signal)) note(may, dn);
+  };
+  for (const { dn } of groups.slice(0, MOST_GROUPS)) await others(dn, ['description', ownerAttribute]);
+  for (const dn of landscape.groupsScope) await others(dn, []);
+  for (const dn of users) {
+    // What is seen is not asked for: the answer to a question about rights may hold it.
+    const isSeen = await seesPassword(place, dn, signal);
+    if (isSeen) note('see userPassword', dn);
+    await others(dn, isSeen ? [landscape.emailAttribute] : [landscape.emailAttribute, 'userPassword']);
+  }
+  const outside = await groupOutside(place, signal);
+  if (outside !== null) {
+    const right = await rights.members(session, { group: outside.dn, attribute: outside.attribute, absent }, signal);
+    if (right.verdict === 'allowed') note('change who is in a group outside of the scopes', outside.dn);
+  }
+  const standing = (await rights.standing(session, signal)).map((one) => `it is ${one}`);
+  const may = [...entriesBy].map(
+    ([what, dns]) =>
+      `it may ${what} (${firstOf(
+        dns.map((dn) => `"${dn}"`),
+        1,
+      )})`,
+  );
+  const beyond = [...standing, ...may].join('; ');
+  const untested = rights.untested === null ? '' : `; ${rights.untested}`;
+  if (beyond === '') return ok(`none found${untested}`);
+  return warned(`the account can do more than it needs: ${beyond}. ${ADVICE}${untested}`);
+}
+
+async function seesPassword({ session }: Place, dn: Dn, signal: AbortSignal): Promise<boolean> {
+  const filter = { kind: 'present', attribute: 'userPassword' } as const;
+  return (await entryAt({ session }, { dn, filter, attributes: ['1.1'] }, signal)) !== null;
+}
+
+/** A group that must not be written to; a privileged one first. Null where none is seen. */
+async function groupOutside({ session, landscape }: Place, signal: AbortSignal): Promise<SampleGroup | null> {
+  const { flavour, baseDn, groupsScope } = landscape;
+  if (isInside(baseDn, groupsScope)) return null;
+  const attributes = ['objectClass', ...flavour.group.attributes];
+  const request = { base: baseDn, scope: 'sub', filter: flavour.groups, attributes, sizeLimit: MOST_LOOKED_THROUGH } as const;
+  const { entries } = await session.search(request, signal);
+  const outside = entries.filter(({ dn }) => !isInside(dn, groupsScope));
+  const entry = outside.find((one) => flavour.group.facts(one).builtIn !== null) ?? outside[0];
+  if (entry === undefined) return null;
+  const { used } = await memberStyle(flavour, valuesOf(entry, 'objectClass'), landscape.schema);
+  const attribute = landscape.memberAttribute ?? used;
+  return attribute === null ? null : { dn: entry.dn, attribute };
+}
