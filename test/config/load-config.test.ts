@@ -295,6 +295,34 @@ test('names and filters are parsed before anything starts', () => {
   assert.equal(configOf(load({ LDAP_PLACEHOLDER_MEMBER: '' })).directory.placeholderMember, '');
 });
 
+test('what differs between directories follows from the server, unless it is said', () => {
+  const least = configOf(load({}));
+  const { flavour, usernameAttribute, groupNameAttribute, memberAttribute } = least.directory;
+  assert.deepEqual([flavour, usernameAttribute, groupNameAttribute, memberAttribute], [null, null, null, null]);
+  assert.deepEqual(least.policy.unprotectedGroups, []);
+  const said = configOf(
+    load({
+      LDAP_FLAVOUR: 'active-directory',
+      LDAP_USERNAME_ATTRIBUTE: 'userPrincipalName',
+      LDAP_GROUP_NAME_ATTRIBUTE: 'sAMAccountName',
+      LDAP_MEMBER_ATTRIBUTE: 'memberUid',
+      LATCHKEY_UNPROTECTED_GROUPS: 'DnsAdmins; cn=Backup Operators,cn=Builtin,dc=x',
+    }),
+  );
+  const { directory, policy } = said;
+  assert.deepEqual(
+    [directory.flavour, directory.usernameAttribute, directory.groupNameAttribute, directory.memberAttribute],
+    ['active-directory', 'userPrincipalName', 'sAMAccountName', 'memberUid'],
+  );
+  assert.deepEqual(
+    policy.unprotectedGroups.map(({ by }) => by),
+    ['name', 'dn'],
+  );
+  refused({ LDAP_FLAVOUR: 'edirectory' }, 'LDAP_FLAVOUR', /openldap, 389ds, active-directory, generic/);
+  refused({ LDAP_MEMBER_ATTRIBUTE: 'memberOf' }, 'LDAP_MEMBER_ATTRIBUTE', /member, uniqueMember, memberUid/);
+  refused({ LDAP_USERNAME_ATTRIBUTE: 'uid)(x=*' }, 'LDAP_USERNAME_ATTRIBUTE');
+});
+
 test('domain and base agree, and scopes lie beneath the base', () => {
   assert.equal(configOf(load({ LDAP_DOMAIN: 'corp.example.com' })).directory.baseDn, 'dc=corp,dc=example,dc=com');
   refused({ LDAP_DOMAIN: 'a.b', LDAP_BASE_DN: 'dc=b' }, 'LDAP_BASE_DN', /only one of the two/);
@@ -364,7 +392,8 @@ test('a client certificate for the directory that cannot be used is refused, and
     LDAP_KEY_FILE: file('directory-client.key', key),
   });
   refused(files(mine.chain, other.key), 'LDAP_KEY_FILE', /is not the key of the first certificate/);
-  refused(files(old.chain, old.key), 'LDAP_CERT_FILE', /expired at/);
+  const late = load(files(old.chain, old.key));
+  assert.ok(late.ok && late.warnings.some(({ variable, message }) => variable === 'LDAP_CERT_FILE' && /expired at/.test(message)));
   refused({ LDAP_CERT_FILE: file('alone.pem', mine.chain) }, 'LDAP_KEY_FILE', /both of them, or none/);
   refused({ ...files(mine.chain, mine.key), LDAP_KEY_FILE: join(folder, 'none') }, 'LDAP_KEY_FILE', /does not exist/);
   for (const problem of problemsOf(load(files(mine.chain, `${other.key} `))))

@@ -77,10 +77,10 @@ suite('entries of 389 Directory Server that other directories do not have', () =
       ['gidNumber', '30900'],
     ]);
     const told = () => lines.filter(({ fields }) => fields['event'] === 'directory.hybrid-group').length;
-    const before = told();
+    const toldBefore = told();
     assert.equal((await group(name)).memberAttribute, 'member');
     assert.equal((await group(name)).memberAttribute, 'member');
-    assert.equal(told(), before + 1);
+    assert.equal(told(), toldBefore + 1);
     const forced = openLdapDirectory(await ldapDirectoryOptions(server, { memberAttribute: 'memberUid' }));
     forced.start();
     try {

@@ -143,12 +143,12 @@ suite('entries of Active Directory that other directories do not have', () => {
   test('a moved user stays a member by its new name only, and 53 by the old one is not believed', async () => {
     const admin = sambaAdAdmin(server);
     const of = dn(server.groupDn('on-call'));
-    const before = await user(server.personDn('dana'));
+    const recorded = await user(server.personDn('dana'));
     const moved = dn(`CN=Dana Levi,OU=contractors,${server.baseDn}`);
-    await admin.rename(before.dn, moved);
-    const byOld = await change(of, { remove: [before.dn] });
+    await admin.rename(recorded.dn, moved);
+    const byOld = await change(of, { remove: [recorded.dn] });
     assert.deepEqual([byOld.result, byOld.ldap?.resultCode], ['refused', 53]);
-    const now = await directory.locateUser(before.id, signal);
+    const now = await directory.locateUser(recorded.id, signal);
     assert.equal(now?.dn, moved);
     assert.deepEqual(await directory.probe({ group: of, attribute: 'member', values: [moved] }, signal), ['member']);
     assert.deepEqual((await change(of, { remove: [moved] })).presences, ['absent']);

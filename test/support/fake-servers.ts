@@ -16,7 +16,8 @@ export interface Personality {
   };
 }
 
-const RFC_CODES: Personality['codes'] = { exists: 20, absent: 16, badName: 21 };
+/** The codes of RFC 4511. */
+export const RFC_CODES: Personality['codes'] = { exists: 20, absent: 16, badName: 21 };
 
 /** The three servers, and OpenLDAP as it is with its referential integrity overlay. */
 export const PERSONALITIES = {

@@ -3,7 +3,7 @@ import { type Dn, foldDn, isBeneath, parseDn } from '../../src/access/dn.ts';
 import { type EntryId, parseEntryId } from '../../src/access/ids.ts';
 import type { MemberAttribute } from '../../src/access/membership.ts';
 import type { GroupEntry, MembershipChange, UserEntry } from '../../src/directory/directory.ts';
-import type { Personality } from './fake-servers.ts';
+import { type Personality, RFC_CODES } from './fake-servers.ts';
 
 /** What an entry says about itself beyond its names; nothing unless a test says so. */
 export type FakeUserFacts = Partial<Pick<UserEntry, 'refusal' | 'primaryGroup'>>;
@@ -142,16 +142,18 @@ export function fakeTree(options: Personality): FakeTree {
       if (entry === null) return 32;
       if (entry.attribute !== attribute) return 65;
       if (attribute !== 'memberUid' && [...add, ...remove].some((value) => !isName(value))) return options.codes.badName;
+      // Only links are answered in the server's own way: of texts each says what the RFC says.
+      const codes = attribute === 'memberUid' ? RFC_CODES : options.codes;
       let values = entry.values;
       for (const value of distinct(attribute, add)) {
-        if (values.some((one) => sameValue(attribute, one, value))) return options.codes.exists;
+        if (values.some((one) => sameValue(attribute, one, value))) return codes.exists;
         // A link needs an entry at its other end.
         if (options.refusesUnknown && attribute !== 'memberUid' && at(value as Dn) === null) return 32;
         values = [...values, value];
       }
       for (const value of distinct(attribute, remove)) {
         const kept = values.filter((one) => !sameValue(attribute, one, value));
-        if (kept.length === values.length) return options.codes.absent;
+        if (kept.length === values.length) return codes.absent;
         values = kept;
       }
       if (values.length === 0 && attribute !== 'memberUid' && options.demandsMember) return 65;

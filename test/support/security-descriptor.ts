@@ -41,9 +41,9 @@ function uint32(value: number): Buffer {
 function guid(text: string): Buffer {
   const bytes = Buffer.from(text.replaceAll('-', ''), 'hex');
   return Buffer.concat([
-    bytes.subarray(0, 4).reverse(),
-    bytes.subarray(4, 6).reverse(),
-    bytes.subarray(6, 8).reverse(),
+    bytes.subarray(0, 4).toReversed(),
+    bytes.subarray(4, 6).toReversed(),
+    bytes.subarray(6, 8).toReversed(),
     bytes.subarray(8),
   ]);
 }
