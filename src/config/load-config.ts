@@ -40,7 +40,7 @@ export function loadConfig({
     });
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader, warnings);
-  const controlPlane = readControlPlane({ environment: merged, reader, now });
+  const controlPlane = readControlPlane({ environment: merged, reader, warnings, now });
   const directory = readDirectory({ reader, warnings, now });
   const policy = readPolicy(reader);
   const process = readProcess(reader, policy.maxGrantMs);

@@ -5,7 +5,7 @@ import {
   clientCertificateFiles,
   readClientCertificate,
 } from '../secrets/client-certificate.ts';
-import { shown } from './problem.ts';
+import { type ConfigWarning, shown } from './problem.ts';
 import * as values from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
 import type { Variable } from './variables.ts';
@@ -15,11 +15,13 @@ export function readClientCertificateFiles({
   certVariable,
   keyVariable,
   reader,
+  warnings,
   now,
 }: {
   certVariable: Variable;
   keyVariable: Variable;
   reader: VariableReader;
+  warnings: ConfigWarning[];
   now: () => Instant;
 }): ClientCertificateSource | null {
   const certificate = reader.optional(certVariable, values.certificateFile);
@@ -35,13 +37,27 @@ export function readClientCertificateFiles({
   const files: ClientCertificateFiles = { certFile: certificate.path, keyFile, now };
   const read = readClientCertificate(files);
   if (!read.ok)
-    reader.problem({
-      variable: read.of === 'key' ? keyVariable : certVariable,
-      found: `${shown(read.of === 'key' ? keyFile : certificate.path)}, which ${read.problem}`,
-      expected:
-        read.of === 'key'
-          ? `the private key of the certificate in ${certVariable}, where the connector's own certificate comes first`
-          : 'a certificate that has not expired: have it renewed, or correct the clock of this machine',
-    });
+    switch (read.of) {
+      case 'dates':
+        // A connector that does not start ends nothing on time; one that is not let in still does what needs nobody.
+        warnings.push({ variable: certVariable, message: `${shown(certificate.path)} ${read.problem}; have it renewed` });
+        break;
+      case 'certificate':
+        reader.problem({
+          variable: certVariable,
+          found: `${shown(certificate.path)}, which ${read.problem}`,
+          expected: "the path of a file in PEM that holds the connector's own certificate first",
+        });
+        break;
+      case 'key':
+        reader.problem({
+          variable: keyVariable,
+          found: `${shown(keyFile)}, which ${read.problem}`,
+          expected: `the private key of the certificate in ${certVariable}, where the connector's own certificate comes first`,
+        });
+        break;
+      default:
+        read.of satisfies never;
+    }
   return clientCertificateFiles(files);
 }

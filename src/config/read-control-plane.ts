@@ -3,6 +3,7 @@ import { fixedSecret } from '../secrets/file-secret.ts';
 import { type ControlPlaneAddress, controlPlaneAddress, proxyAddress } from './address.ts';
 import type { ControlPlaneConfig, ProxyConfig } from './config.ts';
 import { exemptFromProxy, isLoopback } from './host.ts';
+import type { ConfigWarning } from './problem.ts';
 import { readClientCertificateFiles } from './read-client-certificate.ts';
 import type { Environment } from './read-environment.ts';
 import { readSecret } from './read-secret.ts';
@@ -13,10 +14,12 @@ import type { VariableReader } from './variable-reader.ts';
 export function readControlPlane({
   environment,
   reader,
+  warnings,
   now,
 }: {
   environment: Environment;
   reader: VariableReader;
+  warnings: ConfigWarning[];
   now: () => Instant;
 }): ControlPlaneConfig | undefined {
   const address = reader.required('LATCHKEY_CONTROL_PLANE_URL', controlPlaneAddress);
@@ -31,6 +34,7 @@ export function readControlPlane({
     certVariable: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
     keyVariable: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
     reader,
+    warnings,
     now,
   });
   const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID', values.connectorId) ?? null;

@@ -56,6 +56,7 @@ function readTransport({ reader, warnings, now }: Reading): Transport | undefine
     certVariable: 'LDAP_CERT_FILE',
     keyVariable: 'LDAP_KEY_FILE',
     reader,
+    warnings,
     now,
   });
   if (addresses === undefined) return undefined;

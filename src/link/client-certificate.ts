@@ -9,10 +9,14 @@ export interface ClientIdentity {
 /** Where the client certificate comes from; a problem is fit to be shown, and goes on the name of what it is `of`. */
 export type ClientIdentitySource = () => Promise<
   | { readonly ok: true; readonly value: ClientIdentity }
-  | { readonly ok: false; readonly of: 'certificate' | 'key'; readonly problem: string }
+  | { readonly ok: false; readonly of: 'certificate' | 'key' | 'dates'; readonly problem: string }
 >;
 
-const VARIABLE = { certificate: 'LATCHKEY_CONTROL_PLANE_CERT_FILE', key: 'LATCHKEY_CONTROL_PLANE_KEY_FILE' } as const;
+const VARIABLE = {
+  certificate: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
+  dates: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
+  key: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
+} as const;
 
 /**
  * Reads the client certificate anew at each dial, so that a rotated one is met without a restart. A new one that is bad, perhaps

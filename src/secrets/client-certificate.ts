@@ -16,7 +16,7 @@ export interface ClientCertificate {
 /** What reading came to. The problem goes on a sentence that begins with the name of the file, and never holds the key. */
 export type ReadClientCertificate =
   | { readonly ok: true; readonly value: ClientCertificate }
-  | { readonly ok: false; readonly of: 'certificate' | 'key'; readonly problem: string };
+  | { readonly ok: false; readonly of: 'certificate' | 'key' | 'dates'; readonly problem: string };
 
 /** Where a client certificate comes from, asked anew at each connection, so that a rotated one is met without a restart. */
 export type ClientCertificateSource = () => Promise<ReadClientCertificate>;
@@ -45,7 +45,7 @@ export function readClientCertificate({ certFile, keyFile, now }: ClientCertific
   if (!certificate.checkPrivateKey(key.parsed))
     return { ok: false, of: 'key', problem: `is not the key of the first certificate in ${certFile}` };
   const expiresAt = instant(certificate.validToDate.getTime());
-  if (expiresAt <= now()) return { ok: false, of: 'certificate', problem: `expired at ${formatInstant(expiresAt)}` };
+  if (expiresAt <= now()) return { ok: false, of: 'dates', problem: `expired at ${formatInstant(expiresAt)}` };
   return { ok: true, value: { chain: chain.value, key: key.secret, expiresAt } };
 }
 

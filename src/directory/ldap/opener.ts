@@ -204,7 +204,7 @@ async function readCredential({ bind: way, clientCertificate }: OpenerOptions): 
   return { simple: { name, password }, certificate, mark: password };
 }
 
-const CERTIFICATE_VARIABLE = { certificate: 'LDAP_CERT_FILE', key: 'LDAP_KEY_FILE' } as const;
+const CERTIFICATE_VARIABLE = { certificate: 'LDAP_CERT_FILE', dates: 'LDAP_CERT_FILE', key: 'LDAP_KEY_FILE' } as const;
 
 async function readCertificate(source: () => Promise<ReadCertificate>): Promise<ShownCertificate> {
   const read = await source();
