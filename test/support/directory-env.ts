@@ -1,7 +1,7 @@
-import type { OpenLdap } from '../../src/sandbox/openldap.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 
 /** The settings that point a connector at the example directory, with the account, the scopes and the protected group made for it. */
-export function directoryEnv(ldap: OpenLdap): NodeJS.ProcessEnv {
+export function directoryEnv(ldap: ThrowAwayDirectory): NodeJS.ProcessEnv {
   return {
     LDAP_URL: ldap.ldapsUrl,
     LDAP_CA_FILE: ldap.caFile,

@@ -86,7 +86,11 @@ export interface Posted {
 /** What the checker needs of a running system. */
 export interface Checked {
   readonly stateDir: string;
-  readonly ldap: { readonly baseDn: string; search(options: Search): Promise<readonly LdapEntry[]> };
+  readonly ldap: {
+    readonly flavour: string;
+    readonly baseDn: string;
+    search(options: Search): Promise<readonly LdapEntry[]>;
+  };
   api<T>(path: string): Promise<T>;
 }
 
@@ -101,7 +105,12 @@ interface LdapEntry {
   readonly attributes: ReadonlyMap<string, readonly string[]>;
 }
 
-const ATTRIBUTES = { groupofnames: 'member', groupofuniquenames: 'uniqueMember', posixgroup: 'memberUid' } as const;
+const ATTRIBUTES = {
+  groupofnames: 'member',
+  groupofuniquenames: 'uniqueMember',
+  posixgroup: 'memberUid',
+  group: 'member',
+} as const;
 const PATIENCE_MS = 120_000;
 /** What ends so soon is waited for: the reading must not race with an expiry. */
 const ENDS_SOON_MS = 1500;
@@ -114,25 +123,30 @@ export async function independentCheck(s: Checked) {
   const ledgerFile = join(s.stateDir, 'ledger.db');
   const initial = await readGroups(s);
   const baseline = new Map([...initial].map(([dn, { values }]) => [dn, new Set(values)]));
+  const takenOut = new Set<string>();
   const posted: Posted[] = [];
 
   return {
     /** The jobs that must be found at the control plane, each with one outcome. A caller adds to it. */
     posted,
-    /** Somebody changed a group by hand; from now on that is how it has to stay. */
+    /**
+     * Somebody changed a group by hand, or the directory did by itself; from now on that is how it has to stay. Who was in it by
+     * a grant, and was removed, is not there to be removed as the grant ends.
+     */
     byHand({ group, add, remove }: { group: string; add?: string; remove?: string }): void {
-      const values = baseline.get(group.toLowerCase()) ?? new Set();
+      const dn = group.toLowerCase();
+      const values = baseline.get(dn) ?? new Set();
       if (add !== undefined) values.add(add.toLowerCase());
-      if (remove !== undefined) values.delete(remove.toLowerCase());
-      baseline.set(group.toLowerCase(), values);
+      if (remove !== undefined && !values.delete(remove.toLowerCase())) takenOut.add(`${dn}|${remove.toLowerCase()}`);
+      baseline.set(dn, values);
     },
     /** Waits for rest, and returns what is wrong: one line for each thing that is not as it has to be. */
     async findings(): Promise<readonly string[]> {
-      return judge({ baseline, posted, snapshot: await atRest(s, ledgerFile) });
+      return judge({ baseline, takenOut, posted, snapshot: await atRest(s, ledgerFile) });
     },
     /** Waits for rest, and throws with everything that is wrong. `hint` names the seed. */
     async assertAllIsRight(hint = ''): Promise<void> {
-      const findings = judge({ baseline, posted, snapshot: await atRest(s, ledgerFile) });
+      const findings = judge({ baseline, takenOut, posted, snapshot: await atRest(s, ledgerFile) });
       assert.equal(findings.length, 0, `${findings.length} findings ${hint}\n${findings.slice(0, 40).join('\n')}`);
     },
   };
@@ -190,20 +204,23 @@ async function readEvents(s: Checked): Promise<SeenEvent[]> {
 }
 
 async function readGroups(s: Checked): Promise<Map<string, SeenGroup>> {
-  const filter = '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))';
-  const attributes = ['objectClass', ...Object.values(ATTRIBUTES)];
+  const filter = `(|${Object.keys(ATTRIBUTES)
+    .map((name) => `(objectClass=${name})`)
+    .join('')})`;
+  const attributes = ['objectClass', ...new Set(Object.values(ATTRIBUTES))];
   const entries = await s.ldap.search({ base: s.ldap.baseDn, scope: 'sub', filter, attributes });
-  return new Map(entries.map((entry) => [entry.dn.toLowerCase(), seenGroup(entry)]));
+  return new Map(entries.map((entry) => [entry.dn.toLowerCase(), seenGroup(entry, s.ldap.flavour)]));
 }
 
-function seenGroup({ dn, attributes }: LdapEntry): SeenGroup {
+function seenGroup({ dn, attributes }: LdapEntry, flavour: string): SeenGroup {
   const classes = (attributes.get('objectclass') ?? []).map((name) => name.toLowerCase());
   const [objectClass, attribute] = Object.entries(ATTRIBUTES).find(([name]) => classes.includes(name)) ?? [];
   if (attribute === undefined) throw new Error(`${dn} is no group that this check knows`);
   const values = attributes.get(attribute.toLowerCase()) ?? [];
   return {
     attribute,
-    demandsMember: objectClass !== 'posixgroup',
+    // RFC 4519 §3.5 and §3.6; the schema of the others lets a group be empty.
+    demandsMember: flavour === 'openldap' && objectClass !== 'posixgroup',
     values: attribute === 'memberUid' ? values : values.map((value) => value.toLowerCase()),
   };
 }

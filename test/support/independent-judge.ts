@@ -21,6 +21,8 @@ interface Story {
 export interface Case {
   /** What has to stay in each group, by DN in lower case: standing access and what was placed by hand. */
   readonly baseline: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whom somebody took out of a group that a grant had put them in. */
+  readonly takenOut: ReadonlySet<Place>;
   readonly posted: readonly Posted[];
   readonly snapshot: Snapshot;
 }
@@ -43,7 +45,7 @@ export function judge(one: Case): string[] {
 }
 
 /** Plays the events again: who held what, when it was said to have ended, and whether each word fits those before. */
-function tell({ baseline, snapshot }: Case): Story {
+function tell({ baseline, takenOut, snapshot }: Case): Story {
   const findings: string[] = [];
   const grants = new Map<string, Told>();
   const holders = new Map<Place, Set<string>>();
@@ -82,7 +84,8 @@ function tell({ baseline, snapshot }: Case): Story {
       findings.push(`grant ${grant.grantId}: expired at ${grant.endedAt}, before its end ${grant.expiresAt}`);
     if (membership === 'removed') removed.add(place);
     if (hazy.has(place)) return;
-    const right = (held?.size ?? 0) > 0 ? 'kept_by_grant' : isStanding(place) ? 'kept_standing' : 'removed';
+    const gone = takenOut.has(place) ? 'already_absent' : 'removed';
+    const right = (held?.size ?? 0) > 0 ? 'kept_by_grant' : isStanding(place) ? 'kept_standing' : gone;
     if (membership !== right) findings.push(`grant ${grant.grantId}: ended as ${membership}, but ${right} is right`);
   }
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect, createSecureContext, TLSSocket } from 'node:tls';
-import type { OpenLdap } from '../../src/sandbox/openldap.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 import { eachMessage, envelopeOf, isLastAnswer, REQUEST } from './ldap-messages.ts';
 import {
   type Armed,
@@ -31,7 +31,7 @@ const STRIKE_OF: Readonly<Record<ModifyFate, { at: 'request' | 'answer'; fault: 
   hold: { at: 'request', fault: 'drop' },
 };
 
-/** An `ldaps` address before a slapd: it ends TLS with the server's own certificate, and so sees whole LDAP messages. */
+/** An `ldaps` address before a directory: it ends TLS with the server's own certificate, and so sees whole LDAP messages. */
 export interface LdapProxy extends AsyncDisposable {
   readonly url: string;
   /** How many bind requests came, those that were refused by the server included. */
@@ -56,7 +56,7 @@ export interface LdapProxy extends AsyncDisposable {
 const UNASKED = Buffer.from('300c02017f65070a010004000400', 'hex');
 
 /** Starts a proxy on a free port of 127.0.0.1. */
-export async function startLdapProxy(ldap: OpenLdap): Promise<LdapProxy> {
+export async function startLdapProxy(ldap: Pick<ThrowAwayDirectory, 'dir' | 'ldapsUrl'>): Promise<LdapProxy> {
   const [ca = '', cert = '', key = ''] = await Promise.all(
     ['ca.pem', 'server.pem', 'server.key'].map((name) => readFile(join(ldap.dir, name), 'utf8')),
   );

@@ -6,7 +6,7 @@ import type { Program } from '../../src/sandbox/programs.ts';
 import { type Child, startChild } from './child.ts';
 import { type IndependentCheck, independentCheck } from './independent-check.ts';
 import { ledgerPulse } from './independent-ledger.ts';
-import { type Stage, stageOf } from './kill-scenarios.ts';
+import { type Stage, stageOf } from './kill-stage.ts';
 import { type Trace, type TracedCall, trace, traceable } from './strace.ts';
 import type { Strike } from './strace-cases.ts';
 import { killed, ready, startReady } from './survival.ts';

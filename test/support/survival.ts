@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import type { WireEvent } from '../../src/protocol/event-frame.ts';
 import type { Child } from './child.ts';
-import { type System, until } from './system.ts';
+import { type AnySystem, until } from './system.ts';
 
 type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
 
 /** Every group of the directory with its members, by the independent client. */
-export async function memberships(s: System): Promise<Readonly<Record<string, readonly string[]>>> {
+export async function memberships(s: AnySystem): Promise<Readonly<Record<string, readonly string[]>>> {
   const attributes = ['member', 'uniqueMember', 'memberUid'];
-  const filter = '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))';
+  const filter = '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))';
   const groups = await s.ldap.search({ base: s.ldap.baseDn, scope: 'sub', filter, attributes });
   return Object.fromEntries(
     groups.map((group) => [
@@ -19,7 +19,7 @@ export async function memberships(s: System): Promise<Readonly<Record<string, re
 }
 
 /** Nothing was told twice, nothing was left untold, and no rule of the protocol was broken. */
-export async function assertToldOnce(s: System): Promise<void> {
+export async function assertToldOnce(s: AnySystem): Promise<void> {
   const told = (await s.events()).map(({ event }) => event);
   const jobs = await s.api<{ jobId: string; receivedAt: string | null }[]>('/jobs');
   for (const { jobId } of jobs) {
@@ -36,26 +36,26 @@ function isResult(event: WireEvent): event is Result {
 }
 
 /** Starts the connector, and resolves when it has told of this process that its directory is up. */
-export async function startReady(s: System, options: Parameters<System['startConnector']>[0] = {}): Promise<Child> {
+export async function startReady(s: AnySystem, options: Parameters<AnySystem['startConnector']>[0] = {}): Promise<Child> {
   const from = await lastIndex(s);
   const child = await s.startConnector(options);
   await s.event(({ kind, ...told }) => kind === 'directory.changed' && 'state' in told && told.state === 'up', from);
   return child;
 }
 
-export async function lastIndex(s: System): Promise<number> {
+export async function lastIndex(s: AnySystem): Promise<number> {
   return (await s.events()).at(-1)?.index ?? 0;
 }
 
 /** The connector, which must have been started and not be stopped. */
-export function runningConnector(s: System): Child {
+export function runningConnector(s: AnySystem): Child {
   const child = s.connector();
   assert.ok(child !== null);
   return child;
 }
 
 /** Waits for the end of the running connector, which must be the kill that the test asked for. */
-export async function killed(s: System): Promise<void> {
+export async function killed(s: AnySystem): Promise<void> {
   const child = runningConnector(s);
   const patience = AbortSignal.timeout(30_000);
   const impatient = new Promise<'no kill'>((resolve) => {
@@ -76,8 +76,8 @@ export async function past(instant: string | number | null | undefined): Promise
 
 /** A grant that was granted: its id and its times. */
 export async function granted(
-  s: System,
-  request: Parameters<System['grant']>[0],
+  s: AnySystem,
+  request: Parameters<AnySystem['grant']>[0],
 ): Promise<{ grantId: string; jobId: string; activatedAt: string; expiresAt: string }> {
   const { grantId, jobId } = await s.grant(request);
   const result = await s.outcome(jobId);
@@ -88,7 +88,7 @@ export async function granted(
 }
 
 /** The outcome of a job that must have succeeded. */
-export async function succeeded(s: System, jobId: string): Promise<string> {
+export async function succeeded(s: AnySystem, jobId: string): Promise<string> {
   const result = await s.outcome(jobId);
   return result.kind === 'job.succeeded' ? result.outcome : `${result.error.code}: ${result.error.message}`;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { WireEvent } from '../../src/protocol/event-frame.ts';
 import { freePorts } from '../../src/sandbox/loopback.ts';
 import { type OpenLdap, type OpenLdapOptions, startOpenLdap } from '../../src/sandbox/openldap.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 import { type Child, startChild } from './child.ts';
 import { directoryEnv } from './directory-env.ts';
 
@@ -40,17 +41,24 @@ const PATIENCE_MS = 60_000;
  * `ldapsearch`, never by the connector's word.
  */
 export async function startSystem({
-  ldap: ldapOptions = {},
+  ldap = {},
   env = {},
 }: {
   ldap?: OpenLdapOptions;
   env?: NodeJS.ProcessEnv;
-} = {}) {
+} = {}): Promise<System> {
+  return await startSystemOn(await startOpenLdap(ldap), { env });
+}
+
+/** The same on a directory of any kind that runs already; it ends with the system. */
+export async function startSystemOn<Server extends ThrowAwayDirectory>(
+  ldap: Server,
+  { env = {} }: { env?: NodeJS.ProcessEnv } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-system-'));
   await chmod(folder, 0o700);
   const removeAtExit = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeAtExit);
-  const ldap: OpenLdap = await startOpenLdap(ldapOptions);
   const tokenFile = join(folder, 'token');
   const token = `token-${randomUUID()}`;
   await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
@@ -186,9 +194,6 @@ export async function startSystem({
       { kind: 'grant.ended' }
     >;
 
-  const person = (uid: string) => `uid=${uid},${ldap.usersScope}`;
-  const group = (cn: string) => `cn=${cn},${ldap.groupsScope}`;
-
   return {
     folder,
     stateDir,
@@ -208,8 +213,8 @@ export async function startSystem({
     event,
     outcome,
     endOf,
-    person,
-    group,
+    person: ldap.personDn,
+    group: ldap.groupDn,
     connector: () => connector,
     stub: () => stub,
     apiUrl: () => apiUrl,
@@ -233,7 +238,10 @@ export async function startSystem({
   };
 }
 
-export type System = Awaited<ReturnType<typeof startSystem>>;
+export type System<Server extends ThrowAwayDirectory = OpenLdap> = Awaited<ReturnType<typeof startSystemOn<Server>>>;
+
+/** A system on a directory of any kind. */
+export type AnySystem = System<ThrowAwayDirectory>;
 
 /** Asks again, without a pause but that of asking, until it holds; for states that no event announces. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { WireEvent, WireGrant } from '../../src/protocol/event-frame.ts';
 import { formatEntry } from '../../src/sandbox/ldif.ts';
-import type { System } from './system.ts';
+import type { AnySystem, System } from './system.ts';
 
 /**
  * What the control plane was told about grants and jobs, in order, in short. Without `job.delayed` and `grant.overdue`, of
  * which any number may come.
  */
-export async function told(s: System, ...ids: readonly string[]): Promise<string[]> {
+export async function told(s: AnySystem, ...ids: readonly string[]): Promise<string[]> {
   const events = (await s.events()).map(({ event }) => event);
   return events.filter((event) => idsOf(event).some((id) => ids.includes(id))).flatMap(inShort);
 }
@@ -38,13 +38,13 @@ function inShort(event: WireEvent): string[] {
 }
 
 /** The outcome or the error code of a job. */
-export async function answer(s: System, jobId: string): Promise<string> {
+export async function answer(s: AnySystem, jobId: string): Promise<string> {
   const result = await s.outcome(jobId);
   return result.kind === 'job.succeeded' ? result.outcome : result.error.code;
 }
 
 /** The grant as the outcome of a job tells it. Throws where it tells none. */
-export async function grantOf(s: System, jobId: string): Promise<WireGrant> {
+export async function grantOf(s: AnySystem, jobId: string): Promise<WireGrant> {
   const { grant } = await s.outcome(jobId);
   if (grant === undefined) throw new Error(`the outcome of job ${jobId} carries no grant`);
   return grant;
@@ -56,13 +56,13 @@ export function lastsSeconds({ activatedAt, expiresAt }: WireGrant): number {
 }
 
 /** The event that says that a job waits. */
-export async function delayOf(s: System, jobId: string) {
+export async function delayOf(s: AnySystem, jobId: string) {
   const { event } = await s.event((one) => one.kind === 'job.delayed' && one.jobId === jobId);
   return event as Extract<WireEvent, { kind: 'job.delayed' }>;
 }
 
 /** The event that says that an ending is due and cannot be done. */
-export async function overdueOf(s: System, grantId: string) {
+export async function overdueOf(s: AnySystem, grantId: string) {
   const { event } = await s.event((one) => one.kind === 'grant.overdue' && one.grant.grantId === grantId);
   return event as Extract<WireEvent, { kind: 'grant.overdue' }>;
 }
@@ -96,7 +96,7 @@ export async function readOnly(s: System, value: boolean): Promise<void> {
 
 /** Adds or deletes one value of a group by the administrator's hand. */
 export async function byHand(
-  s: System,
+  s: AnySystem,
   change: { group: string; attribute?: string; add?: string; delete?: string },
 ): Promise<void> {
   const attribute = change.attribute ?? 'member';
@@ -111,7 +111,7 @@ function valueLine(attribute: string, value: string): string {
 
 const BASE = 'dc=example,dc=test';
 
-/** LDIF of a group in the example directory. `members` are values of its member attribute. */
+/** LDIF of a group in the example directory. `members` are values of its member attribute; `group` is Active Directory's class. */
 export function groupEntry(
   cn: string,
   {
@@ -128,4 +128,9 @@ export function groupEntry(
   ]);
 }
 
-const ATTRIBUTE_OF = { groupOfNames: 'member', groupOfUniqueNames: 'uniqueMember', posixGroup: 'memberUid' } as const;
+const ATTRIBUTE_OF = {
+  groupOfNames: 'member',
+  groupOfUniqueNames: 'uniqueMember',
+  posixGroup: 'memberUid',
+  group: 'member',
+} as const;
