@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock, Random } from './access/clock.ts';
-import type { CheckStep } from './access/event.ts';
 import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
-import type { GroupRef } from './access/reference.ts';
-import type { Config, DirectoryServer } from './config/config.ts';
+import type { Config } from './config/config.ts';
+import { directoryOptions, shownReference } from './connector/directory-options.ts';
 import type { Directory } from './directory/directory.ts';
 import { gatheredDirectory } from './directory/gathered-directory.ts';
 import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
@@ -13,7 +12,9 @@ import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';
 import type { Ledger, Space } from './ledger/ledger.ts';
+import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
+import { linkStep } from './link/check-control-plane.ts';
 import type { Link } from './link/link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
@@ -67,7 +68,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const { connectorId, ledgerId } = await ledger.identity();
   const log = options.log.child({ connectorId, instanceId });
 
-  const directory = openDirectory({ options, clock, random, failPoints, log, ledger });
+  const directory = openLdapDirectory(directoryOptions({ ...options, clock, random, failPoints, log, ledger }));
   opened.defer(() => directory.close());
   const engine = await createEngine({
     ledger,
@@ -84,6 +85,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
+    localChecks: async () => [await checkStateDirectory(config.process.stateDir), linkStep(link.status())],
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const { proxy } = config.controlPlane;
@@ -138,98 +140,12 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   };
 }
 
-/** Runs the preflight checks of the directory for a person, without a ledger or a control plane. */
-export async function checkDirectory({
-  config,
-  log,
-  learnSecret,
-}: Pick<ConnectorOptions, 'config' | 'log' | 'learnSecret'>): Promise<readonly CheckStep[]> {
-  const directory = openDirectory({
-    options: { config, learnSecret },
-    clock: systemClock,
-    random: Math.random,
-    failPoints: NO_FAIL_POINTS,
-    log,
-    ledger: null,
-  });
-  try {
-    return await directory.check(AbortSignal.timeout(120_000));
-  } finally {
-    await directory.close();
-  }
-}
-
-interface DirectoryParts {
-  readonly options: Pick<ConnectorOptions, 'config' | 'learnSecret'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly failPoints: FailPoints;
-  readonly log: Logger;
-  /** Null where no refusal of a bind can be remembered. */
-  readonly ledger: Ledger | null;
-}
-
-function openDirectory({ options, clock, random, failPoints, log, ledger }: DirectoryParts): Directory {
-  const { directory } = options.config;
-  const { bind, servers } = directory;
-  return openLdapDirectory({
-    url: servers.map(urlOf).join(' '),
-    startTls: servers.some(({ security }) => security === 'start_tls'),
-    ca: directory.ca?.pem ?? null,
-    clientCertificate: learningKey(directory.clientCertificate, options.learnSecret),
-    bind:
-      bind.mechanism === 'external'
-        ? { mechanism: 'external', name: bind.account }
-        : { mechanism: 'simple', name: bind.account, password: learning(bind.password, options.learnSecret) },
-    // Whether this may be in clear was decided where the configuration was read.
-    allowCleartext: servers.some(({ security }) => security === 'none'),
-    referrals: directory.referrals,
-    flavour: directory.flavour,
-    baseDn: directory.baseDn,
-    usersScope: directory.usersScope ?? [],
-    groupsScope: directory.groupsScope ?? [],
-    userFilter: directory.userFilter,
-    groupFilter: directory.groupFilter,
-    emailAttribute: directory.userEmailAttribute,
-    usernameAttribute: directory.usernameAttribute,
-    groupNameAttribute: directory.groupNameAttribute,
-    memberAttribute: directory.memberAttribute,
-    connectTimeoutMs: directory.connectTimeoutMs,
-    readTimeoutMs: directory.readTimeoutMs,
-    clock,
-    random,
-    logger: log,
-    failPoints,
-    bindRefusals: {
-      load: async () => (ledger === null ? null : ledger.bindRefusal()),
-      save: async (refusal) => ledger?.saveBindRefusal(refusal),
-    },
-  });
-}
-
-function urlOf({ host, port, security }: DirectoryServer): string {
-  return `${security === 'tls' ? 'ldaps' : 'ldap'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
 /** The host name, made fit for a connector id. */
 function defaultConnectorId(): string {
   const name = hostname()
     .replace(/[^A-Za-z0-9._:-]/g, '-')
     .slice(0, 128);
   return name === '' ? 'connector' : name;
-}
-
-function shownReference(ref: GroupRef): string {
-  switch (ref.by) {
-    case 'dn':
-      return ref.dn;
-    case 'id':
-      return ref.id;
-    case 'name':
-      return ref.name;
-    default:
-      return ref satisfies never;
-  }
 }
 
 async function health({

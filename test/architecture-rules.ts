@@ -46,9 +46,17 @@ const FOLDERS: Readonly<Record<string, Allowed>> = {
   observability: { values: [], types: [ACCESS] },
   operator: { values: [ACCESS], types: [/^src\/engine\//, /^src\/sync\//] },
   'connector.ts': { values: [ANYTHING], types: [] },
+  // What the connector's start and its preflight share, or only the latter needs.
+  connector: { values: [ANYTHING], types: [] },
   // The logger is there before the connector is: a bad configuration and a failed start are logged too.
   cli: {
-    values: [/^src\/connector\.ts$/, /^src\/config\//, PORTS, LISTEN_ERROR, /^src\/observability\/(?:pino-logger|scrubber)\.ts$/],
+    values: [
+      /^src\/connector(?:\.ts|\/preflight\.ts)$/,
+      /^src\/config\//,
+      PORTS,
+      LISTEN_ERROR,
+      /^src\/observability\/(?:pino-logger|scrubber)\.ts$/,
+    ],
     types: [ACCESS],
     dynamic: [/^src\/control-plane\//],
   },

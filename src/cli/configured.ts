@@ -14,8 +14,11 @@ export interface Configured {
   readonly scrubber: Scrubber;
 }
 
-/** Reads the configuration; null where it is bad, after every problem was printed. */
-export function configured(): Configured | null {
+/**
+ * Reads the configuration; null where it is bad, after every problem was printed. Log lines go to stderr for a command whose
+ * stdout is its answer.
+ */
+export function configured({ logs }: { logs: 'stdout' | 'stderr' } = { logs: 'stdout' }): Configured | null {
   const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY });
   if (!loaded.ok) {
     process.stderr.write(`${formatProblems(loaded.problems)}\n`);
@@ -23,7 +26,12 @@ export function configured(): Configured | null {
   }
   const { config, warnings } = loaded;
   const scrubber = createScrubber();
-  const log = createLogger({ level: config.process.logLevel, base: { version: VERSION }, scrub: scrubber });
+  const log = createLogger({
+    level: config.process.logLevel,
+    base: { version: VERSION },
+    scrub: scrubber,
+    ...(logs === 'stderr' ? { destination: { write: (line) => void process.stderr.write(line) } } : {}),
+  });
   for (const { variable, message } of warnings) log.warn({ event: 'config.warning', variable }, message);
   return { config, log, scrubber };
 }

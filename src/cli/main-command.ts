@@ -1,10 +1,14 @@
+import { parseArgs } from 'node:util';
 import { EXIT } from './exit-code.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `latchkey — just-in-time access through LDAP groups
 
   latchkey [run]             run the connector
-  latchkey check [--json]    test the connection to the directory, step by step
+  latchkey check [--login USER] [--json]
+                             test directory, control plane and state directory, step by step;
+                             with --login, also a user's password, asked for on the terminal
+  latchkey acl               print the least rights that the connector's account needs
   latchkey control-plane     a control-plane stub for development (--help tells its flags)
   latchkey --version
   latchkey --help
@@ -23,7 +27,6 @@ const LATER = new Set([
   'pause',
   'resume',
   'clock',
-  'acl',
   'policy',
   'audit',
   'completion',
@@ -36,9 +39,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     case 'run':
       return others.length === 0 ? runConnector() : misused(`"run" takes no arguments, found "${others.join(' ')}"`);
     case 'check':
-      return others.every((flag) => flag === '--json')
-        ? checkDirectory({ json: others.length > 0 })
-        : misused(`"check" takes only --json so far, found "${others.join(' ')}"`);
+      return runCheck(others);
+    case 'acl':
+      return others.length === 0 ? printAcl() : misused(`"acl" takes no arguments, found "${others.join(' ')}"`);
     case 'control-plane':
       return controlPlane(others);
     case '--version':
@@ -61,9 +64,31 @@ async function runConnector(): Promise<number> {
   return run();
 }
 
-async function checkDirectory(options: { json: boolean }): Promise<number> {
+async function runCheck(argv: readonly string[]): Promise<number> {
+  const options = checkOptions(argv);
+  if (options === null) return misused(`"check" takes --login USER and --json, each once, found "${argv.join(' ')}"`);
   const { check } = await import('./check.ts');
   return check(options);
+}
+
+/** Null where they cannot be read. */
+function checkOptions(argv: readonly string[]): { json: boolean; login: string | null } | null {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: { json: { type: 'boolean', multiple: true }, login: { type: 'string', multiple: true } },
+    });
+    const { json = [], login = [] } = values;
+    if (json.length > 1 || login.length > 1 || login[0]?.trim() === '') return null;
+    return { json: json.length === 1, login: login[0] ?? null };
+  } catch {
+    return null;
+  }
+}
+
+async function printAcl(): Promise<number> {
+  const { acl } = await import('./acl.ts');
+  return acl();
 }
 
 async function controlPlane(argv: readonly string[]): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../access/clock.ts';
+import type { CheckStep } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
@@ -42,6 +43,8 @@ export interface EngineParts {
   readonly timings: EngineTimings;
   /** Stands in where a group's schema demands one member. */
   readonly placeholder: string;
+  /** What a check reports beside the directory. */
+  readonly localChecks: () => Promise<readonly CheckStep[]>;
   readonly protectedGroups: ProtectedGroups;
   readonly goneProofs: GoneProofs;
   /** Additions that may still take effect: what is absent now may be there later. */

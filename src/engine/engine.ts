@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../access/clock.ts';
+import type { CheckStep } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
@@ -39,6 +40,8 @@ export interface EngineOptions {
   };
   readonly timings: EngineTimings;
   readonly placeholder: string;
+  /** What `check` jobs report beside the directory; nothing where it is left out. */
+  readonly localChecks?: () => Promise<readonly CheckStep[]>;
   /** What `hello` says of this process. */
   readonly identity: {
     readonly name: string;
@@ -92,6 +95,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     policy,
     timings,
     placeholder: options.placeholder,
+    localChecks: options.localChecks ?? (async () => []),
     protectedGroups: protectedGroups({
       configured: policy.protectedGroups,
       unprotected: policy.unprotectedGroups,

@@ -17,7 +17,7 @@ const MAX_DETAIL = 4096;
 /** Runs the preflight checks for a `check` job and reports them; a failed step is part of the report, not of the job. */
 export async function answerCheck(parts: EngineParts, stored: StoredJob): Promise<Attempted> {
   if (await isSettled(parts, stored)) return { done: true };
-  const steps = await parts.directory.check(parts.signal);
+  const steps = [...(await parts.directory.check(parts.signal)), ...(await parts.localChecks())];
   const bound = steps.map((step) => ({ ...step, detail: bounded(step.detail, MAX_DETAIL) }));
   const report = { ok: bound.every(({ status }) => status !== 'fail'), steps: bound };
   await settle(parts, stored, { ...succeeded(stored, 'done', null), report } as JobResult, { ok: report.ok });

@@ -1,7 +1,7 @@
 import type { Logger } from '../observability/logger.ts';
 
 /** Clocks further apart than this are worth a word, in milliseconds. */
-const MAX_SKEW_MS = 60_000;
+export const MAX_SKEW_MS = 60_000;
 
 /** Says that the control plane's clock is far ahead of ours, or behind it; nothing else is ever decided by its time. */
 export function reportSkew(skewMs: number, logger: Logger): void {

@@ -5,9 +5,10 @@ import type { Logger } from '../observability/logger.ts';
 import { openBackoff } from './backoff.ts';
 import { type ClientIdentitySource, keepClientIdentity } from './client-certificate.ts';
 import { Connection, type Ended } from './connection.ts';
-import { type DialOptions, dial, type ProxyWay } from './dial.ts';
+import { dial } from './dial.ts';
 import { type Ending, explainEnding } from './ending.ts';
 import type { Link, LinkListener, LinkStatus } from './link.ts';
+import { readMeans } from './means.ts';
 import { faultCode } from './network-faults.ts';
 import { pause } from './pause.ts';
 import { peerText } from './peer-text.ts';
@@ -42,9 +43,6 @@ export interface LinkBackoff {
 const BACKOFF: LinkBackoff = { baseMs: 500, capMs: 30_000 };
 /** A connection that held for so long was a good one, in milliseconds. */
 const HELD_MS = 30_000;
-/** RFC 6750 §2.1: what a bearer token is made of. */
-const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
-
 /**
  * The link over WebSocket (RFC 6455). One loop owns the connection: dial, talk until it ends, say why it ended, wait, dial
  * again. It goes on for ever, since a connector that gave up would need a person to come back; it ends only by `stop`.
@@ -113,7 +111,7 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
   }
 
   async function converse(listener: LinkListener): Promise<Ended> {
-    const means = await readMeans();
+    const means = await readMeans({ ...options, readIdentity });
     if ('kind' in means) return ended(means);
     if (stopping.signal.aborted) return ended({ kind: 'stopped' });
     const { token } = means;
@@ -143,15 +141,6 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
     return { ...how, ending: judged(how.ending) };
   }
 
-  /** What is dialed with, read anew, or what is missing. */
-  async function readMeans(): Promise<DialOptions | Ending> {
-    const token = await readToken(options.token);
-    if (typeof token !== 'string') return token;
-    const identity = await readIdentity();
-    if (typeof identity === 'string') return { kind: 'no_certificate', problem: identity };
-    return { url, token, ca: options.ca, identity, way: await readWay(options.proxy ?? null) };
-  }
-
   return {
     start(listener) {
       if (running !== undefined || stopping.signal.aborted) throw new Error('a link is started once');
@@ -168,22 +157,6 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
       if (status.state !== 'stopped') status = { state: 'stopped', since: clock.wall() };
     },
   };
-}
-
-async function readToken(token: WebSocketLinkOptions['token']): Promise<string | Ending> {
-  try {
-    const text = (await token()).reveal();
-    if (BEARER_TOKEN.test(text)) return text;
-    return { kind: 'no_token', problem: 'expected letters, digits and -._~+/ without blanks (RFC 6750)' };
-  } catch (error) {
-    // The error of a secret may speak of its contents; its code does not.
-    return { kind: 'no_token', problem: faultCode(error) };
-  }
-}
-
-async function readWay(proxy: LinkProxy | null): Promise<ProxyWay | null> {
-  if (proxy === null) return null;
-  return { proxy, credentials: proxy.credentials === null ? null : (await proxy.credentials()).reveal() };
 }
 
 function ended(ending: Ending): Ended {

@@ -12,6 +12,11 @@ const FLAVOURS: Readonly<Record<FlavourName, Flavour>> = {
   generic: GENERIC,
 };
 
+/** The flavour of that name. */
+export function flavourNamed(name: FlavourName): Flavour {
+  return FLAVOURS[name];
+}
+
 /** The flavour of the server that a root DSE describes, unless one is configured (`LDAP_FLAVOUR`). */
 export function flavourOf(root: RootDse, configured: FlavourName | null): Flavour {
   if (configured !== null) return FLAVOURS[configured];

@@ -1,0 +1,82 @@
+import type { Clock, Random } from '../access/clock.ts';
+import type { FailPoints } from '../access/fail-point.ts';
+import type { GroupRef } from '../access/reference.ts';
+import type { Config, DirectoryServer } from '../config/config.ts';
+import type { LoginTried } from '../directory/ldap/check/login.ts';
+import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Logger } from '../observability/logger.ts';
+import { type Learn, learning, learningKey } from '../secrets/learning.ts';
+
+export interface DirectoryParts {
+  readonly config: Config;
+  /** Told each secret as it is read, so that no line ever shows it. */
+  readonly learnSecret: Learn;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly failPoints: FailPoints;
+  readonly log: Logger;
+  /** Null where no refusal of a bind can be remembered. */
+  readonly ledger: Ledger | null;
+  /** Whose password `check` tries; left out for nobody's. */
+  readonly login?: LoginTried | null;
+}
+
+/** The directory that the configuration is about, as its adapter is told of it. */
+export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
+  const { config, learnSecret, clock, random, failPoints, log, ledger, login = null } = parts;
+  const { directory } = config;
+  const { bind, servers } = directory;
+  return {
+    url: servers.map(urlOf).join(' '),
+    startTls: servers.some(({ security }) => security === 'start_tls'),
+    ca: directory.ca?.pem ?? null,
+    clientCertificate: learningKey(directory.clientCertificate, learnSecret),
+    bind:
+      bind.mechanism === 'external'
+        ? { mechanism: 'external', name: bind.account }
+        : { mechanism: 'simple', name: bind.account, password: learning(bind.password, learnSecret) },
+    // Whether this may be in clear was decided where the configuration was read.
+    allowCleartext: servers.some(({ security }) => security === 'none'),
+    referrals: directory.referrals,
+    flavour: directory.flavour,
+    baseDn: directory.baseDn,
+    usersScope: directory.usersScope ?? [],
+    groupsScope: directory.groupsScope ?? [],
+    userFilter: directory.userFilter,
+    groupFilter: directory.groupFilter,
+    emailAttribute: directory.userEmailAttribute,
+    usernameAttribute: directory.usernameAttribute,
+    groupNameAttribute: directory.groupNameAttribute,
+    memberAttribute: directory.memberAttribute,
+    connectTimeoutMs: directory.connectTimeoutMs,
+    readTimeoutMs: directory.readTimeoutMs,
+    clock,
+    random,
+    logger: log,
+    failPoints,
+    bindRefusals: {
+      load: async () => (ledger === null ? null : ledger.bindRefusal()),
+      save: async (refusal) => ledger?.saveBindRefusal(refusal),
+    },
+    checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
+  };
+}
+
+function urlOf({ host, port, security }: DirectoryServer): string {
+  return `${security === 'tls' ? 'ldaps' : 'ldap'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** As it was configured. */
+export function shownReference(ref: GroupRef): string {
+  switch (ref.by) {
+    case 'dn':
+      return ref.dn;
+    case 'id':
+      return ref.id;
+    case 'name':
+      return ref.name;
+    default:
+      return ref satisfies never;
+  }
+}

@@ -1,0 +1,61 @@
+import type { Parsed } from '../access/brand.ts';
+import type { CheckStep } from '../access/event.ts';
+import type { Config } from '../config/config.ts';
+import { accessRules } from '../directory/ldap/access-rules.ts';
+import type { LoginTried } from '../directory/ldap/check/login.ts';
+import { openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';
+import { systemClock } from '../engine/system-clock.ts';
+import { checkStateDirectory } from '../ledger/sqlite/check-state-directory.ts';
+import { checkControlPlane } from '../link/check-control-plane.ts';
+import type { Logger } from '../observability/logger.ts';
+import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
+import { directoryOptions } from './directory-options.ts';
+
+export interface PreflightOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly learnSecret: Learn;
+}
+
+/** Two minutes: a large directory is read in pages to be counted. */
+const DEADLINE_MS = 120_000;
+
+/** Runs every check for a person. It opens no ledger and says no hello, so a connector that runs is not disturbed. */
+export async function preflight(options: PreflightOptions & { login: LoginTried | null }): Promise<readonly CheckStep[]> {
+  const { config, log, learnSecret } = options;
+  const directory = openLdapDirectory(optionsOf(options));
+  const { controlPlane } = config;
+  const { proxy } = controlPlane;
+  try {
+    return [
+      ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
+      await checkStateDirectory(config.process.stateDir),
+      ...(await checkControlPlane({
+        url: controlPlane.url,
+        token: learning(controlPlane.token, learnSecret),
+        ca: controlPlane.ca?.pem ?? null,
+        clientCertificate: learningKey(controlPlane.clientCertificate, learnSecret),
+        proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, learnSecret) },
+        clock: systemClock,
+        logger: log,
+      })),
+    ];
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The least rights that the configured account needs, in the server's own language; a problem says why they cannot be told. */
+export async function leastRights(options: PreflightOptions): Promise<Parsed<string>> {
+  return await accessRules(optionsOf({ ...options, login: null }), AbortSignal.timeout(DEADLINE_MS));
+}
+
+function optionsOf(options: PreflightOptions & { login: LoginTried | null }) {
+  return directoryOptions({
+    ...options,
+    clock: systemClock,
+    random: Math.random,
+    failPoints: () => undefined,
+    ledger: null,
+  });
+}

@@ -1,0 +1,65 @@
+import { constants } from 'node:fs';
+import { access, stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { CheckStep } from '../../access/event.ts';
+
+const MIB = 1024 * 1024;
+/** For the ledger of a small site and the 8 MiB that are set aside for endings. */
+const LEAST_FREE = 32 * MIB;
+/** File systems of other machines (statfs(2)): NFS, SMB, CIFS. Neither locks nor syncs can be relied upon there. */
+const REMOTE: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xfe534d42, 'SMB'],
+  [0xff534d42, 'CIFS'],
+]);
+
+/** Whether a ledger can be kept in the directory. It only looks, so that a connector that runs is not disturbed. */
+export async function checkStateDirectory(stateDir: string): Promise<CheckStep> {
+  const found = (status: CheckStep['status'], detail: string): CheckStep => ({ step: 'state directory', status, detail });
+  try {
+    const path = resolve(stateDir);
+    const there = await statOf(path);
+    const place = there === null ? await nearest(path) : path;
+    if (!(await stat(place)).isDirectory()) return found('fail', `${place} is no directory: set LATCHKEY_STATE_DIR`);
+    if (!(await mayWrite(place)))
+      return found('fail', `this user (${process.getuid?.() ?? 'unknown'}) must not write to ${place}: give it the directory`);
+    const { bavail, bsize, type } = await statfs(place);
+    const freeMib = Math.floor((bavail * bsize) / MIB);
+    const remote = REMOTE.get(type >>> 0);
+    if (remote !== undefined)
+      return found('warn', `${path} is on a file system of another machine (${remote}): use a local disk`);
+    if (bavail * bsize < LEAST_FREE)
+      return found('warn', `${path} has ${freeMib} MiB free, and should have at least ${LEAST_FREE / MIB}: free space on it`);
+    if (there === null) return found('ok', `${path} will be made; ${freeMib} MiB are free there`);
+    const ledger = await statOf(join(path, 'ledger.db'));
+    const held = ledger === null ? 'no ledger yet' : `a ledger of ${Math.ceil(ledger.size / MIB)} MiB`;
+    const mode = (there.mode & 0o777).toString(8);
+    if ((there.mode & 0o077) !== 0)
+      return found('warn', `${path} is open to others (mode ${mode}); the connector takes these rights away when it starts`);
+    return found('ok', `${path} (mode ${mode}), ${held}, ${freeMib} MiB free`);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return found('fail', `${stateDir} cannot be looked at (${code}): check LATCHKEY_STATE_DIR and who owns it`);
+  }
+}
+
+async function statOf(path: string) {
+  return await stat(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  });
+}
+
+/** The directory in which it would be made. */
+async function nearest(path: string): Promise<string> {
+  const parent = dirname(path);
+  return parent === path || (await statOf(parent)) !== null ? parent : await nearest(parent);
+}
+
+async function mayWrite(path: string): Promise<boolean> {
+  return await access(path, constants.R_OK | constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
