@@ -38,9 +38,14 @@ export function lockStateDirectory(stateDir: string, startedAt: Instant): OwnerL
   }
   return {
     release: () => {
-      // Before the lock goes, or the next owner's file would be removed.
-      rmSync(ownerPath, { force: true });
-      lock.close();
+      try {
+        // Before the lock goes, or the next owner's file would be removed.
+        rmSync(ownerPath, { force: true });
+      } catch {
+        // One that stays behind misleads nobody: it is only read where the lock is taken, and written anew by whoever takes it.
+      } finally {
+        lock.close();
+      }
     },
   };
 }
