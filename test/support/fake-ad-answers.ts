@@ -262,6 +262,6 @@ function memberResult(code: number): AdResult {
 
 /** Of an attribute that is no link, the answers are those of the RFC. */
 function uidResult(code: number): AdResult {
-  const results: Readonly<Record<number, AdResult>> = { 0: SUCCESS, 53: AD_RESULTS.valueAbsent, 68: AD_RESULTS.valueExists };
+  const results: Readonly<Record<number, AdResult>> = { 0: SUCCESS, 16: AD_RESULTS.valueAbsent, 20: AD_RESULTS.valueExists };
   return results[code] ?? AD_RESULTS.noRight;
 }
