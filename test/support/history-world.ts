@@ -68,7 +68,11 @@ export async function newWorld(server: ServerName): Promise<World> {
   const people = Array.from({ length: USERS }, (_, i) => addPerson(rig, `user${i}`));
   const keeper = people.at(-1)?.dn ?? '';
   const groups = Array.from({ length: GROUPS }, (_, i) => addGroup(rig, `group${i}`, keeper));
-  const owners = watchWrites(rig, { referentialIntegrity: personality.referentialIntegrity, placeholder: PLACEHOLDER });
+  const owners = watchWrites(rig, {
+    referentialIntegrity: personality.referentialIntegrity,
+    linksMembers: personality.refusesUnknown,
+    placeholder: PLACEHOLDER,
+  });
   owners.onTouched(judged.touched);
   rig.fake.goUp();
   await rig.start();

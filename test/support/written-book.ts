@@ -7,9 +7,11 @@ import type { FakeGroup } from './fake-tree.ts';
 
 /**
  * Whose a value in a group is: `ours` where we wrote it, `others` where somebody else did, `either` where somebody else did
- * while a period or an open write of ours claimed the membership, or where a ledger was restored, so that nobody can tell.
+ * while a period or an open write of ours claimed the membership, or where a ledger was restored, so that nobody can tell;
+ * `strayed` where values are links and a write of ours that was applied late met another person of the same name: what it made
+ * cannot be told from what others make, so it stays, and is reported (ARCHITECTURE, invariant 12).
  */
-type Owner = 'ours' | 'others' | 'either' | 'placeholder';
+type Owner = 'ours' | 'others' | 'either' | 'strayed' | 'placeholder';
 
 interface Written {
   readonly owner: Owner;
@@ -40,7 +42,11 @@ export interface Owners {
 /** Keeps a book of who wrote what, beside the directory. */
 export function watchWrites(
   rig: EngineUnderTest,
-  { referentialIntegrity, placeholder }: { referentialIntegrity: boolean; placeholder: string },
+  {
+    referentialIntegrity,
+    linksMembers,
+    placeholder,
+  }: { referentialIntegrity: boolean; linksMembers: boolean; placeholder: string },
 ): Owners {
   const { tree } = rig.fake;
   const book = new Map<string, Written>();
@@ -62,6 +68,11 @@ export function watchWrites(
     return [...rig.ledger.peek().intents.values()].filter(({ intent }) => intent.pair.group.id === group && isMeant(intent));
   }
 
+  function ownerOf(value: string, user: EntryId | null): Owner {
+    if (value === placeholder) return 'placeholder';
+    return linksMembers && isLate && tree.at(value as Dn)?.id !== user ? 'strayed' : 'ours';
+  }
+
   function wrote(change: MembershipChange): void {
     const group = idOf(change.group);
     for (const value of change.add) {
@@ -69,12 +80,14 @@ export function watchWrites(
       const open = intents.find(({ closedAt }) => closedAt === null);
       if (open === undefined && !isLate) wrongs.push(`added ${value} without an intent`);
       const user = (open ?? intents.at(-1))?.intent.pair.user.id ?? null;
-      book.set(key(group, value), { owner: value === placeholder ? 'placeholder' : 'ours', group, value, user });
+      book.set(key(group, value), { owner: ownerOf(value, user), group, value, user });
     }
     for (const value of change.remove) {
       const open = intentsOf('remove', group, value).filter(({ closedAt }) => closedAt === null);
       if (open.length === 0 && !isLate) wrongs.push(`removed ${value} without an intent`);
-      if (book.get(key(group, value))?.owner === 'others' && !isLate) wrongs.push(`took ${value} out of ${change.group}`);
+      const owner = book.get(key(group, value))?.owner;
+      const isOfOthers = owner === 'strayed' && open.every(({ intent }) => intent.pair.user.id !== tree.at(value as Dn)?.id);
+      if ((owner === 'others' || isOfOthers) && !isLate) wrongs.push(`took ${value} out of ${change.group}`);
       if (!isLate && value !== placeholder) for (const { intent } of open) heldBy(intent.pair, value);
       book.delete(key(group, value));
     }
@@ -136,12 +149,23 @@ export function watchWrites(
     return false;
   }
 
+  /** True once a grant of that pair has ended with the word that the value is another person's by now. */
+  function isReported({ user, group }: Written): boolean {
+    return rig.ledger.auditRecords().some(({ pair, facts }) => {
+      const { recreated } = facts;
+      return pair?.user.id === user && pair?.group.id === group && Array.isArray(recreated) && recreated.length > 0;
+    });
+  }
+
+  const isLeaked = (one: Written): boolean =>
+    (one.owner === 'ours' && !isHeld(one)) || (one.owner === 'strayed' && !isHeld(one) && !isReported(one));
+
   return {
     wrongs,
     onTouched: (listener) => void listeners.push(listener),
     leaked() {
       const left: string[] = [];
-      for (const one of book.values()) if (one.owner === 'ours' && !isHeld(one)) left.push(key(one.group, one.value));
+      for (const one of book.values()) if (isLeaked(one)) left.push(key(one.group, one.value));
       return left;
     },
     putIn(user, group) {
@@ -181,7 +205,8 @@ export function watchWrites(
       for (const [one, written] of book) {
         const { owner, user, group, value } = written;
         const claimed = isClaimed(user ?? tree.at(value as Dn)?.id, group, value);
-        if ((owner === 'ours' && !isHeld(written)) || (owner === 'others' && claimed))
+        const isForgotten = (owner === 'ours' || owner === 'strayed') && !isHeld(written);
+        if (isForgotten || (owner === 'others' && claimed))
           book.set(one, { ...written, owner: 'either' });
       }
     },
