@@ -1,15 +1,38 @@
 import { startDs389 } from '../../src/sandbox/ds389.ts';
 import { startSambaAd } from '../../src/sandbox/samba-ad.ts';
 import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
+import type { DirectoryAdmin } from './directory-contract/world.ts';
+import { ds389Admin } from './ds389-admin.ts';
+import { sambaAdAdmin } from './samba-ad-admin.ts';
 
 /** A kind of directory server beside OpenLDAP, which most tests run on. */
 export interface KnownDirectory {
   readonly name: string;
   /** With so many generated people. */
   start(people: number): Promise<ThrowAwayDirectory>;
+  admin(server: ThrowAwayDirectory): DirectoryAdmin;
+  /** Whether members follow a rename, and go with a deletion. */
+  readonly keepsReferences: boolean;
 }
 
-/** 389 Directory Server as it is delivered, without referential integrity. */
-export const PLAIN_389: KnownDirectory = { name: '389 Directory Server', start: (people) => startDs389({ people }) };
-/** Here both are always on. */
-export const SAMBA_AD: KnownDirectory = { name: 'Samba Active Directory', start: (people) => startSambaAd({ people }) };
+/** As it is delivered. */
+export const PLAIN_389: KnownDirectory = {
+  name: '389 Directory Server',
+  start: (people) => startDs389({ people }),
+  admin: ds389Admin,
+  keepsReferences: false,
+};
+
+export const REFINT_389: KnownDirectory = {
+  name: '389 Directory Server with referential integrity',
+  start: (people) => startDs389({ people, memberof: true }),
+  admin: ds389Admin,
+  keepsReferences: true,
+};
+
+export const SAMBA_AD: KnownDirectory = {
+  name: 'Samba Active Directory',
+  start: (people) => startSambaAd({ people }),
+  admin: sambaAdAdmin,
+  keepsReferences: true,
+};

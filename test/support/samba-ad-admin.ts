@@ -1,6 +1,6 @@
 import { type Dn, leafRdn } from '../../src/access/dn.ts';
 import { guidBytes } from '../../src/directory/ldap/flavours/stable-id.ts';
-import type { SambaAd } from '../../src/sandbox/samba-ad.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 import type { DirectoryAdmin } from './directory-contract/world.ts';
 import { ldifAdmin, record } from './ldif-admin.ts';
 import { withDenial } from './security-descriptor.ts';
@@ -9,7 +9,7 @@ import { withDenial } from './security-descriptor.ts';
 const MEMBER = 'bf9679c0-0de6-11d0-a285-00aa003049e2';
 
 /** The administrator of a running Samba AD DC. */
-export function sambaAdAdmin(server: SambaAd): DirectoryAdmin {
+export function sambaAdAdmin(server: ThrowAwayDirectory): DirectoryAdmin {
   let serial = 0;
   const taken = new Set<string>();
   const descriptors: { dn: Dn; descriptor: Buffer }[] = [];
