@@ -52,7 +52,7 @@ async function checkWriting(
     if (right.verdict !== 'allowed') failures.push(`${attribute} of "${dn}" (${right.said})`);
   }
   const attributes = [...new Set(groups.map(({ attribute }) => attribute))].join(', ');
-  const tried = `${groups.length} ${groups.length === 1 ? 'group' : 'groups'}, one of each kind at each place`;
+  const tried = `${groups.length} ${groups.length === 1 ? 'group' : 'groups'} of all kinds and places`;
   if (failures.length === 0) return ok(`${attributes} can be written; tried with ${tried}, and nothing was changed`);
   return failed(`of ${tried}, the account must not write ${firstOf(failures)}: ${ADVICE}`);
 }

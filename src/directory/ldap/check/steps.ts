@@ -14,7 +14,9 @@ export interface Steps {
 
 export function steps(): Steps {
   const found: CheckStep[] = [];
-  const add = (step: string, { status, detail }: Finding) => void found.push({ step, status, detail });
+  // A step is a line, whatever line breaks a server's text has.
+  const add = (step: string, { status, detail }: Finding) =>
+    void found.push({ step, status, detail: detail.replace(/\s*[\r\n]+\s*/g, ' ').trim() });
   return {
     found,
     add,

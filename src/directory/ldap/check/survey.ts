@@ -59,7 +59,9 @@ export async function surveyGroups(place: Place, signal: AbortSignal): Promise<S
   const { landscape } = place;
   const { flavour, groupNameAttribute } = landscape;
   const classes = new Map<string, GroupClass>();
-  const sample = new Map<string, SampleGroup>();
+  /** One of each kind at each place, since rights are given by place. */
+  const firsts = new Map<string, SampleGroup>();
+  const others: SampleGroup[] = [];
   const counted = await count(
     place,
     { kind: groupKind(place), name: groupNameAttribute },
@@ -76,20 +78,15 @@ export async function surveyGroups(place: Place, signal: AbortSignal): Promise<S
       }
       found.count += 1;
       if (refusal !== null) found.refusal ??= refusal;
-      // One of each kind at each place, since rights are given by place; but for those that nobody is granted.
+      // But for those that nobody is granted.
+      if (found.attribute === null || refusal !== null || builtIn !== null) return;
       const key = `${shown}\0${parentDn(entry.dn) ?? ''}`;
-      if (
-        found.attribute !== null &&
-        refusal === null &&
-        builtIn === null &&
-        sample.size < MOST_SAMPLED.groups &&
-        !sample.has(key)
-      )
-        sample.set(key, { dn: entry.dn, attribute: found.attribute });
+      if (!firsts.has(key) && firsts.size < MOST_SAMPLED.groups) firsts.set(key, { dn: entry.dn, attribute: found.attribute });
+      else if (others.length < MOST_SAMPLED.groups) others.push({ dn: entry.dn, attribute: found.attribute });
     },
     signal,
   );
-  return { ...summary('groups', counted), classes, sample: [...sample.values()] };
+  return { ...summary('groups', counted), classes, sample: [...firsts.values(), ...others].slice(0, MOST_SAMPLED.groups) };
 }
 
 interface Counted {

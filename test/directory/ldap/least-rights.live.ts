@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import type { CheckStep } from '../../../src/access/event.ts';
+import { accessRules } from '../../../src/directory/ldap/access-rules.ts';
+import { openLdapDirectory } from '../../../src/directory/ldap/open-ldap-directory.ts';
+import {
+  dn,
+  type LdapDirectoryChanges,
+  ldapDirectoryOptions,
+  simpleBind,
+  untilState,
+} from '../../support/ldap-directory-under-test.ts';
+import { SERVERS, type ServerWithFreshAccount } from '../../support/rights-on-servers.ts';
+
+const signal = new AbortController().signal;
+
+/** What each server says of one who may do everything. */
+const TOO_MUCH = {
+  openldap: [/change description/, /see userPassword/, /change mail/, /outside of the scopes/, /was not tested/],
+  '389ds': [/create such an entry/, /delete it/, /rename it/, /change description/, /see userPassword/, /outside of the scopes/],
+  'active-directory': [/a member of Domain Admins/, /change accountNameHistory/, /who has rights to it/, /outside of the scopes/],
+} as const;
+
+for (const [flavour, start] of Object.entries(SERVERS)) {
+  suite(`the rights of an account on ${flavour}`, { timeout: 120_000 }, () => {
+    let under: ServerWithFreshAccount;
+    let fresh: LdapDirectoryChanges;
+    before(async () => {
+      under = await start();
+      fresh = { bind: simpleBind(under.account, under.password) };
+    });
+    after(() => under.server.stop());
+
+    const printed = async () => {
+      const rules = await accessRules(await ldapDirectoryOptions(under.server, fresh), signal);
+      assert.ok(rules.ok);
+      return rules.value;
+    };
+    const checked = async (changes: LdapDirectoryChanges = fresh): Promise<readonly CheckStep[]> => {
+      const directory = openLdapDirectory(await ldapDirectoryOptions(under.server, changes));
+      try {
+        return await directory.check(signal);
+      } finally {
+        await directory.close();
+      }
+    };
+    const step = (steps: readonly CheckStep[], name: string) => steps.find((one) => one.step === name);
+    /** Everything about users and groups, by another client than ours, in an order of its own. */
+    const everything = async () => {
+      const options = { scope: 'sub', filter: '(objectClass=*)', attributes: ['*', '+', 'uSNChanged', 'entryusn'] } as const;
+      const { groupsScope, usersScope } = under.server;
+      return [
+        await under.server.search({ base: groupsScope, ...options }),
+        await under.server.search({ base: usersScope, ...options }),
+      ];
+    };
+
+    test('that are missing fail the check, which says how to get them', async () => {
+      const failed = (await checked()).filter(({ status }) => status === 'fail');
+      // On Active Directory any account may read: there only the right to write is missing.
+      const first = flavour === 'active-directory' ? 'rights to write' : 'base';
+      assert.deepEqual(
+        [failed[0]?.step, /latchkey acl|check .* the rights/.test(failed[0]?.detail ?? '')],
+        [first, true],
+        JSON.stringify(failed),
+      );
+    });
+
+    test('as they are printed are enough to pass the check, and to give and take away a membership', async () => {
+      await under.paste(await printed());
+      const steps = await checked();
+      assert.deepEqual(
+        steps.filter(({ status }) => status !== 'ok'),
+        [],
+      );
+      assert.ok(step(steps, 'outside the scopes')?.detail.includes(under.account), JSON.stringify(steps));
+      const directory = openLdapDirectory(await ldapDirectoryOptions(under.server, fresh));
+      try {
+        directory.start();
+        await untilState(directory, 'up');
+        const group = dn(under.server.groupDn('on-call'));
+        const found = await directory.findUser({ by: 'email', email: 'grace@example.test' }, null, signal);
+        assert.ok(found.kind === 'found');
+        const value = found.entry.dn;
+        const added = await directory.change({ group, attribute: 'member', add: [value], remove: [] }, [value]);
+        assert.deepEqual([added.result, ...added.presences], ['ok', 'member']);
+        const removed = await directory.change({ group, attribute: 'member', add: [], remove: [value] }, [value]);
+        assert.deepEqual([removed.result, ...removed.presences], ['ok', 'absent']);
+      } finally {
+        await directory.close();
+      }
+    });
+
+    test('are tried without a trace', async () => {
+      const before = await everything();
+      assert.ok(before.flat().length > 30);
+      assert.equal(step(await checked(), 'rights to write')?.status, 'ok');
+      assert.deepEqual(await everything(), before);
+    });
+
+    test('that are too wide are warned of, and leave no trace either', async () => {
+      const before = await everything();
+      const steps = await checked({ bind: simpleBind(under.server.adminDn, under.server.adminPassword) });
+      const beyond = step(steps, 'rights beyond that');
+      assert.equal(beyond?.status, 'warn');
+      for (const pattern of TOO_MUCH[under.server.flavour]) assert.match(beyond.detail, pattern);
+      assert.deepEqual(await everything(), before);
+    });
+
+    test('that one group does not give are found, and the group is named', async () => {
+      const group = under.server.groupDn('engineering');
+      await under.refuse(group);
+      const writing = step(await checked(), 'rights to write');
+      assert.equal(writing?.status, 'fail');
+      assert.match(writing.detail, new RegExp(`must not write member of "${group}" .*latchkey acl prints`));
+    });
+
+    test("a user's password is tried once: right, wrong, and nobody's", async () => {
+      const grace = under.server.personDn('grace');
+      const secret = 'Aa1-the-password-of-grace';
+      await under.setPassword(grace, secret);
+      const login = async (user: string, password: string) => {
+        const checks = { protectedGroups: [], login: { user, password: { reveal: () => password } } };
+        return step(await checked({ ...fresh, checked: checks }), 'login');
+      };
+      for (const user of ['grace', 'grace@example.test', grace])
+        assert.deepEqual([(await login(user, secret))?.status, user], ['ok', user]);
+      const wrong = await login('grace', 'Aa1-another');
+      assert.equal(wrong?.status, 'fail');
+      assert.match(
+        wrong.detail,
+        flavour === 'active-directory' ? /the password is wrong$/ : /the password is wrong, or the account is locked/,
+      );
+      assert.match((await login('nobody-here', secret))?.detail ?? '', /no user in scope/);
+      assert.match((await login('grace', ''))?.detail ?? '', /an empty password is not sent/);
+      assert.ok(!JSON.stringify([await login('grace', secret), wrong]).includes(secret));
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import { startDs389 } from '../../src/sandbox/ds389.ts';
+import { startOpenLdap } from '../../src/sandbox/openldap.ts';
+import { startSambaAd } from '../../src/sandbox/samba-ad.ts';
+import { hashedPassword } from '../../src/sandbox/slapd-config.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
+import { record } from './ldif-admin.ts';
+import { withDelegation, withDenial } from './security-descriptor.ts';
+
+/** A server with an account that nobody gave any right to. */
+export interface ServerWithFreshAccount {
+  readonly server: ThrowAwayDirectory;
+  readonly account: string;
+  readonly password: string;
+  /** Does as an administrator what the printed text says. */
+  paste(text: string): Promise<void>;
+  /** Takes from the account what it was given in one group. */
+  refuse(group: string): Promise<void>;
+  /** Gives somebody a password. */
+  setPassword(dn: string, password: string): Promise<void>;
+}
+
+/** schemaIDGUID of `member` ([MS-ADA2] §2.43). */
+const MEMBER = 'bf9679c0-0de6-11d0-a285-00aa003049e2';
+/** Long and of three kinds of characters, as Active Directory wants it. */
+const PASSWORD = 'Aa1-fresh-account-of-a-test';
+
+export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promise<ServerWithFreshAccount>>> = {
+  async openldap() {
+    const server = await startOpenLdap({ memberof: true });
+    // The connector of the sandbox has its rights in the server's configuration; the fresh account is to have none.
+    const account = await addRfcAccount(server);
+    const refuse = (group: string) =>
+      server.configModify(
+        record('olcDatabase={1}mdb,cn=config', 'modify', [
+          ['add', 'olcAccess'],
+          ['olcAccess', `{0}to dn.base="${group}" attrs=member by dn.exact="${account.account}" read by * break`],
+        ]),
+      );
+    return { ...account, server, paste: server.configModify, refuse };
+  },
+  async '389ds'() {
+    const server = await startDs389({ memberof: true });
+    const account = await addRfcAccount(server);
+    const refuse = (group: string) =>
+      server.modify(
+        record(group, 'modify', [
+          ['add', 'aci'],
+          ['aci', `(targetattr="member")(version 3.0; acl "none"; deny (write) userdn="ldap:///${account.account}";)`],
+        ]),
+      );
+    return { ...account, server, paste: server.modify, refuse };
+  },
+  async 'active-directory'() {
+    const server = await startSambaAd();
+    const account = `CN=fresh,OU=system,${server.baseDn}`;
+    const setPassword = (dn: string, password: string) =>
+      server.modify(
+        record(dn, 'modify', [
+          ['replace', 'unicodePwd'],
+          ['unicodePwd', Buffer.from(`"${password}"`, 'utf16le')],
+        ]),
+      );
+    await server.modify(
+      record(account, 'add', [
+        ['objectClass', 'user'],
+        ['sAMAccountName', 'fresh'],
+        // Enabled, and without the need of a password until it has one ([MS-ADTS] §2.2.16).
+        ['userAccountControl', String(0x200 + 0x20)],
+      ]),
+    );
+    await setPassword(account, PASSWORD);
+    const paste = (text: string) => delegate(server, text, account);
+    const refuse = (group: string) =>
+      rewrite(server, group, async (descriptor) =>
+        withDenial(descriptor, { sid: await binaryAt(server, account, 'objectSid'), attribute: MEMBER, right: 'write' }),
+      );
+    return { server, account, password: PASSWORD, setPassword, paste, refuse };
+  },
+};
+
+async function addRfcAccount(server: ThrowAwayDirectory): Promise<Omit<ServerWithFreshAccount, 'server' | 'paste' | 'refuse'>> {
+  const account = `cn=fresh,ou=system,${server.baseDn}`;
+  await server.modify(
+    record(account, 'add', [
+      ['objectClass', 'organizationalRole'],
+      ['objectClass', 'simpleSecurityObject'],
+      ['cn', 'fresh'],
+      ['userPassword', hashedPassword(PASSWORD)],
+    ]),
+  );
+  const setPassword = (dn: string, password: string) =>
+    server.modify(
+      record(dn, 'modify', [
+        ['replace', 'userPassword'],
+        ['userPassword', password],
+      ]),
+    );
+  return { account, password: PASSWORD, setPassword };
+}
+
+/** What `samba-tool dsacl set` does, in the words of the printed commands. */
+async function delegate(server: ThrowAwayDirectory, text: string, account: string): Promise<void> {
+  const commands = [
+    ...text.matchAll(/samba-tool dsacl set --objectdn='([^']+)' --sddl="\(OA;CIIO;RPWP;([\w-]+);([\w-]+);\$sid\)"/g),
+  ];
+  if (commands.length === 0) throw new Error(`no command for Samba in: ${text}`);
+  for (const [, dn = '', attribute = '', objectClass = ''] of commands) {
+    const sid = await binaryAt(server, account, 'objectSid');
+    await rewrite(server, dn, async (descriptor) => withDelegation(descriptor, { sid, attribute, objectClass }));
+  }
+}
+
+async function rewrite(server: ThrowAwayDirectory, dn: string, change: (descriptor: Buffer) => Promise<Buffer>): Promise<void> {
+  const descriptor = await change(await binaryAt(server, dn, 'nTSecurityDescriptor'));
+  await server.modify(
+    record(dn, 'modify', [
+      ['replace', 'nTSecurityDescriptor'],
+      ['nTSecurityDescriptor', descriptor],
+    ]),
+  );
+}
+
+async function binaryAt(server: ThrowAwayDirectory, base: string, attribute: string): Promise<Buffer> {
+  const [entry] = await server.search({ base, scope: 'base', filter: '(objectClass=*)', attributes: [attribute] });
+  const [value] = entry?.attributes.get(attribute.toLowerCase()) ?? [];
+  if (value === undefined) throw new Error(`"${base}" has no ${attribute}`);
+  return Buffer.from(value, 'base64');
+}
