@@ -2,11 +2,12 @@ import { instant } from '../../src/access/instant.ts';
 import type { EntryRef } from '../../src/access/reference.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { nowMs } from './bench-control-plane.ts';
+import { type BenchGroup, personDn } from './bench-server.ts';
 import { pairOf } from './due-together.ts';
 import type { Figure, Row } from './figure.ts';
 import { fillLedger } from './filled-ledger.ts';
 import { groupNames, type Wanted } from './grants.ts';
-import { type BenchGroup, changes, personDn, type Site, startSite } from './site.ts';
+import { changes, type Site, startSite } from './site.ts';
 import { shown, shownSpread, spreadOf } from './statistics.ts';
 
 const FIRST_GOAL_MS = 3_000;

@@ -3,10 +3,11 @@ import { type Instant, instant } from '../../src/access/instant.ts';
 import type { EntryRef, Pair } from '../../src/access/reference.ts';
 import type { Told } from './bench-control-plane.ts';
 import { nowMs } from './bench-control-plane.ts';
+import { groupDn, personDn } from './bench-server.ts';
 import { fillLedger } from './filled-ledger.ts';
 import type { Wanted } from './grants.ts';
 import { type Readings, readings } from './readings.ts';
-import { changes, entryOf, groupDn, personDn, type Site } from './site.ts';
+import { changes, entryOf, type Site } from './site.ts';
 
 /** How an ending that was due at an instant went. */
 export interface Ended {
@@ -84,10 +85,10 @@ async function endAfter(
 /** Values a record: what a large group takes in half a second. */
 const PUT_BACK = 500;
 
-async function putBack({ ldap }: Site, ended: readonly Ended[]): Promise<void> {
+async function putBack(site: Site, ended: readonly Ended[]): Promise<void> {
   const members = Map.groupBy(ended, ({ wanted: { cn } }) => cn);
   const dns = (those: readonly Ended[]) => those.map(({ wanted: { person } }) => personDn(person));
-  await ldap.modify([...members].map(([cn, those]) => changes('add', { cn, members: dns(those) }, PUT_BACK)).join(''));
+  await site.modify([...members].map(([cn, those]) => changes('add', { cn, members: dns(those) }, PUT_BACK)).join(''));
 }
 
 export function endedOf({

@@ -1,8 +1,9 @@
 import type { EntryRef } from '../../src/access/reference.ts';
+import { type BenchGroup, personDn } from './bench-server.ts';
 import { endTogether } from './due-together.ts';
 import type { Effort, Figure, Row } from './figure.ts';
 import type { Readings } from './readings.ts';
-import { type BenchGroup, changes, personDn, type Site, startSite } from './site.ts';
+import { changes, type Site, startSite } from './site.ts';
 import { shown, shownSpread, spreadOf } from './statistics.ts';
 
 const GOAL = 20;
@@ -51,7 +52,7 @@ async function compare({ rounds, isQuick, say }: Effort, size: Size): Promise<{ 
       async () => {
         const some = { cn: 'twin', members: leaving.slice(0, records) };
         references.push((records * 1000) / (await site.ldapmodify(changes('delete', some, 1))));
-        await site.ldap.modify(changes('add', some, PUT_BACK));
+        await site.modify(changes('add', some, PUT_BACK));
       },
     ];
     for (const step of round % 2 === 0 ? steps : steps.toReversed()) await step();

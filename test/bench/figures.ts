@@ -1,4 +1,5 @@
 import { directoryReturns } from './directory-returns.ts';
+import { eachServer } from './each-server.ts';
 import { endingsAtOnce } from './endings-at-once.ts';
 import type { Figure } from './figure.ts';
 import { grantsAlone } from './grants-alone.ts';
@@ -7,4 +8,12 @@ import { lateness } from './lateness.ts';
 import { refusedPair } from './refused-pair.ts';
 
 /** In the order of the document. */
-export const FIGURES: readonly Figure[] = [grantsAlone, grantsInFlight, endingsAtOnce, lateness, directoryReturns, refusedPair];
+export const FIGURES: readonly Figure[] = [
+  grantsAlone,
+  grantsInFlight,
+  endingsAtOnce,
+  lateness,
+  directoryReturns,
+  refusedPair,
+  eachServer,
+];

@@ -1,6 +1,6 @@
 import type { Child } from '../support/child.ts';
 import type { Effort, Figure, Findings } from './figure.ts';
-import { type Answered, additions, grantAll, groupNames, groupsOfTen, spreadOver, type Wanted } from './grants.ts';
+import { type Answered, grantAll, groupNames, groupsOfTen, records, spreadOver, type Wanted } from './grants.ts';
 import { type Readings, readings } from './readings.ts';
 import { type Site, startSite } from './site.ts';
 import { quantile, shown, shownSpread, spreadOf } from './statistics.ts';
@@ -30,7 +30,7 @@ export const grantsAlone: Figure = {
     await using site = await startSite({ people: count, groups: groupsOfTen([...sets, ...twins].flat()), serverSyncs: true });
     const connector = await site.startConnector({ stateDir: await site.newStateDir() });
     const [warmUp = [], ...others] = sets;
-    await grantAll(site.controlPlane, { wanted: spreadOver(warmUp, Math.min(count, 50)), inFlight: 1 });
+    await grantAll(site, { wanted: spreadOver(warmUp, Math.min(count, 50)), inFlight: 1 });
     const measured: Round[] = [];
     for (const [round, cns] of others.slice(0, rounds).entries()) {
       effort.say(`grants one at a time, round ${round + 1} of ${rounds}`);
@@ -57,10 +57,10 @@ async function oneRound(options: {
   isReversed: boolean;
 }): Promise<Round> {
   const { site, connector, wanted, twin, isReversed } = options;
-  const byLdapmodify = () => site.ldapmodify(additions(twin));
+  const byLdapmodify = () => site.ldapmodify(records('add', twin));
   const early = isReversed ? await byLdapmodify() : 0;
   await readings(connector);
-  const answers = await grantAll(site.controlPlane, { wanted, inFlight: 1 });
+  const answers = await grantAll(site, { wanted, inFlight: 1 });
   const read = await readings(connector);
   return { answers, readings: read, ldapmodifyMs: isReversed ? early : await byLdapmodify() };
 }
@@ -70,7 +70,7 @@ async function profiled(site: Site, wanted: readonly Wanted[], { say }: Effort):
   say('grants one at a time, with a profile');
   const connector = await site.startConnector({ stateDir: await site.newStateDir(), env: { BENCH_PROFILE: '1' } });
   await readings(connector);
-  await grantAll(site.controlPlane, { wanted, inFlight: 1 });
+  await grantAll(site, { wanted, inFlight: 1 });
   return await readings(connector);
 }
 

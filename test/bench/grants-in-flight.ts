@@ -1,5 +1,5 @@
 import type { Effort, Figure, Row } from './figure.ts';
-import { additions, grantAll, groupNames, groupsOfTen, spreadOver } from './grants.ts';
+import { grantAll, groupNames, groupsOfTen, records, spreadOver } from './grants.ts';
 import { readings } from './readings.ts';
 import { startSite } from './site.ts';
 import { shown, shownSpread, spreadOf } from './statistics.ts';
@@ -30,9 +30,9 @@ async function compare({ rounds, isQuick, say }: Effort, serverSyncs: boolean): 
   for (const [round, cns] of sets.entries()) {
     say(`${inFlight} grants in flight, server ${serverSyncs ? 'syncs' : 'does not sync'}, round ${round} of ${rounds}`);
     await readings(connector);
-    const answers = await grantAll(site.controlPlane, { wanted: spreadOver(cns, count), inFlight });
+    const answers = await grantAll(site, { wanted: spreadOver(cns, count), inFlight });
     const read = await readings(connector);
-    const referenceMs = await site.ldapmodify(additions(spreadOver(twins[round] ?? [], count)));
+    const referenceMs = await site.ldapmodify(records('add', spreadOver(twins[round] ?? [], count)));
     // The first is to warm up.
     if (round === 0) continue;
     const tookMs = Math.max(...answers.map(({ toldMs }) => toldMs)) - Math.min(...answers.map(({ sentMs }) => sentMs));

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { grantJob } from '../support/told.ts';
 import type { BenchControlPlane } from './bench-control-plane.ts';
-import { type BenchGroup, groupDn, personDn } from './site.ts';
+import { type BenchGroup, groupDn, personDn } from './bench-server.ts';
+import type { Site } from './site.ts';
 
 /** One user in one group, as a job names them. */
 export interface Wanted {
@@ -26,36 +28,57 @@ export function groupsOfTen(cns: readonly string[]): readonly BenchGroup[] {
 
 /** How long one job took, as the control plane saw it. */
 export interface Answered {
+  readonly grantId: string;
   readonly sentMs: number;
   readonly toldMs: number;
 }
 
 /** Asks for the grants, `inFlight` at a time; resolves when every one was granted. */
 export async function grantAll(
-  controlPlane: BenchControlPlane,
+  { controlPlane, spelt }: Pick<Site, 'controlPlane' | 'spelt'>,
   { wanted, inFlight }: { wanted: readonly Wanted[]; inFlight: number },
 ): Promise<readonly Answered[]> {
   const answers: Answered[] = [];
   const left = [...wanted].toReversed();
   const lane = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      const job = grantJob({ user: { dn: personDn(next.person) }, group: { dn: groupDn(next.cn) } });
-      const { jobId } = job;
-      const sentMs = controlPlane.send(job);
-      await controlPlane.until(`job ${jobId} is answered`, () => controlPlane.results.has(jobId));
-      const told = controlPlane.results.get(jobId);
-      if (told?.event.kind !== 'job.succeeded' || told.event.outcome !== 'granted')
-        throw new Error(`the grant was not granted: ${JSON.stringify(told?.event)}`);
-      answers.push({ sentMs, toldMs: told.atMs });
+      const job = grantJob({ user: { dn: spelt(personDn(next.person)) }, group: { dn: groupDn(next.cn) } });
+      answers.push({ grantId: job.grantId, ...(await answered(controlPlane, { job, outcome: 'granted' })) });
     }
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
   return answers;
 }
 
-/** The same additions as LDIF, one value a record. */
-export function additions(wanted: readonly Wanted[]): string {
+/** Takes the grants back one at a time; resolves when every one was revoked. */
+export async function revokeAll(
+  { controlPlane }: Pick<Site, 'controlPlane'>,
+  grants: readonly Pick<Answered, 'grantId'>[],
+): Promise<readonly Answered[]> {
+  const answers: Answered[] = [];
+  for (const { grantId } of grants) {
+    const job = { kind: 'revoke', jobId: randomUUID(), grantId, issuedAt: new Date().toISOString() };
+    answers.push({ grantId, ...(await answered(controlPlane, { job, outcome: 'revoked' })) });
+  }
+  return answers;
+}
+
+async function answered(
+  controlPlane: BenchControlPlane,
+  { job, outcome }: { job: { readonly jobId: string }; outcome: 'granted' | 'revoked' },
+): Promise<Omit<Answered, 'grantId'>> {
+  const { jobId } = job;
+  const sentMs = controlPlane.send({ ...job });
+  await controlPlane.until(`job ${jobId} is answered`, () => controlPlane.results.has(jobId));
+  const told = controlPlane.results.get(jobId);
+  if (told?.event.kind !== 'job.succeeded' || told.event.outcome !== outcome)
+    throw new Error(`the job did not come to "${outcome}": ${JSON.stringify(told?.event)}`);
+  return { sentMs, toldMs: told.atMs };
+}
+
+/** The same as LDIF, one value a record. */
+export function records(verb: 'add' | 'delete', wanted: readonly Wanted[]): string {
   return wanted
-    .map(({ cn, person }) => `dn: ${groupDn(cn)}\nchangetype: modify\nadd: member\nmember: ${personDn(person)}\n\n`)
+    .map(({ cn, person }) => `dn: ${groupDn(cn)}\nchangetype: modify\n${verb}: member\nmember: ${personDn(person)}\n\n`)
     .join('');
 }

@@ -2,12 +2,13 @@ import { type Instant, instant } from '../../src/access/instant.ts';
 import type { EntryRef } from '../../src/access/reference.ts';
 import { grantJob } from '../support/told.ts';
 import { nowMs } from './bench-control-plane.ts';
+import { groupDn, personDn } from './bench-server.ts';
 import { type Ended, endedOf, pairOf } from './due-together.ts';
 import type { Figure, Findings } from './figure.ts';
 import { fillLedger } from './filled-ledger.ts';
 import { groupNames, groupsOfTen, type Wanted } from './grants.ts';
 import { type Readings, readings, waitedMs } from './readings.ts';
-import { changes, groupDn, personDn, type Site, startSite } from './site.ts';
+import { changes, type Site, startSite } from './site.ts';
 import { quantile, shown, shownSpread, spreadOf } from './statistics.ts';
 
 const GOAL_MS = 1_000;

@@ -1,7 +1,8 @@
+import { groupDn, personDn } from './bench-server.ts';
 import { endTogether } from './due-together.ts';
 import type { Figure } from './figure.ts';
 import { groupNames, type Wanted } from './grants.ts';
-import { groupDn, personDn, type Site, startSite } from './site.ts';
+import { type Site, type SlapdSite, startSite } from './site.ts';
 import { quantile, shown, shownSpread, spreadOf } from './statistics.ts';
 
 const GOAL = 1.1;
@@ -52,7 +53,7 @@ function everybody(count: number): readonly string[] {
 }
 
 /** Only this value of this group may be read and not written. */
-async function refuse({ ldap }: Site, { cn, person }: Wanted): Promise<void> {
+async function refuse({ ldap }: SlapdSite, { cn, person }: Wanted): Promise<void> {
   const rule = `{0}to dn.exact="${groupDn(cn)}" attrs=member val/distinguishedNameMatch.exact="${personDn(person)}" by dn.exact="${ldap.connectorDn}" read by * none`;
   await ldap.configModify(`dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nadd: olcAccess\nolcAccess: ${rule}\n`);
 }

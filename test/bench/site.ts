@@ -3,32 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Dn } from '../../src/access/dn.ts';
-import { parseEntryId } from '../../src/access/ids.ts';
 import type { EntryRef } from '../../src/access/reference.ts';
 import { ldapCommands } from '../../src/sandbox/ldap-commands.ts';
-import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { openLdapPrograms } from '../../src/sandbox/openldap-programs.ts';
+import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { directoryEnv } from '../support/directory-env.ts';
-import { groupEntry } from '../support/told.ts';
 import { benchControlPlane } from './bench-control-plane.ts';
+import { type BenchGroup, type BenchServer, groupDn, OPENLDAP_SERVER, type Population, startSlapd } from './bench-server.ts';
 import { CONNECTOR_ID } from './filled-ledger.ts';
 
 const CONNECTOR = new URL('./connector-under-bench.ts', import.meta.url).pathname;
-const SUFFIX = 'dc=example,dc=test';
-
-/** A group of the bench: who is in it from the start, by DN. */
-export interface BenchGroup {
-  readonly cn: string;
-  readonly members: readonly string[];
-}
-
-/** Whoever stands in every group, so that none is ever without a member. */
-export const KEEPER = `uid=rosa,ou=people,${SUFFIX}`;
-
-export const personDn = (number: number): string => `uid=u${String(number).padStart(4, '0')},ou=people,${SUFFIX}`;
-export const groupDn = (cn: string): string => `cn=${cn},ou=groups,${SUFFIX}`;
-
 /** LDIF that adds these values to a group or deletes them, `perRecord` at a time. */
 export function changes(verb: 'add' | 'delete', { cn, members }: BenchGroup, perRecord: number): string {
   const records: string[] = [];
@@ -41,25 +26,26 @@ export function changes(verb: 'add' | 'delete', { cn, members }: BenchGroup, per
 
 /** A real slapd with the people and groups that a figure needs, a control plane, and connectors as processes of their own. */
 export async function startSite({
-  people,
-  groups,
   serverSyncs,
-}: {
-  people: number;
-  groups: readonly BenchGroup[];
+  ...population
+}: Population & {
   /** Whether the server has each write on disk before it answers, as it does where nobody tells it not to. */
   serverSyncs: boolean;
 }) {
+  return await siteOn(OPENLDAP_SERVER, await startSlapd(population, { syncs: serverSyncs }));
+}
+
+/** The same on a server of any kind; each write is on its disk before it answers. */
+export async function startSiteOn(server: BenchServer, population: Population): Promise<Site> {
+  return await siteOn(server, await server.start(population));
+}
+
+async function siteOn<Server extends ThrowAwayDirectory>(server: BenchServer, ldap: Server) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'));
   const removeAtExit = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeAtExit);
-  const ldap = await startOpenLdap({
-    people,
-    ldif: groups.map(({ cn, members }) => groupEntry(cn, { members: [KEEPER, ...members] })).join(''),
-  });
   const controlPlane = await benchControlPlane();
   let connector: Child | null = null;
-  if (serverSyncs) await syncEachWrite(ldap);
   const byConnectorsAccount = await commandsOf(ldap);
 
   const stopConnector = async (): Promise<void> => {
@@ -70,6 +56,8 @@ export async function startSite({
   return {
     ldap,
     controlPlane,
+    /** A text with the server's own names of the bench's people. */
+    spelt: server.spelt,
     newStateDir: () => mkdtemp(join(folder, 'state-')),
     /** Starts a connector on a state directory; resolves when it is welcomed, and, unless told not to wait, its directory up. */
     async startConnector({
@@ -102,21 +90,23 @@ export async function startSite({
     /** Runs `ldapmodify` with the connector's account and rights; how long the program took from start to end, in milliseconds. */
     async ldapmodify(ldif: string): Promise<number> {
       const began = performance.now();
-      await byConnectorsAccount.modify(ldif);
+      await byConnectorsAccount.modify(server.spelt(ldif));
       return performance.now() - began;
     },
-    /** Name and stable id of every person u… and of every group, by DN. */
+    /** Makes changes as the directory's administrator. */
+    modify: (ldif: string): Promise<void> => ldap.modify(server.spelt(ldif)),
+    /** Name and stable id of every person u… and of every group, by the bench's DN. */
     async entries(): Promise<ReadonlyMap<string, EntryRef>> {
       const found = new Map<string, EntryRef>();
       for (const base of [ldap.usersScope, ldap.groupsScope]) {
         for (const { dn, attributes } of await ldap.search({
           base,
           scope: 'one',
-          filter: '(objectClass=*)',
-          attributes: ['entryUUID'],
+          filter: server.filter,
+          attributes: [server.idAttribute],
         })) {
-          const id = parseEntryId(attributes.get('entryuuid')?.[0] ?? '');
-          if (id.ok) found.set(dn, { id: id.value, dn: dn as Dn });
+          const id = server.readId(attributes.get(server.idAttribute.toLowerCase())?.[0] ?? '');
+          if (id !== undefined) found.set(server.unspelt(dn), { id, dn: dn as Dn });
         }
       }
       return found;
@@ -131,7 +121,8 @@ export async function startSite({
   };
 }
 
-export type Site = Awaited<ReturnType<typeof startSite>>;
+export type SlapdSite = Awaited<ReturnType<typeof startSite>>;
+export type Site = Awaited<ReturnType<typeof siteOn<ThrowAwayDirectory>>>;
 
 /** The entry that a map of the site's entries must have. */
 export function entryOf(entries: ReadonlyMap<string, EntryRef>, dn: string): EntryRef {
@@ -140,12 +131,7 @@ export function entryOf(entries: ReadonlyMap<string, EntryRef>, dn: string): Ent
   return entry;
 }
 
-/** The sandbox spares the disk (dbnosync), which no server does that people rely on. */
-async function syncEachWrite(ldap: OpenLdap): Promise<void> {
-  await ldap.configModify('dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcDbNoSync\nolcDbNoSync: FALSE\n');
-}
-
-async function commandsOf({ dir, ldapsUrl, caFile, connectorDn, connectorPasswordFile }: OpenLdap) {
+async function commandsOf({ dir, ldapsUrl, caFile, connectorDn, connectorPasswordFile }: ThrowAwayDirectory) {
   return ldapCommands({
     program: await openLdapPrograms(),
     env: { PATH: process.env['PATH'], HOME: dir, LC_ALL: 'C' },
@@ -158,7 +144,7 @@ async function commandsOf({ dir, ldapsUrl, caFile, connectorDn, connectorPasswor
 }
 
 /** As the product runs by default; only the protected group is the sandbox's. */
-function connectorEnv(ldap: OpenLdap, stateDir: string, controlPlaneUrl: string): NodeJS.ProcessEnv {
+function connectorEnv(ldap: ThrowAwayDirectory, stateDir: string, controlPlaneUrl: string): NodeJS.ProcessEnv {
   return {
     LATCHKEY_CONTROL_PLANE_URL: controlPlaneUrl,
     LATCHKEY_CONTROL_PLANE_TOKEN: 'asked-for-by-nobody',
