@@ -9,6 +9,7 @@ import { type OpenLdap, startOpenLdap } from '../src/sandbox/openldap.ts';
 import { openLdapPrograms } from '../src/sandbox/openldap-programs.ts';
 import { hashedPassword } from '../src/sandbox/slapd-config.ts';
 import { startChild } from './support/child.ts';
+import { type RunningStub, startStub } from './support/control-plane.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const database = 'dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\n';
@@ -28,6 +29,7 @@ suite("README's steps to an own server", () => {
   let openLdap: OpenLdap;
   let connector: LdapCommands;
   let folder: string;
+  let stub: RunningStub;
 
   before(async () => {
     const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
@@ -43,8 +45,10 @@ suite("README's steps to an own server", () => {
     await openLdap.modify(entry.replace(/^objectClass/m, 'changetype: add\nobjectClass'));
     await openLdap.configModify(block(readme, 'ldif', database));
 
-    await writeFile(join(folder, 'control-plane-token'), 'token\n', { mode: 0o600 });
+    stub = await startStub(folder);
+    await writeFile(join(folder, 'control-plane-token'), await stub.token(), { mode: 0o600 });
     const settings = block(readme, 'sh', 'LATCHKEY_CONTROL_PLANE_URL')
+      .replace(/^LATCHKEY_CONTROL_PLANE_URL=.*$/m, `LATCHKEY_CONTROL_PLANE_URL=${stub.connectUrl}`)
       .replace(/^LDAP_URL=.*$/m, `LDAP_URL=${openLdap.ldapsUrl}`)
       .replace(/^LDAP_CA_FILE=.*$/m, `LDAP_CA_FILE=${openLdap.caFile}`)
       .replace(/^LDAP_BIND_PASSWORD_FILE=.*$/m, `LDAP_BIND_PASSWORD_FILE=${openLdap.connectorPasswordFile}`);
@@ -60,6 +64,7 @@ suite("README's steps to an own server", () => {
     });
   });
   after(async () => {
+    await stub.stop();
     await openLdap.stop();
     await rm(folder, { recursive: true, force: true });
   });
