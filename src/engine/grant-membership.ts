@@ -172,9 +172,9 @@ async function writeGrant(
   }: { user: UserEntry; group: GroupEntry; pair: Pair; steps: FoundSteps; unsaved: PendingGrant | null },
 ): Promise<Attempted> {
   const { grant, waiting } = attempt;
-  const writable = writableValue(user, group);
-  if (!writable.ok) return fail(parts, attempt, writable.error);
   const state = await parts.ledger.pairState(pair);
+  const writable = writableValue({ user, group }, state);
+  if (!writable.ok) return fail(parts, attempt, writable.error);
   const { intent } = state;
   const unsettled = intent?.kind === 'add' && intent.grantId === grant.grantId ? intent : null;
   if (intent !== null && unsettled === null) {

@@ -83,7 +83,7 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
   await protectedGroups.resolve(signal);
   const denied = refusal(parts, now);
   if (denied !== null) return reported(parts, grant, denied.message);
-  const named = writableValue(now.user, now.group);
+  const named = writableValue(now, state);
   if (!named.ok) return reported(parts, grant, named.error.message);
   const put = await putIn(parts, {
     grantId: grant.grantId,

@@ -1,8 +1,9 @@
 import type { GrantJob } from '../access/job.ts';
-import { type MemberAttribute, memberValueOf } from '../access/membership.ts';
+import { isOurs, type MemberAttribute, memberValueOf } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import type { GroupRef, Pair, UserRef } from '../access/reference.ts';
 import type { Directory, GroupEntry, Resolution, UserEntry } from '../directory/directory.ts';
+import type { PairState } from '../ledger/ledger.ts';
 
 /** The entries that a job names, or the error that it earns (PROTOCOL, Which error). */
 export type ResolvedPair =
@@ -88,9 +89,22 @@ export type Writable =
   | { readonly ok: true; readonly attribute: MemberAttribute; readonly value: string }
   | { readonly ok: false; readonly error: JobError };
 
+/**
+ * The attribute that a membership of ours is kept in, or may be. It stays there until it ends, whatever the group's object classes
+ * or LDAP_MEMBER_ATTRIBUTE say by now: written into another as well, nothing would remember the first.
+ */
+export function attributeHeld({ period, intent }: Pick<PairState, 'period' | 'intent'>): MemberAttribute | null {
+  if (intent?.kind === 'add') return intent.memberAttribute;
+  return period !== null && isOurs(period) ? period.memberAttribute : null;
+}
+
 /** The member attribute and value for these entries. */
-export function writableValue(user: UserEntry, group: GroupEntry): Writable {
-  if (group.memberAttribute === null) {
+export function writableValue(
+  { user, group }: { user: UserEntry; group: GroupEntry },
+  held: Pick<PairState, 'period' | 'intent'>,
+): Writable {
+  const attribute = attributeHeld(held) ?? group.memberAttribute;
+  if (attribute === null) {
     return {
       ok: false,
       error: jobError(
@@ -99,10 +113,10 @@ export function writableValue(user: UserEntry, group: GroupEntry): Writable {
       ),
     };
   }
-  const value = memberValueOf(group.memberAttribute, user);
+  const value = memberValueOf(attribute, user);
   switch (value.kind) {
     case 'value':
-      return { ok: true, attribute: group.memberAttribute, value: value.value };
+      return { ok: true, attribute, value: value.value };
     case 'ambiguous':
       return {
         ok: false,

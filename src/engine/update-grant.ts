@@ -6,7 +6,7 @@ import type { Intent } from '../access/intent.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
-import { isPrimaryGroup } from '../directory/directory.ts';
+import { type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
 import { claim, type Member, trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
@@ -73,23 +73,13 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   await parts.protectedGroups.resolve(parts.signal);
   const denied = refusal(parts, resolved);
   if (denied !== null) return refuse(parts, attempt, denied);
-  const writable = writableValue(resolved.user, resolved.group);
-  if (!writable.ok) return refuse(parts, attempt, writable.error);
   const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
     // The wait for the pair may have been long: names, scope and protection are those of now.
     const now = await entriesNow(parts, resolved);
     if (now === null) return wait(parts, attempt, changedMeanwhile(resolved.pair));
     const refused = refusal(parts, now);
     if (refused !== null) return { refused };
-    const named = writableValue(now.user, now.group);
-    if (!named.ok) return { refused: named.error };
-    return extend(parts, agreed, {
-      pair: now.pair,
-      attribute: named.attribute,
-      value: named.value,
-      isPrimary: isPrimaryGroup(now.user, now.group),
-      expiresAt,
-    });
+    return extend(parts, agreed, { ...now, expiresAt });
   });
   return 'refused' in extended ? refuse(parts, attempt, extended.refused) : extended;
 }
@@ -110,17 +100,15 @@ async function withoutOthers(parts: EngineParts, attempt: Attempt): Promise<Atte
 async function extend(
   parts: EngineParts,
   attempt: Attempt,
-  {
-    pair,
-    attribute,
-    value,
-    isPrimary,
-    expiresAt,
-  }: Pick<PutInRequest, 'pair' | 'attribute' | 'value' | 'isPrimary'> & { expiresAt: Instant },
+  { user, group, pair, expiresAt }: { user: UserEntry; group: GroupEntry; pair: Pair; expiresAt: Instant },
 ): Promise<Attempted | { readonly refused: JobError }> {
   const { grant } = attempt;
   const { grantId } = grant;
   const state = await parts.ledger.pairState(grant.pair);
+  const named = writableValue({ user, group }, state);
+  if (!named.ok) return { refused: named.error };
+  const { attribute, value } = named;
+  const isPrimary = isPrimaryGroup(user, group);
   const unsettled = ownAddition(state.intent, grant);
   if (state.intent !== null && unsettled === null)
     return wait(
