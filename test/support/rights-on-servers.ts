@@ -13,8 +13,8 @@ export interface ServerWithFreshAccount {
   readonly password: string;
   /** Does as an administrator what the printed text says. */
   paste(text: string): Promise<void>;
-  /** Takes from the account what it was given in one group. */
-  refuse(group: string): Promise<void>;
+  /** Lets the account no longer write who is in one group, or no longer see it. */
+  refuse(group: string, right: 'write' | 'see'): Promise<void>;
   /** Gives somebody a password. */
   setPassword(dn: string, password: string): Promise<void>;
 }
@@ -29,11 +29,14 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
     const server = await startOpenLdap({ memberof: true });
     // The connector of the sandbox has its rights in the server's configuration; the fresh account is to have none.
     const account = await addRfcAccount(server);
-    const refuse = (group: string) =>
+    const refuse: ServerWithFreshAccount['refuse'] = (group, right) =>
       server.configModify(
         record('olcDatabase={1}mdb,cn=config', 'modify', [
           ['add', 'olcAccess'],
-          ['olcAccess', `{0}to dn.base="${group}" attrs=member by dn.exact="${account.account}" read by * break`],
+          [
+            'olcAccess',
+            `{0}to dn.base="${group}" attrs=member by dn.exact="${account.account}" ${right === 'write' ? 'read' : 'none'} by * break`,
+          ],
         ]),
       );
     return { ...account, server, paste: server.configModify, refuse };
@@ -41,11 +44,14 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
   async '389ds'() {
     const server = await startDs389({ memberof: true });
     const account = await addRfcAccount(server);
-    const refuse = (group: string) =>
+    const refuse: ServerWithFreshAccount['refuse'] = (group, right) =>
       server.modify(
         record(group, 'modify', [
           ['add', 'aci'],
-          ['aci', `(targetattr="member")(version 3.0; acl "none"; deny (write) userdn="ldap:///${account.account}";)`],
+          [
+            'aci',
+            `(targetattr="member")(version 3.0; acl "none"; deny (${right === 'write' ? 'write' : 'all'}) userdn="ldap:///${account.account}";)`,
+          ],
         ]),
       );
     return { ...account, server, paste: server.modify, refuse };
@@ -70,9 +76,9 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
     );
     await setPassword(account, PASSWORD);
     const paste = (text: string) => delegate(server, text, account);
-    const refuse = (group: string) =>
+    const refuse: ServerWithFreshAccount['refuse'] = (group, right) =>
       rewrite(server, group, async (descriptor) =>
-        withDenial(descriptor, { sid: await binaryAt(server, account, 'objectSid'), attribute: MEMBER, right: 'write' }),
+        withDenial(descriptor, { sid: await binaryAt(server, account, 'objectSid'), attribute: MEMBER, right }),
       );
     return { server, account, password: PASSWORD, setPassword, paste, refuse };
   },

@@ -107,13 +107,18 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
       assert.deepEqual(await everything(), before);
     });
 
-    test('that one group does not give are found, and the group is named', async () => {
-      const group = under.server.groupDn('engineering');
-      await under.refuse(group);
-      const writing = step(await checked(), 'rights to write');
-      assert.equal(writing?.status, 'fail');
-      assert.match(writing.detail, new RegExp(`must not write member of "${group}" .*latchkey acl prints`));
-    });
+    for (const { right, name, says } of [
+      { right: 'write', name: 'engineering', says: 'must not write' },
+      { right: 'see', name: 'on-call', says: 'must not search and read' },
+    ] as const) {
+      test(`that one group does not give are found, and the group is named: to ${right} its members`, async () => {
+        const group = under.server.groupDn(name);
+        await under.refuse(group, right);
+        const found = step(await checked(), right === 'write' ? 'rights to write' : 'rights to read');
+        assert.equal(found?.status, 'fail');
+        assert.match(found.detail, new RegExp(`${says} member of "${group}".*latchkey acl prints`));
+      });
+    }
 
     test("a user's password is tried once: right, wrong, and nobody's", async () => {
       const grace = under.server.personDn('grace');

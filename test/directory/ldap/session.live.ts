@@ -213,6 +213,7 @@ suite('connecting', deadline, () => {
         'e-mail attribute',
         'member attributes',
         'protected groups',
+        'rights to read',
         'rights to write',
         'rights beyond that',
         'paging',

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Dn, parseDn, sameDn } from '../../../access/dn.ts';
 import { valuesOf } from '../entry.ts';
-import type { AbsentValue } from '../flavours/rights.ts';
+import { type AbsentValue, memberValue } from '../flavours/rights.ts';
 import { isInside } from '../kinds.ts';
 import { memberStyle } from '../member-style.ts';
 import { entryAt, type Place } from '../place.ts';
+import { probe } from '../probe.ts';
 import { type Finding, failed, firstOf, ok, type Steps, warned } from './steps.ts';
 import type { SampleGroup } from './survey.ts';
 
@@ -29,7 +30,10 @@ export async function checkRights(checked: RightsChecked, signal: AbortSignal): 
   const groups = checked.groups.filter(({ dn }) => !spared.some((one) => sameDn(one, dn)));
   const absent = absentValue(place.landscape.baseDn);
   if (groups.length === 0) list.add('rights to write', warned('there is no group in scope to try them with'));
-  else await list.run('rights to write', () => checkWriting({ place, groups, absent }, signal));
+  else {
+    await list.run('rights to read', () => checkReading({ place, groups, absent }, signal));
+    await list.run('rights to write', () => checkWriting({ place, groups, absent }, signal));
+  }
   await list.run('rights beyond that', () => checkBeyond({ ...checked, groups, absent }, signal));
 }
 
@@ -41,10 +45,29 @@ function absentValue(baseDn: Dn): AbsentValue {
   return { dn: dn.value, text };
 }
 
-async function checkWriting(
-  { place, groups, absent }: { place: Place; groups: readonly SampleGroup[]; absent: AbsentValue },
-  signal: AbortSignal,
-): Promise<Finding> {
+interface MembersChecked {
+  readonly place: Place;
+  readonly groups: readonly SampleGroup[];
+  readonly absent: AbsentValue;
+}
+
+/** Whether an absence can be proved, which takes the right to search and to read the members. */
+async function checkReading({ place, groups, absent }: MembersChecked, signal: AbortSignal): Promise<Finding> {
+  const hidden: string[] = [];
+  for (const { dn, attribute } of groups) {
+    const values = [memberValue(attribute, absent)];
+    const [presence] = await probe(place, { group: dn, attribute, values, likely: 'absent' }, signal);
+    if (presence !== 'absent') hidden.push(`${attribute} of "${dn}"`);
+  }
+  if (hidden.length === 0) return ok(`who is in a group can be read; tried with ${counted(groups)}`);
+  return failed(`of ${counted(groups)}, the account must not search and read ${firstOf(hidden)}: ${ADVICE}`);
+}
+
+function counted(groups: readonly SampleGroup[]): string {
+  return `${groups.length} ${groups.length === 1 ? 'group' : 'groups'} of all kinds and places`;
+}
+
+async function checkWriting({ place, groups, absent }: MembersChecked, signal: AbortSignal): Promise<Finding> {
   const { session, landscape } = place;
   const failures: string[] = [];
   for (const { dn, attribute } of groups) {
@@ -52,7 +75,7 @@ async function checkWriting(
     if (right.verdict !== 'allowed') failures.push(`${attribute} of "${dn}" (${right.said})`);
   }
   const attributes = [...new Set(groups.map(({ attribute }) => attribute))].join(', ');
-  const tried = `${groups.length} ${groups.length === 1 ? 'group' : 'groups'} of all kinds and places`;
+  const tried = counted(groups);
   if (failures.length === 0) return ok(`${attributes} can be written; tried with ${tried}, and nothing was changed`);
   return failed(`of ${tried}, the account must not write ${firstOf(failures)}: ${ADVICE}`);
 }

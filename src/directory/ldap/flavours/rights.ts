@@ -71,10 +71,14 @@ function rightOf(result: LdapResult): Right {
   }
 }
 
+/** The absent value as a member. */
+export function memberValue(attribute: MemberAttribute, { dn, text }: AbsentValue): string {
+  return attribute === 'memberUid' ? text : dn;
+}
+
 /** The members of a group, asked by deletion. */
 export async function memberRightByDeletion(session: Session, { group, attribute, absent }: MemberRightAsked): Promise<Right> {
-  const value = attribute === 'memberUid' ? absent.text : absent.dn;
-  return await rightByDeletion(session, { dn: group, attribute, value });
+  return await rightByDeletion(session, { dn: group, attribute, value: memberValue(attribute, absent) });
 }
 
 /** For servers that tell nothing of effective rights. */
