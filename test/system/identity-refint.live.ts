@@ -1,3 +1,4 @@
 import { identityCases } from '../support/identity-cases.ts';
+import { REFINT_OPENLDAP } from '../support/known-directories.ts';
 
-identityCases({ title: 'entries that change during a grant, where the directory repairs references', memberof: true });
+identityCases(REFINT_OPENLDAP);

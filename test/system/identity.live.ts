@@ -1,3 +1,4 @@
 import { identityCases } from '../support/identity-cases.ts';
+import { PLAIN_OPENLDAP } from '../support/known-directories.ts';
 
-identityCases({ title: 'entries that change during a grant, in a plain directory', memberof: false });
+identityCases(PLAIN_OPENLDAP);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
 import type { DirectoryAdmin } from '../support/directory-contract/world.ts';
+import { identityCases } from '../support/identity-cases.ts';
 import { type KnownDirectory, PLAIN_389, REFINT_389, SAMBA_AD } from '../support/known-directories.ts';
 import { FULL_SCALE } from '../support/scale.ts';
 import { assertToldOnce, granted, past, startReady, succeeded } from '../support/survival.ts';
@@ -160,4 +161,5 @@ function mainJobOn({ name, start, admin: adminOf, keepsReferences }: KnownDirect
   });
 }
 
-for (const directory of [REFINT_389, SAMBA_AD, ...(FULL_SCALE ? [PLAIN_389] : [])]) mainJobOn(directory);
+for (const directory of FULL_SCALE ? [PLAIN_389, REFINT_389, SAMBA_AD] : [REFINT_389, SAMBA_AD]) mainJobOn(directory);
+if (FULL_SCALE) for (const directory of [PLAIN_389, REFINT_389, SAMBA_AD]) identityCases(directory);
