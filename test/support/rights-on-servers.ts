@@ -15,6 +15,8 @@ export interface ServerWithFreshAccount {
   paste(text: string): Promise<void>;
   /** Lets the account no longer write who is in one group, or no longer see it. */
   refuse(group: string, right: 'write' | 'see'): Promise<void>;
+  /** Makes a right password not enough, after a wrong one was tried, and what is then said; null where that takes more than one change. */
+  readonly trouble: { make(dn: string): Promise<void>; readonly says: RegExp } | null;
   /** Gives somebody a password. */
   setPassword(dn: string, password: string): Promise<void>;
 }
@@ -39,7 +41,7 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
           ],
         ]),
       );
-    return { ...account, server, paste: server.configModify, refuse };
+    return { ...account, server, paste: server.configModify, refuse, trouble: null };
   },
   async '389ds'() {
     const server = await startDs389({ memberof: true });
@@ -54,7 +56,20 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
           ],
         ]),
       );
-    return { ...account, server, paste: server.modify, refuse };
+    const trouble = {
+      make: () =>
+        server.modify(
+          record('cn=config', 'modify', [
+            ['replace', 'passwordLockout'],
+            ['passwordLockout', 'on'],
+            null,
+            ['replace', 'passwordMaxFailure'],
+            ['passwordMaxFailure', '1'],
+          ]),
+        ),
+      says: /the account is locked/,
+    };
+    return { ...account, server, paste: server.modify, refuse, trouble };
   },
   async 'active-directory'() {
     const server = await startSambaAd();
@@ -80,11 +95,23 @@ export const SERVERS: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promi
       rewrite(server, group, async (descriptor) =>
         withDenial(descriptor, { sid: await binaryAt(server, account, 'objectSid'), attribute: MEMBER, right }),
       );
-    return { server, account, password: PASSWORD, setPassword, paste, refuse };
+    const trouble = {
+      make: (dn: string) =>
+        server.modify(
+          record(dn, 'modify', [
+            ['replace', 'pwdLastSet'],
+            ['pwdLastSet', '0'],
+          ]),
+        ),
+      says: /the password must be changed/,
+    };
+    return { server, account, password: PASSWORD, setPassword, paste, refuse, trouble };
   },
 };
 
-async function addRfcAccount(server: ThrowAwayDirectory): Promise<Omit<ServerWithFreshAccount, 'server' | 'paste' | 'refuse'>> {
+async function addRfcAccount(
+  server: ThrowAwayDirectory,
+): Promise<Pick<ServerWithFreshAccount, 'account' | 'password' | 'setPassword'>> {
   const account = `cn=fresh,ou=system,${server.baseDn}`;
   await server.modify(
     record(account, 'add', [

@@ -120,7 +120,7 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
       });
     }
 
-    test("a user's password is tried once: right, wrong, and nobody's", async () => {
+    test("a user's password is tried once: right, wrong, nobody's, and one that is not enough", async () => {
       const grace = under.server.personDn('grace');
       const secret = 'Aa1-the-password-of-grace';
       await under.setPassword(grace, secret);
@@ -139,6 +139,12 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
       assert.match((await login('nobody-here', secret))?.detail ?? '', /no user in scope/);
       assert.match((await login('grace', ''))?.detail ?? '', /an empty password is not sent/);
       assert.ok(!JSON.stringify([await login('grace', secret), wrong]).includes(secret));
+      if (under.trouble === null) return;
+      await under.trouble.make(grace);
+      await login('grace', 'Aa1-another');
+      const troubled = await login('grace', secret);
+      assert.equal(troubled?.status, 'fail');
+      assert.match(troubled.detail, under.trouble.says);
     });
   });
 }
