@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type Kill, type KillSystem, killCase, killsOf, startKillSystem } from '../support/kill-cases.ts';
 import { SCENARIOS } from '../support/kill-scenarios.ts';
-import { type KnownDirectory, PLAIN_389, SAMBA_AD } from '../support/known-directories.ts';
+import { type KnownDirectory, PLAIN_389, PLAIN_OPENLDAP, SAMBA_AD } from '../support/known-directories.ts';
 import { envelopeOf, REQUEST } from '../support/ldap-messages.ts';
 import { type LdapProxy, startLdapProxy } from '../support/ldap-proxy.ts';
 import type { Place } from '../support/ldap-strikes.ts';
@@ -71,4 +71,6 @@ function suiteOn({ name, start }: KnownDirectory, kills: readonly Kill[]): void 
   });
 }
 
+// At the other places it is killed by the crash tables and in kill-points.
+suiteOn(PLAIN_OPENLDAP, []);
 for (const directory of [PLAIN_389, SAMBA_AD]) suiteOn(directory, FULL_SCALE ? ALL : SAMPLE);
