@@ -68,6 +68,7 @@ export async function look(
     ...(current === null ? [] : [{ value: current, origin: 'current' } as const]),
   ];
   const presences = [...earlier, ...now];
+  if (presences.includes('member')) parts.doubtedAdditions.seen(pair);
   const values: EndingValue[] = [];
   for (const [i, { value, origin }] of candidates.entries()) {
     const presence = presences[i];
@@ -143,16 +144,22 @@ export function deleteWasSent(period: Period, intent: Intent | null): boolean {
   return period.deleteSent || intent?.kind === 'remove';
 }
 
+/** How soon an ending looks again that came before it was known what is doubted: the ledger answers within milliseconds. */
+const FINDING_MS = 250;
+
 /** Absence proves nothing while an addition of ours may still take effect. */
 export function waitForLateWrites(parts: EngineParts, attempt: EndingAttempt): Promise<Attempted> | null {
   const { pair } = attempt.grant;
-  const remainingMs = parts.lateWrites.remainingMs(pair);
+  const { lateWrites, doubtedAdditions } = parts;
+  const remainingMs = Math.max(lateWrites.remainingMs(pair), doubtedAdditions.isFinding() ? FINDING_MS : 0);
   if (remainingMs === 0) return null;
   const error = jobError(
     'directory_unavailable',
-    `"${pair.user.dn}" is not in "${pair.group.dn}" now, but an addition whose answer was lost may still take effect; waiting until it cannot`,
+    `"${pair.user.dn}" is not in "${pair.group.dn}" now, but an addition whose answer was lost, or which the directory server that took over may not have yet, may still take effect; waiting until it cannot`,
   );
-  return later(parts, attempt, error, remainingMs);
+  // It is looked for as often as anything that does not come: what a server catches up with must not stand until the doubt is over.
+  const isDoubted = doubtedAdditions.remainingMs(pair) > 0;
+  return later(parts, attempt, error, isDoubted ? Math.min(remainingMs, attempt.nextDelayMs) : remainingMs);
 }
 
 /** A user that cannot be found may be where we cannot look, and still a member by a name that we do not know. */

@@ -7,6 +7,7 @@ import { type Pair, pairKey } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { DoubtedAdditions } from './doubted-additions.ts';
 import type { GoneProofs } from './gone-proofs.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import type { ProtectedGroups } from './protected-groups.ts';
@@ -47,8 +48,9 @@ export interface EngineParts {
   readonly localChecks: () => Promise<readonly CheckStep[]>;
   readonly protectedGroups: ProtectedGroups;
   readonly goneProofs: GoneProofs;
-  /** Additions that may still take effect: what is absent now may be there later. */
+  /** Additions that may still take effect, the doubted ones included: what is absent now may be there later. */
   readonly lateWrites: LateWrites;
+  readonly doubtedAdditions: DoubtedAdditions;
   /** Removals that may still take effect: what is written now may be gone later. */
   readonly lateRemovals: LateWrites;
   /** When the ledger was found to be an older copy; null where it never was. */

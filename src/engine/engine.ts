@@ -11,6 +11,7 @@ import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
 import { directoryJobError } from './directory-errors.ts';
+import { doubtedAdditions } from './doubted-additions.ts';
 import { attemptEnding } from './end-membership.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
@@ -18,7 +19,7 @@ import { goneProofs } from './gone-proofs.ts';
 import { attemptGrant } from './grant-membership.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
-import { attemptRestore, attemptTakeOut, lookForLostWrites } from './lost-writes.ts';
+import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lookForLostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
 import { protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
@@ -84,6 +85,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const recovering = recovery(() => pursued.kick('directory'));
+  const lost = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
+  const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
   const parts: EngineParts = {
     ledger,
     directory,
@@ -103,7 +106,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       log,
     }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
-    lateWrites: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
+    lateWrites: {
+      lost: (pair, agoMs) => lost.lost(pair, agoMs),
+      remainingMs: (pair) => Math.max(lost.remainingMs(pair), doubted.remainingMs(pair)),
+    },
+    doubtedAdditions: doubted,
     lateRemovals: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     replacedAt: () => replacedAt,
     locks: keyedLock(),

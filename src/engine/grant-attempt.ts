@@ -60,7 +60,8 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
   const { ledger, time, log, lateWrites } = parts;
   const { grant, waiting, revokes } = attempt;
   const remainingMs = grant.pair === null ? 0 : lateWrites.remainingMs(grant.pair);
-  if (remainingMs > 0) return wait(parts, attempt, lateWrite(error), remainingMs);
+  // It is looked for as often as anything that does not come, since a server may catch up with it long before.
+  if (remainingMs > 0) return wait(parts, attempt, lateWrite(error), Math.min(remainingMs, attempt.nextDelayMs));
   const at = time.now();
   const failedGrant: FailedGrant = { state: 'failed', grantId: grant.grantId, pair: grant.pair, code: error.code, failedAt: at };
   const audit: AuditRecord[] = [

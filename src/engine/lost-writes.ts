@@ -18,8 +18,8 @@ import { endRefusal, refusal } from './refusals.ts';
 import { entriesNow, writableValue } from './resolve-pair.ts';
 import { foundApplied } from './written-period.ts';
 
-/** How far back a server that takes over is compared with the ledger: replication that lags for longer is a fault of its own. */
-const LOOK_BACK_MS = 15 * 60 * 1000;
+/** How far back a server that takes over is compared with the ledger, and how long it may lag: for longer is a fault of its own. */
+export const LOOK_BACK_MS = 15 * 60 * 1000;
 
 /** What is done about a write that the server which took over may not have. */
 interface Steps {
@@ -39,11 +39,12 @@ interface Steps {
  *   once more (its end is not told a second time). A person who put the same user into the same group within these minutes cannot be told from the lost removal;
  *   the doubt is decided against the access, since access that should have ended must not stand.
  *
- * What a server that only lags catches up with later does no harm: both writes are of the state that it comes to.
+ * What a server that only lags catches up with later does no harm to either: both writes are of the state that it comes to. But an
+ * ending that does not find such an addition has to wait until it has come, or cannot any more.
  */
 export async function lookForLostWrites(parts: EngineParts, steps: Steps): Promise<void> {
-  const { ledger, log, time } = parts;
-  const intents = await ledger.recentIntents((time.now() - LOOK_BACK_MS) as Instant);
+  const { log, time } = parts;
+  const intents = await doubtRecent(parts, (time.now() - LOOK_BACK_MS) as Instant);
   if (intents.length > 0)
     log.info(
       { event: 'engine.looking-for-lost-writes', memberships: intents.length },
@@ -52,6 +53,19 @@ export async function lookForLostWrites(parts: EngineParts, steps: Steps): Promi
   for (const intent of intents) {
     if (intent.kind === 'remove') steps.takeOut(intent);
     else steps.restore(intent.grantId);
+  }
+}
+
+/** What was written since then. Until it is known which additions that are, no absence ends a grant. */
+async function doubtRecent({ ledger, doubtedAdditions }: EngineParts, since: Instant): Promise<readonly Intent[]> {
+  const found = doubtedAdditions.find();
+  try {
+    const recent = await ledger.recentIntents(since);
+    const { intents: open } = await ledger.unfinished();
+    for (const { kind, pair } of [...recent, ...open]) if (kind === 'add') doubtedAdditions.doubt(pair);
+    return recent;
+  } finally {
+    found();
   }
 }
 

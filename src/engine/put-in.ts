@@ -69,6 +69,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   failPoints('grant.probed-before');
   parts.onProbed(pair);
   if (presence !== 'member' && presence !== 'absent') return { kind: 'retry', error: unknownMembership(pair.group.dn) };
+  if (presence === 'member') parts.doubtedAdditions.seen(pair);
 
   if (presence === 'member' && request.unsettled !== null) return { kind: 'found', intent: request.unsettled };
   const at = time.now();
@@ -213,6 +214,7 @@ async function write(
       if (renamed.isTakenBack && !couldBeLate) await notApplied(parts, intent, renamed.error.message);
       return { kind: 'retry', error: renamed.error };
     }
+    parts.doubtedAdditions.seen(pair);
     const placeholder =
       request.forgotten || (leaving !== null && leavingPresence === 'absent') ? { groupId: pair.group.id, value: null } : null;
     return { kind: 'member', finding: 'granted', at, period, intentId: intent.intentId, placeholder, drifted: state.grants };
