@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadConfig } from '../src/config/load-config.ts';
 import { NOT_YET_SUPPORTED, SUPPORTED } from '../src/config/variables.ts';
@@ -58,3 +58,15 @@ test('every file that README links to is there, and every heading', () => {
     assert.ok(isThere, target);
   }
 });
+
+for (const document of ['proof.md', 'directories.md'])
+  test(`every test that ${document} names is there`, () => {
+    const text = readFileSync(new URL(`../docs/${document}`, import.meta.url), 'utf8');
+    const named = [
+      ...text.matchAll(/`((?:access|cli|directory|engine|ledger|link|planted|protocol|system|readme)\b[\w/*.-]*)`/g),
+    ];
+    const tests = named.map(([, name = '']) => name).filter((name) => name.includes('/') || name.endsWith('.live'));
+    assert.ok(tests.length > 10);
+    const cwd = new URL('.', import.meta.url);
+    for (const name of tests) assert.notDeepEqual(globSync([name, `${name}.ts`, `${name}.{test,live}.ts`], { cwd }), [], name);
+  });
