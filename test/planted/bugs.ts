@@ -4,6 +4,14 @@ import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
+import { SERVER_BUGS } from './server-bugs.ts';
 
 /** Deliberate faults in the product: what each is, where, and which tests must notice it. */
-export const BUGS: readonly PlantedBug[] = [...ACCESS_BUGS, ...ENGINE_BUGS, ...BATCH_BUGS, ...LEDGER_BUGS, ...EDGE_BUGS];
+export const BUGS: readonly PlantedBug[] = [
+  ...ACCESS_BUGS,
+  ...ENGINE_BUGS,
+  ...BATCH_BUGS,
+  ...LEDGER_BUGS,
+  ...EDGE_BUGS,
+  ...SERVER_BUGS,
+];

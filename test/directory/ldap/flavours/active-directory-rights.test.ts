@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import type { Dn } from '../../../../src/access/dn.ts';
+import type { Filter } from '../../../../src/access/filter.ts';
+import { ACTIVE_DIRECTORY } from '../../../../src/directory/ldap/flavours/active-directory.ts';
 import { grantsReading } from '../../../../src/directory/ldap/flavours/active-directory-rights.ts';
+import { probe } from '../../../../src/directory/ldap/probe.ts';
+import type { Session } from '../../../../src/directory/ldap/session.ts';
 
 const US = Buffer.from('010500000000000515000000455d535cbed9989a99bafa8073040000', 'hex');
 const EVERYBODY = Buffer.from('010100000000000100000000', 'hex');
@@ -70,4 +75,34 @@ suite('the right to read the members of a group', () => {
       }),
     );
   });
+});
+
+suite('an absence in a group whose members are not shown', () => {
+  /** As Samba answers where the members are hidden: no assertion is true, and every negation is. */
+  const answering = (aces: readonly Ace[]): Session =>
+    ({
+      search: async ({ filter, attributes }: { filter: Filter; attributes: readonly string[] }) => {
+        const attribute = attributes.find((name) => name === 'nTSecurityDescriptor' || name === 'tokenGroups');
+        const bytes = attribute === 'tokenGroups' ? [US] : [descriptor(...aces)];
+        const entry = { dn: GROUP, attributes: new Map(attribute === undefined ? [] : [[attribute.toLowerCase(), bytes]]) };
+        return {
+          entries: filter.kind === 'equality' ? [] : [entry],
+          isCut: false,
+          references: [],
+          result: { resultCode: 0, matchedDn: '', diagnosticMessage: '', referrals: [] },
+        };
+      },
+    }) as unknown as Session;
+  const GROUP = 'CN=admins,DC=example,DC=test' as Dn;
+  const asked = { group: GROUP, attribute: 'member', values: ['CN=ada,DC=example,DC=test'] } as const;
+
+  for (const { what, aces, presence } of [
+    { what: 'is one where this account may read them: the group is empty', aces: [{ type: 0 }], presence: 'absent' },
+    { what: 'is none where this account may not', aces: [{ type: 1 }, { type: 0 }], presence: 'unknown' },
+  ] as const) {
+    test(what, async () => {
+      const landscape = { flavour: ACTIVE_DIRECTORY };
+      assert.deepEqual(await probe({ session: answering(aces), landscape }, asked), [presence]);
+    });
+  }
 });

@@ -1,0 +1,91 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Faults in what a single kind of server asks for, or one of several servers, or what an entry says of itself. */
+export const SERVER_BUGS: readonly PlantedBug[] = [
+  {
+    fault: 'a link by the name that a user once had is deleted, which is another person’s',
+    file: 'src/access/membership.ts',
+    find: "origin === 'recorded' && (linked || period.seenAbsent",
+    replace: "origin === 'recorded' && (period.seenAbsent",
+    tests: ['access/membership.test.ts', 'engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'a member whose entry cannot be seen is taken for another person',
+    file: 'src/engine/ending-look.ts',
+    find: 'if (isLink && occupant === null) return later(parts, attempt, hiddenMember(group, value));',
+    replace: '',
+    tests: ['engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'a user is written into its primary group, and taken out of it',
+    file: 'src/engine/put-in.ts',
+    find: "judgeMembership(request.isPrimary ? 'member' : presence, state.period)",
+    replace: 'judgeMembership(presence, state.period)',
+    tests: ['engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'a disabled user is granted',
+    file: 'src/engine/refusals.ts',
+    find: 'const state = user.refusal ?? group.refusal;',
+    replace: 'const state = group.refusal;',
+    tests: ['engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'a group whose members follow from a search is granted',
+    file: 'src/engine/refusals.ts',
+    find: 'const state = user.refusal ?? group.refusal;',
+    replace: 'const state = user.refusal;',
+    tests: ['engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'a group that rules over the directory is granted',
+    file: 'src/engine/refusals.ts',
+    find: 'if (protectedGroups.protectsBuiltIn(group))',
+    replace: 'if (protectedGroups.protects(group))',
+    tests: ['engine/entry-rules.test.ts'],
+  },
+  {
+    fault: 'Samba is believed that a member is absent whom this account may not read',
+    file: 'src/directory/ldap/probe.ts',
+    find: "if (!presences.includes('absent') || (await mayRead(asked, probed, signal))) return presences;",
+    replace: "if (presences.includes('absent') || (await mayRead(asked, probed, signal))) return presences;",
+    tests: ['directory/ldap/flavours/active-directory-rights.test.ts'],
+  },
+  {
+    fault: 'a right to read another attribute counts as the right to read members',
+    file: 'src/directory/ldap/flavours/active-directory-rights.ts',
+    find: 'if (hasObject && !guids.has(hex(entry.subarray(12, 28)))) return null;',
+    replace: '',
+    tests: ['directory/ldap/flavours/active-directory-rights.test.ts'],
+  },
+  {
+    fault: '389 Directory Server is believed that a name with a line break at its beginning is absent',
+    file: 'src/directory/ldap/probe.ts',
+    find: "if (presences[at] === 'absent' && misjudges(value))",
+    replace: "if (presences[at] === 'unknown' && misjudges(value))",
+    tests: ['directory/ldap/probe.test.ts'],
+  },
+  {
+    fault: 'an entry is believed gone although a part of the base is on another server',
+    file: 'src/directory/ldap/gone.ts',
+    find: 'isComplete &&= !answer.isCut && !parts.includes(undefined);',
+    replace: 'isComplete &&= !answer.isCut;',
+    tests: ['directory/ldap/gone.test.ts'],
+  },
+  {
+    fault: 'an entry is believed gone by a server that has just taken over, and may lag behind',
+    file: 'src/directory/ldap/open-ldap-directory.ts',
+    find: "return sighting === 'gone' && clock.monotonicMs() < doubtedUntilMs ? 'unproven' : sighting;",
+    replace: "return sighting === 'gone' && doubtedUntilMs > Number.MAX_VALUE ? 'unproven' : sighting;",
+    tests: ['directory/ldap/failover.live.ts'],
+    only: 'nothing is proved gone while',
+  },
+  {
+    fault: 'a client certificate is read once, and a renewed one never',
+    file: 'src/secrets/client-certificate.ts',
+    find: 'return async () => readClientCertificate(files);',
+    replace: 'const once = readClientCertificate(files);\n  return async () => once;',
+    tests: ['link/websocket-client-certificate.live.ts'],
+    only: 'is used at the next connection',
+  },
+];
