@@ -92,19 +92,19 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
     });
 
     test('are tried without a trace', async () => {
-      const before = await everything();
-      assert.ok(before.flat().length > 30);
+      const earlier = await everything();
+      assert.ok(earlier.flat().length > 30);
       assert.equal(step(await checked(), 'rights to write')?.status, 'ok');
-      assert.deepEqual(await everything(), before);
+      assert.deepEqual(await everything(), earlier);
     });
 
     test('that are too wide are warned of, and leave no trace either', async () => {
-      const before = await everything();
+      const earlier = await everything();
       const steps = await checked({ bind: simpleBind(under.server.adminDn, under.server.adminPassword) });
       const beyond = step(steps, 'rights beyond that');
       assert.equal(beyond?.status, 'warn');
       for (const pattern of TOO_MUCH[under.server.flavour]) assert.match(beyond.detail, pattern);
-      assert.deepEqual(await everything(), before);
+      assert.deepEqual(await everything(), earlier);
     });
 
     for (const { right, name, says } of [
