@@ -14,7 +14,7 @@ import { systemClock } from './engine/system-clock.ts';
 import type { Ledger, Space } from './ledger/ledger.ts';
 import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
-import { linkStep } from './link/check-control-plane.ts';
+import { linkSteps } from './link/check-control-plane.ts';
 import type { Link } from './link/link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
@@ -85,7 +85,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
-    localChecks: async () => [await checkStateDirectory(config.process.stateDir), linkStep(link.status())],
+    localChecks: async () => [await checkStateDirectory(config.process.stateDir), ...linkSteps(link.status())],
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const { proxy } = config.controlPlane;

@@ -39,7 +39,7 @@ export async function listen(options: {
     certificate === null
       ? createHttpServer()
       : createHttpsServer({ cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' });
-  const webSockets = openWebSocketServer();
+  const webSockets = openWebSocketServer(desk);
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (apiTokens !== null && apiTokens.recognise(request.headers.authorization) === undefined) {
@@ -89,7 +89,7 @@ export async function listen(options: {
   return { connectUrl: `ws${s}://${authority}${CONNECT_PATH}`, apiUrl: `http${s}://${authority}/`, close };
 }
 
-function openWebSocketServer(): WebSocketServer {
+function openWebSocketServer({ clock }: Pick<Desk, 'clock'>): WebSocketServer {
   const options = {
     noServer: true,
     perMessageDeflate: false,
@@ -98,7 +98,8 @@ function openWebSocketServer(): WebSocketServer {
     closeTimeout: CLOSE_TIMEOUT_MS,
     handleProtocols: () => SUBPROTOCOL,
   };
-  return new WebSocketServer(options);
+  // RFC 9110 §6.6.1: a server with a clock says what time it is; to the upgrade, ws would not.
+  return new WebSocketServer(options).on('headers', (headers) => headers.push(`Date: ${new Date(clock.wall()).toUTCString()}`));
 }
 
 function refusalOf(request: IncomingMessage, tokenKnown: boolean): string | undefined {

@@ -37,17 +37,17 @@ export async function checkControlPlane(options: ControlPlaneChecked): Promise<r
 }
 
 /** The same of a connection that is kept. */
-export function linkStep(status: LinkStatus): CheckStep {
+export function linkSteps(status: LinkStatus): readonly CheckStep[] {
   const step = 'control plane';
   switch (status.state) {
     case 'connected':
-      return { step, status: 'ok', detail: 'connected' };
+      return [{ step, status: 'ok', detail: 'connected' }, skewStep(status.skewMs)];
     case 'waiting':
-      return { step, status: 'fail', detail: status.reason };
+      return [{ step, status: 'fail', detail: status.reason }];
     case 'idle':
     case 'connecting':
     case 'stopped':
-      return { step, status: 'warn', detail: `not connected at this moment (${status.state})` };
+      return [{ step, status: 'warn', detail: `not connected at this moment (${status.state})` }];
     default:
       return status satisfies never;
   }

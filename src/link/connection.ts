@@ -37,8 +37,8 @@ export interface ConnectionOptions {
   readonly takesJobs: () => boolean;
   /** Makes text of the peer fit for a log line. */
   readonly shown: (text: string) => string;
-  /** The control plane was accepted. */
-  readonly opened: () => void;
+  /** The control plane was accepted; its clock is so far ahead of ours, in milliseconds. */
+  readonly opened: (skewMs: number) => void;
 }
 
 /**
@@ -142,7 +142,8 @@ export class Connection {
     this.#phase = 'welcoming';
     this.#cancelDeadline();
     this.#pause();
-    reportSkew(welcome.time - clock.wall(), logger);
+    const skewMs = welcome.time - clock.wall();
+    reportSkew(skewMs, logger);
     this.#told = true;
     const connection: LinkConnection = {
       send: (frame) => this.#write(frame),
@@ -159,7 +160,7 @@ export class Connection {
     this.#phase = 'open';
     this.#openedAtMs = clock.monotonicMs();
     this.#watch(welcome.heartbeatSeconds * 1000);
-    opened();
+    opened(skewMs);
     const held = this.#held;
     this.#held = [];
     this.#resume();

@@ -31,7 +31,9 @@ export interface LinkListener {
 
 /** What the link is doing; `since` is when that began. */
 export type LinkStatus =
-  | { readonly state: 'idle' | 'connecting' | 'connected'; readonly since: Instant }
+  | { readonly state: 'idle' | 'connecting'; readonly since: Instant }
+  /** By so much the control plane's clock was ahead of ours when it welcomed us, in milliseconds. */
+  | { readonly state: 'connected'; readonly since: Instant; readonly skewMs: number }
   | { readonly state: 'waiting'; readonly since: Instant; readonly reason: string; readonly nextAttemptAt: Instant }
   | { readonly state: 'stopped'; readonly since: Instant };
 

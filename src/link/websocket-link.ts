@@ -127,8 +127,8 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
         failPoints: options.failPoints,
         takesJobs: () => takesJobs,
         shown: (text) => peerText(text, token),
-        opened() {
-          status = { state: 'connected', since: clock.wall() };
+        opened(skewMs) {
+          status = { state: 'connected', since: clock.wall(), skewMs };
           logger.info({ event: 'link.connected', host }, 'connected to the control plane');
         },
       });

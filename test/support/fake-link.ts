@@ -77,7 +77,7 @@ export function fakeLink(clock: Clock): FakeLink {
           if (answer !== 'accepted') return end(answer === 'replaced' ? CLOSE.shutdown : 1011);
           if (lost.signal.aborted) return;
           phase = 'open';
-          status = { state: 'connected', since: clock.wall() };
+          status = { state: 'connected', since: clock.wall(), skewMs: 0 };
           const texts = held;
           held = [];
           await Promise.all(texts.map(take));

@@ -36,7 +36,7 @@ export const RIGHTS_OF_ACTIVE_DIRECTORY: RightsTest = {
     const groups = new Set(ids.flatMap((id) => (id === null ? [] : (privilegedGroup(id) ?? []))));
     return [...groups].map((group) => `a member of ${group}`);
   },
-  untested: null,
+  untested: 'whether it may delete or rename entries was not tested: no attribute of this server says so',
 };
 
 async function readEffective(session: Session, dn: Dn, signal: AbortSignal) {
