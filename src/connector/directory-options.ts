@@ -59,6 +59,7 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
       load: async () => (ledger === null ? null : ledger.bindRefusal()),
       save: async (refusal) => ledger?.saveBindRefusal(refusal),
     },
+    ...(ledger === null ? {} : { keepBase: (found) => ledger.keepBase(found) }),
     checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
   };
 }

@@ -15,7 +15,7 @@ import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
 import type { Job } from '../access/job.ts';
 import type { Period, Placeholder } from '../access/membership.ts';
-import type { Pair } from '../access/reference.ts';
+import type { EntryRef, Pair } from '../access/reference.ts';
 
 /** An event that is a job's stored result. */
 export type JobResult = Extract<Event, { kind: 'job.succeeded' | 'job.failed' }>;
@@ -214,6 +214,8 @@ export interface Ledger {
   advanceClock(mark: Instant): Promise<void>;
   bindRefusal(): Promise<BindRefusal | null>;
   saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
+  /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */
+  keepBase(found: EntryRef): Promise<EntryRef>;
 
   /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
   forget(before: Instant): Promise<number>;

@@ -777,4 +777,15 @@ function retentionRules(open: OpenLedger): void {
     await ledger.saveBindRefusal(null);
     assert.equal(await ledger.bindRefusal(), null);
   });
+
+  test('the base entry that is known is the first that was found, and another only while no grant is open', async (t) => {
+    const first = await open(t);
+    const { user: one, group: other } = samplePair(1, 1);
+    assert.deepEqual(await first.ledger.keepBase(one), one);
+    assert.deepEqual(await first.ledger.keepBase(other), other);
+    await first.ledger.savePending(pendingGrant('g'), [], quietly({ at: seconds(1) }));
+    assert.deepEqual(await first.ledger.keepBase(one), other);
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.keepBase(one), other);
+  });
 }

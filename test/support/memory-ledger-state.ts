@@ -5,7 +5,7 @@ import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
 import type { Period, Placeholder } from '../../src/access/membership.ts';
-import { type Pair, pairKey, samePair } from '../../src/access/reference.ts';
+import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import {
   type BindRefusal,
   type Consequence,
@@ -33,6 +33,7 @@ export interface State {
   nextIntentId: number;
   clockMark: Instant;
   bindRefusal: BindRefusal | null;
+  base: EntryRef | null;
   /** In order of receipt. */
   jobs: Map<JobId, StoredJob>;
   grants: Map<GrantId, Grant>;
@@ -54,6 +55,7 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     nextIntentId: 1,
     clockMark: instant(0),
     bindRefusal: null,
+    base: null,
     jobs: new Map(),
     grants: new Map(),
     revokes: new Map(),

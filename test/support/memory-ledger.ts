@@ -261,6 +261,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       write('saveBindRefusal', (draft) => {
         draft.bindRefusal = refusal;
       }),
+    keepBase: (found) =>
+      write('keepBase', (draft) => {
+        const isFree = ![...draft.grants.values()].some(({ state }) => state !== 'ended' && state !== 'failed');
+        if (draft.base === null || isFree) draft.base = found;
+        return draft.base;
+      }),
 
     forget: (before) => write('forget', (draft) => forget(draft, before)),
     close: async () => {

@@ -10,14 +10,22 @@ type Place = Omit<WholePlace, 'onHybrid'>;
  * Whether an entry is gone, as one session of its own can tell (ARCHITECTURE, invariant 8): `gone` only if its id is not
  * found under the whole base, the nearest recorded ancestor that exists can be read, and an entry that is known to exist is
  * found by its id in the same way. Anything else proves nothing. Rejects where there is no answer.
+ *
+ * `isKnown` tells whether this is the directory that the id is of.
  */
-export async function sightGone(place: Place, missing: Missing, signal: AbortSignal): Promise<GoneSighting> {
+export async function sightGone(
+  place: Place & { readonly isKnown?: () => Promise<boolean> },
+  missing: Missing,
+  signal: AbortSignal,
+): Promise<GoneSighting> {
   const { entry, witness } = missing;
   try {
     const sought = await countById(place, entry.id, signal);
     if (sought.count > 0) return 'found';
     if (!sought.isComplete) return 'unproven';
     if (!(await isAncestorReadable(place, entry.dn, signal))) return 'unproven';
+    // Whoever was recorded and is found by that id vouches for the directory too; nobody else does.
+    if (witness === null && (await place.isKnown?.()) === false) return 'unproven';
     const witnesses = witness === null ? await ownWitnesses(place, signal) : [witness.id];
     for (const id of witnesses) {
       if ((await countById(place, id, signal)).count !== 1) return 'unproven';

@@ -15,6 +15,7 @@ import { sightGone } from './gone.ts';
 import { hybridGroups } from './hybrid-groups.ts';
 import { type KeeperState, sessionKeeper } from './keeper.ts';
 import { groups, users } from './kinds.ts';
+import { type KeepBase, knownBase } from './known-base.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
 import { groupsNamed, locate, locateAll, occupant } from './locate.ts';
 import { type BindWay, sessionOpener } from './opener.ts';
@@ -41,6 +42,8 @@ export interface LdapDirectoryOptions extends Scopes {
   readonly random: Random;
   readonly logger: Logger;
   readonly bindRefusals: BindRefusals;
+  /** Where the base that recorded ids are of is kept; left out where nothing is recorded. */
+  readonly keepBase?: KeepBase;
   /** How long a refused password is not tried again. */
   readonly bindRefusalWaitMs?: number;
   readonly failPoints?: FailPoints;
@@ -72,19 +75,25 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   /** Monotonic; until then the server in use may lag behind the one before. */
   let doubtedUntilMs = Number.NEGATIVE_INFINITY;
   const onHybrid = hybridGroups(logger);
+  const base = options.keepBase === undefined ? null : knownBase({ keep: options.keepBase, logger });
   const listeners: ((status: DirectoryStatus) => void)[] = [];
   const keeper = sessionKeeper<Landscape>({
     opener,
     gate,
-    learn: (session) => learnLandscape(session, options),
+    async learn(session) {
+      const landscape = await learnLandscape(session, options);
+      await base?.learnt({ session, landscape });
+      return landscape;
+    },
     clock,
     random,
     logger,
     onChange: (state) => {
       for (const listener of listeners) listener(statusOf(state));
     },
-    onFailover(from) {
-      if (from !== null) doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
+    onFailover() {
+      // With the first of several too: an earlier process may have written to another.
+      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
       for (const listener of failoverListeners) listener();
     },
   });
@@ -136,7 +145,9 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
       await place(signal);
       const session = await opener.open(signal, { at: opener.inUse() });
       try {
-        const sighting = await sightGone({ session, landscape: await learnLandscape(session, options) }, missing, signal);
+        const there = { session, landscape: await learnLandscape(session, options) };
+        const isKnown = async () => base === null || (await base.isStill(there));
+        const sighting = await sightGone({ ...there, isKnown }, missing, signal);
         // A server that has just taken over may not yet have what its predecessor had.
         return sighting === 'gone' && clock.monotonicMs() < doubtedUntilMs ? 'unproven' : sighting;
       } finally {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Instant, instant } from '../../access/instant.ts';
+import type { EntryRef } from '../../access/reference.ts';
 import { type BindRefusal, LedgerError, type LedgerIdentity } from '../ledger.ts';
-import { instantColumn, readRow } from './columns.ts';
+import { dnColumn, entryIdColumn, instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 
 const identityRow = z.strictObject({
@@ -13,6 +14,7 @@ const identityRow = z.strictObject({
 const tallyRow = z.strictObject({ ledger_id: z.string(), commits: z.int().nonnegative() });
 const seqRow = z.strictObject({ next_seq: z.int().positive() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
+const baseRow = z.strictObject({ base_id: entryIdColumn, base_dn: dnColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
 /** What this ledger is; null while it has just been made. */
@@ -98,4 +100,15 @@ export function writeBindRefusal(database: Database, refusal: BindRefusal | null
     at: refusal?.at ?? null,
     fingerprint: refusal?.fingerprint ?? null,
   });
+}
+
+/** The base entry that the open grants are of. Where none is open, that is the one that was found. */
+export function keepBase(database: Database, found: EntryRef): EntryRef {
+  database.run(
+    `UPDATE identity SET base_id = :id, base_dn = :dn
+     WHERE base_id IS NULL OR NOT EXISTS (SELECT 1 FROM grants WHERE state IN ('pending', 'active', 'ending'))`,
+    { id: found.id, dn: found.dn },
+  );
+  const { base_id: id, base_dn: dn } = readRow(baseRow, database.row('SELECT base_id, base_dn FROM identity'));
+  return { id, dn };
 }

@@ -15,7 +15,11 @@ CREATE TABLE identity (
   replaced_at INTEGER,
   bind_refused_at INTEGER,
   bind_fingerprint TEXT,
-  CHECK ((bind_refused_at IS NULL) = (bind_fingerprint IS NULL))
+  -- The base entry of the directory that the recorded ids are of.
+  base_id TEXT,
+  base_dn TEXT,
+  CHECK ((bind_refused_at IS NULL) = (bind_fingerprint IS NULL)),
+  CHECK ((base_id IS NULL) = (base_dn IS NULL))
 ) STRICT;
 
 CREATE TABLE jobs (

@@ -16,7 +16,7 @@ import {
   reopenGrant,
   saveGrant,
 } from './grants.ts';
-import { raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
+import { keepBase, raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
 import {
   closeIntentsOf,
   closeOpenIntent,
@@ -77,6 +77,7 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     advanceClock: (mark) => queue.run(() => raiseClockMark(database, mark)),
     bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
+    keepBase: (found) => queue.run(() => keepBase(database, found)),
 
     forget: async (before) => {
       let forgotten = 0;
