@@ -109,6 +109,13 @@ test('the command line loads the control plane only when asked for it', () => {
   forbidden('src/engine/x.ts', "const { run } = await import('../control-plane/control-plane.ts');");
 });
 
+test('the preflight may know every adapter, and the command line nothing of them but by it', () => {
+  permitted('src/connector/x.ts', "import { openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';");
+  permitted('src/cli/x.ts', "import { preflight } from '../connector/preflight.ts';");
+  forbidden('src/cli/x.ts', "import { directoryOptions } from '../connector/directory-options.ts';");
+  forbidden('src/cli/x.ts', "import { openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';");
+});
+
 test('the sandbox imports nothing of the product, and the product nothing of the sandbox', () => {
   permitted('src/sandbox/x.ts', "import { spawn } from 'node:child_process';\nimport { y } from './y.ts';");
   forbidden('src/sandbox/x.ts', "import type { Dn } from '../access/dn.ts';");

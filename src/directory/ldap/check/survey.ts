@@ -1,4 +1,4 @@
-import { type Dn, parentDn } from '../../../access/dn.ts';
+import { type Dn, parentDn, sameDn } from '../../../access/dn.ts';
 import type { Filter } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import { type LdapEntry, valuesOf } from '../entry.ts';
@@ -42,12 +42,14 @@ export interface SurveyedGroups extends Finding {
 /** Counts the users in scope, page by page. */
 export async function surveyUsers(place: Place, signal: AbortSignal): Promise<SurveyedUsers> {
   const { usernameAttribute } = place.landscape;
+  const { account } = place.session;
   const sample: Dn[] = [];
   const counted = await count(
     place,
     { kind: userKind(place), name: usernameAttribute },
     async ({ dn }) => {
-      if (sample.length < MOST_SAMPLED.users && dn !== place.session.account) sample.push(dn);
+      // To itself an account may do what it may do to nobody else.
+      if (sample.length < MOST_SAMPLED.users && (account === null || !sameDn(dn, account))) sample.push(dn);
     },
     signal,
   );
