@@ -15,5 +15,5 @@ export const FIGURES: readonly Figure[] = [
   lateness,
   directoryReturns,
   refusedPair,
-  eachServer,
+  ...eachServer,
 ];
