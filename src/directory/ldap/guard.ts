@@ -35,12 +35,14 @@ const ANSWERS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
     new Set<number>([OPERATION.searchResultEntry, OPERATION.searchResultReference, OPERATION.searchResultDone]),
   ],
   [OPERATION.modifyRequest, new Set<number>([OPERATION.modifyResponse])],
+  [OPERATION.compareRequest, new Set<number>([OPERATION.compareResponse])],
   [OPERATION.extendedRequest, new Set<number>([OPERATION.extendedResponse])],
 ]);
 const LAST: ReadonlySet<number> = new Set<number>([
   OPERATION.bindResponse,
   OPERATION.searchResultDone,
   OPERATION.modifyResponse,
+  OPERATION.compareResponse,
   OPERATION.extendedResponse,
 ]);
 

@@ -11,6 +11,8 @@ export const OPERATION = {
   searchResultReference: 0x73,
   modifyRequest: 0x66,
   modifyResponse: 0x67,
+  compareRequest: 0x6e,
+  compareResponse: 0x6f,
   extendedRequest: 0x77,
   extendedResponse: 0x78,
 } as const;

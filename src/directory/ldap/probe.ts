@@ -22,14 +22,16 @@ interface Asked {
  * The presence of each value in one group, in order: two base searches on the group, `(attribute=value)` and its
  * negation. An answer other than success means `unknown`; no answer rejects.
  *
- * Many values share two searches as long as they are alike: the proof is the same one, of each (RFC 4511 §4.5.1.7).
+ * Many values share two searches as long as they are alike: the proof is the same one, of each (RFC 4511 §4.5.1.7). Where the
+ * flavour has many compared instead, the answer to each is what the same assertion comes to.
  */
 export async function probe(asked: Asked, probed: ProbedValues, signal?: AbortSignal): Promise<readonly Presence[]> {
-  const { session, landscape } = asked;
+  const { landscape } = asked;
   const presences: Presence[] = [];
   for (let rest = probed.values; rest.length > 0; ) {
     const length = batchLength(rest, { valuesOf: (value) => [value], most: landscape.flavour.probedTogether });
-    presences.push(...(await probeSome(session, { ...probed, values: rest.slice(0, length) }, signal)));
+    const some = { ...probed, values: rest.slice(0, length) };
+    presences.push(...(await probeMany(asked, some, signal)));
     rest = rest.slice(length);
   }
   const { misjudges } = landscape.flavour;
@@ -50,6 +52,39 @@ async function mayRead({ session, landscape }: Asked, { group, attribute }: Prob
     if (error instanceof DirectoryError && error.ldap !== null) return false;
     throw error;
   }
+}
+
+/** Compares what can be compared, and asks for what is left by filters. */
+async function probeMany(asked: Asked, probed: ProbedValues, signal: AbortSignal | undefined): Promise<readonly Presence[]> {
+  const compared = await compareAll(asked, probed, signal);
+  const values = probed.values.filter((_, i) => compared[i] === undefined);
+  const others = [...(await probeSome(asked.session, { ...probed, values }, signal))];
+  return probed.values.map((_, i) => compared[i] ?? others.shift() ?? 'unknown');
+}
+
+/**
+ * The presence of each value by a compare of its own, all at a time: `compareTrue` and `compareFalse` are what the assertion
+ * comes to, and where it is Undefined, or may not be evaluated, there is another answer (RFC 4511 §4.10). Undefined of a value
+ * that got another one, and of all that are not to be compared.
+ */
+async function compareAll(
+  { session, landscape: { flavour } }: Asked,
+  { group, attribute, values }: ProbedValues,
+  signal: AbortSignal | undefined,
+): Promise<readonly (Presence | undefined)[]> {
+  const { comparable } = flavour;
+  if (comparable === null || values.length <= FEW) return [];
+  const answers = await Promise.allSettled(
+    values.map(async (text) => {
+      const value = comparable(attribute, text);
+      return value === null ? null : await session.compare({ dn: group, attribute, value }, signal);
+    }),
+  );
+  return answers.map((answer) => {
+    if (answer.status === 'fulfilled') return answer.value === null ? undefined : answer.value ? 'member' : 'absent';
+    if (answer.reason instanceof DirectoryError && answer.reason.ldap !== null) return undefined;
+    throw answer.reason;
+  });
 }
 
 async function probeSome(session: Session, probed: ProbedValues, signal: AbortSignal | undefined): Promise<readonly Presence[]> {

@@ -43,6 +43,10 @@ export interface ModifyRequest {
 
 const SUCCESS = 0;
 const SIZE_LIMIT_EXCEEDED = 4;
+const COMPARE_FALSE = 5;
+const COMPARE_TRUE = 6;
+/** Each is an answer to one kind of operation, and ldapts does not reject where it is. */
+const ANSWERED: ReadonlySet<number> = new Set([SUCCESS, SIZE_LIMIT_EXCEEDED, COMPARE_FALSE, COMPARE_TRUE]);
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
 
 interface Operation {
@@ -211,6 +215,15 @@ export class Session {
     return { entries, isCut, references, result };
   }
 
+  /** Whether an attribute of an entry has a value (RFC 4511 §4.10). Rejects where the server does not say. */
+  async compare({ dn, attribute, value }: { dn: Dn; attribute: string; value: string }, signal?: AbortSignal): Promise<boolean> {
+    const doing = `compare ${attribute} of "${dn}"`;
+    const ask = async () => void (await this.#client.compare(dn, attribute, value));
+    const { resultCode, ...result } = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
+    if (resultCode !== COMPARE_TRUE && resultCode !== COMPARE_FALSE) throw answeredError({ resultCode, ...result }, doing);
+    return resultCode === COMPARE_TRUE;
+  }
+
   /** One modify of exactly these values. Resolves with its result, whatever that is; rejects with `sent` told where none came. */
   async modify({ dn, attribute, add, remove }: ModifyRequest): Promise<LdapResult> {
     const change = (operation: 'add' | 'delete', values: readonly string[]) =>
@@ -262,8 +275,7 @@ export class Session {
   #agreed(operation: Operation, { doing, complaint }: { doing: string; complaint: unknown }): LdapResult {
     if (complaint instanceof DirectoryError) throw complaint;
     const { result } = operation;
-    const isSuccess = result?.resultCode === SUCCESS || result?.resultCode === SIZE_LIMIT_EXCEEDED;
-    if (result !== undefined && complaint === undefined && isSuccess) return result;
+    if (result !== undefined && complaint === undefined && ANSWERED.has(result.resultCode)) return result;
     if (result !== undefined && complaint instanceof Error && 'code' in complaint && complaint.code === result.resultCode)
       return result;
     this.destroy(

@@ -61,3 +61,46 @@ describe('an absence', () => {
     });
   }
 });
+
+describe('many values on a server whose compare is quicker than its filters', () => {
+  const plain = Array.from({ length: 6 }, (_, i) => `uid=U${i},ou=people,dc=example,dc=test`);
+  const escaped = 'cn=Doe\\, Jane,ou=people,dc=example,dc=test';
+
+  /** A session on which the even ones are members, and nothing is true of what a filter asks for. */
+  function comparing(refused: string | null = null) {
+    const compared: string[] = [];
+    const session = {
+      search: async () => ({ entries: [], isCut: false, references: [] }),
+      compare: async ({ value }: { value: string }) => {
+        compared.push(value);
+        if (value === refused) throw new DirectoryError('refused', 'no', { ldap });
+        return /uid=u[024],/.test(value);
+      },
+    } as unknown as Session;
+    const probed = async (values: readonly string[]) =>
+      await probe({ session, landscape: { flavour: DIRECTORY_SERVER_389 } }, { group, attribute: 'member', values });
+    return { compared, probed };
+  }
+  const ldap = { resultCode: 50, resultName: 'insufficientAccessRights', diagnosticMessage: '', matchedDn: '' };
+  const evens = ['member', 'absent', 'member', 'absent', 'member', 'absent'];
+
+  test('are compared in its normal form', async () => {
+    const { compared, probed } = comparing();
+    assert.deepEqual(await probed(plain), evens);
+    assert.deepEqual(
+      compared,
+      plain.map((value) => value.toLowerCase()),
+    );
+  });
+
+  test('are not compared where a name may have another normal form, and the others keep their answers', async () => {
+    const { compared, probed } = comparing();
+    assert.deepEqual(await probed([escaped, ...plain]), ['unknown', ...evens]);
+    assert.equal(compared.length, plain.length);
+  });
+
+  test('are asked for by filters where a compare is refused', async () => {
+    const { probed } = comparing('uid=u1,ou=people,dc=example,dc=test');
+    assert.deepEqual(await probed(plain), evens.with(1, 'unknown'));
+  });
+});

@@ -1,5 +1,6 @@
 import { parseRdns } from '../../../access/dn.ts';
 import { and, equality, or } from '../../../access/filter.ts';
+import type { MemberAttribute } from '../../../access/membership.ts';
 import type { LdapEntry } from '../entry.ts';
 import { ACCESS_RULES_OF_389 } from './acl-389ds.ts';
 import type { Flavour, UserFacts } from './flavour.ts';
@@ -32,6 +33,8 @@ export const DIRECTORY_SERVER_389: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  // Of 50,000 members it compares one in the time of any other operation; a filter of one value took it 0.3 s, of 50 over 10 s.
+  comparable: inNormalForm,
   misjudges: beginsWithLineBreak,
   probedTogether: 500,
   emptyGroups: 'allowed',
@@ -39,6 +42,18 @@ export const DIRECTORY_SERVER_389: Flavour = {
   accessRules: ACCESS_RULES_OF_389,
   delta: 'entryusn',
 };
+
+/**
+ * Seen on 2.3.1: a compare takes its value as it is, and looks for it among the members in the server's normal form, in whatever
+ * spelling they were written. One that has any other spelling is not found where it is there, so only names are compared
+ * whose normal form is known beyond doubt: short words in lower case, and nothing that could be escaped, folded or put in order.
+ */
+function inNormalForm(attribute: MemberAttribute, value: string): string | null {
+  const folded = value.toLowerCase();
+  return attribute === 'member' && PLAIN_NAME.test(folded) ? folded : null;
+}
+
+const PLAIN_NAME = /^(?:uid|cn)=[a-z0-9]+(?:[ ._@-][a-z0-9]+)*(?:,(?:ou|o|cn|dc)=[a-z0-9]+(?:[ ._-][a-z0-9]+)*)+$/;
 
 /**
  * Seen on 2.3.1: a member value in which a part of the name begins with a line break, added by a modify, is kept as it was

@@ -46,8 +46,10 @@ export const ACTIVE_DIRECTORY: Flavour = {
   references: 'kept',
   linksMembers: true,
   mayReadMembers,
-  // Samba compares each value with every member of the group: of 500 with 500 it took longer than a read may take.
+  // Samba's compare is a filter of its own.
+  comparable: null,
   misjudges: null,
+  // Samba compares each value with every member of the group: of 500 with 500 it took longer than a read may take.
   probedTogether: 50,
   emptyGroups: 'allowed',
   rights: RIGHTS_OF_ACTIVE_DIRECTORY,

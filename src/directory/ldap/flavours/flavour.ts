@@ -88,6 +88,12 @@ export interface Flavour {
     | null;
   /** Member values that this server tells absent where they are there; null where there are none. What it says of them proves nothing. */
   readonly misjudges: ((value: string) => boolean) | null;
+  /**
+   * How a value is spelt for a compare (RFC 4511 §4.10), by which many are asked for one by one where the server finds it by an
+   * order it keeps, but for a filter passes over every member of the group. Null for one whose compare is not to be
+   * believed, and for every one where compares are not used.
+   */
+  readonly comparable: ((attribute: MemberAttribute, value: string) => string | null) | null;
   /** How many values one probe may ask for together: what a filter costs the server, and how much of one it takes. */
   readonly probedTogether: number;
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */

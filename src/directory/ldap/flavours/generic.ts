@@ -23,6 +23,7 @@ export const GENERIC: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  comparable: null,
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',

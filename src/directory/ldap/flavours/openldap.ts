@@ -25,6 +25,7 @@ export const OPENLDAP: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  comparable: null,
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
