@@ -66,6 +66,13 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['directory/ldap/probe.test.ts'],
   },
   {
+    fault: '389 Directory Server is asked to compare a name in a spelling that it does not find',
+    file: 'src/directory/ldap/flavours/389ds.ts',
+    find: "return attribute === 'member' && PLAIN_NAME.test(folded) ? folded : null;",
+    replace: "return attribute === 'member' ? folded : null;",
+    tests: ['directory/ldap/probe.test.ts'],
+  },
+  {
     fault: 'an entry is believed gone although a part of the base is on another server',
     file: 'src/directory/ldap/gone.ts',
     find: 'isComplete &&= !answer.isCut && !parts.includes(undefined);',
