@@ -357,8 +357,11 @@ function fakeLookups(
       while (ancestor !== undefined && isWithin(ancestor, scopes.baseDn) && tree.at(ancestor) === null)
         ancestor = parentDn(ancestor);
       const isAncestorReadable = ancestor !== undefined && isWithin(ancestor, scopes.baseDn);
+      const areScopesReadable = [scopes.usersScope, scopes.groupsScope].every(
+        (scope) => !isWithin(entry.dn, scope) || tree.at(scope) !== null,
+      );
       const isWitnessed = witness === null ? tree.at(scopes.baseDn) !== null : byId(witness.id) !== null;
-      return isAncestorReadable && isWitnessed ? 'gone' : 'unproven';
+      return isAncestorReadable && areScopesReadable && isWitnessed ? 'gone' : 'unproven';
     },
   };
 }

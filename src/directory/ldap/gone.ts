@@ -8,7 +8,7 @@ type Place = Omit<WholePlace, 'onHybrid'>;
 
 /**
  * Whether an entry is gone, as one session of its own can tell (ARCHITECTURE, invariant 8): `gone` only if its id is not
- * found under the whole base, the nearest recorded ancestor that exists can be read, and an entry that is known to exist is
+ * found under the whole base, the nearest recorded ancestor that exists and the scopes that it was in can be read, and an entry that is known to exist is
  * found by its id in the same way. Anything else proves nothing. Rejects where there is no answer.
  *
  * `isKnown` tells whether this is the directory that the id is of.
@@ -24,6 +24,7 @@ export async function sightGone(
     if (sought.count > 0) return 'found';
     if (!sought.isComplete) return 'unproven';
     if (!(await isAncestorReadable(place, entry.dn, signal))) return 'unproven';
+    if (!(await areScopesReadable(place, entry.dn, signal))) return 'unproven';
     // Whoever was recorded and is found by that id vouches for the directory too; nobody else does.
     if (witness === null && (await place.isKnown?.()) === false) return 'unproven';
     const witnesses = witness === null ? await ownWitnesses(place, signal) : [witness.id];
@@ -89,6 +90,17 @@ async function isAncestorReadable(place: Place, dn: Dn, signal: AbortSignal): Pr
     if ((await idAt(place, at, signal)) !== null) return true;
   }
   return false;
+}
+
+/**
+ * A container that is gone looks like one that must not be read, but a configured scope is there, or the configuration is wrong: an
+ * account that has lost the right to see it sees nothing beneath it.
+ */
+async function areScopesReadable(place: Place, dn: Dn, signal: AbortSignal): Promise<boolean> {
+  const { usersScope, groupsScope } = place.landscape;
+  for (const scope of [...usersScope, ...groupsScope])
+    if (isBeneath(dn, scope) && (await idAt(place, scope, signal)) === null) return false;
+  return true;
 }
 
 /** Without another known entry: the base, and our own account where it has an entry that was proved to be ours. */

@@ -20,7 +20,7 @@ function id(digit: string): EntryId {
 }
 
 /** A directory of which only the base can be seen, by the id that each attribute has for it. */
-function place(flavour: Flavour, ids: Readonly<Record<string, EntryId>>): Place {
+function place(flavour: Flavour, ids: Readonly<Record<string, EntryId>>, groupsScope: readonly Dn[] = [BASE]): Place {
   const assertion = (attribute: string) => flavour.id.assertion(ids[attribute] as EntryId);
   const search = async ({ base, scope, filter, attributes }: SearchRequest) => {
     const attribute = flavour.id.attribute;
@@ -31,7 +31,7 @@ function place(flavour: Flavour, ids: Readonly<Record<string, EntryId>>): Place 
     ]);
     return { entries: isFound ? [{ dn: BASE, attributes: new Map(values) }] : [], isCut: false, references: [] };
   };
-  const landscape = { flavour, baseDn: BASE, namingContexts: [BASE] };
+  const landscape = { flavour, baseDn: BASE, namingContexts: [BASE], usersScope: [BASE], groupsScope };
   return { session: { search, account: null }, landscape } as unknown as Place;
 }
 
@@ -40,9 +40,9 @@ function kept() {
   let known: EntryRef | null = null;
   const log = capturedLog();
   const base = knownBase({ keep: async (found) => (known ??= found), logger: log.logger });
-  const sighting = async (at: Place) => {
+  const sighting = async (at: Place, entry: EntryRef = GROUP) => {
     await base.learnt(at);
-    return sightGone({ ...at, isKnown: () => base.isStill(at) }, { entry: GROUP, witness: null }, AbortSignal.timeout(1000));
+    return sightGone({ ...at, isKnown: () => base.isStill(at) }, { entry, witness: null }, AbortSignal.timeout(1000));
   };
   return { sighting, log };
 }
@@ -66,4 +66,12 @@ suite('an entry that nobody recorded vouches for', () => {
       assert.equal(await sighting(there), 'unproven');
       assert.equal(log.lines.filter(({ event }) => event === 'directory.other-directory').length, 1);
     });
+
+  test('is not proved gone where a scope that it was in cannot be seen: the account may have lost the right to', async () => {
+    const { sighting } = kept();
+    const hidden = `ou=groups,${BASE}` as Dn;
+    const group = { id: GROUP.id, dn: `cn=vpn,${hidden}` as Dn };
+    assert.equal(await sighting(place(GENERIC, { entryUUID: id('1') }, [hidden]), group), 'unproven');
+    assert.equal(await sighting(place(GENERIC, { entryUUID: id('1') }, [hidden])), 'gone');
+  });
 });

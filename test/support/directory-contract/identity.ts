@@ -147,6 +147,19 @@ export function goneTests(get: Get): void {
     assert.equal(await directory.sightGone(missing, signal), 'found');
   });
 
+  test('nothing is proved while the scope of the entry cannot be read, though a witness elsewhere is found', async () => {
+    const { directory, admin, usersScope } = get();
+    const [user, witness] = [await makeUser(get()), await makeGroup(get())];
+    const missing = { entry: { id: user.id, dn: user.dn }, witness: { id: witness.id, dn: witness.dn } };
+    try {
+      await admin.hide(usersScope);
+      assert.equal(await directory.locateUser(user.id, signal), null);
+      assert.equal(await directory.sightGone(missing, signal), 'unproven');
+    } finally {
+      await admin.showAll();
+    }
+  });
+
   test('nothing is proved while the base cannot be read', async () => {
     const { directory, admin, baseDn } = get();
     const user = await makeUser(get());
