@@ -3,9 +3,10 @@ import type { Logger } from '../../observability/logger.ts';
 import { DirectoryError } from '../directory.ts';
 import { adviceOn, adviceOnResult, type BindWords, bindWords } from './bind-advice.ts';
 import type { BindGate } from './bind-refusal.ts';
+import type { BindWay, Credential } from './credential.ts';
 import { proveIdentity } from './identity.ts';
 import type { LdapResult } from './ldap-message.ts';
-import type { BindWay, Credential, OpenStage } from './opener.ts';
+import type { OpenStage } from './opener.ts';
 import { answeredError, faultOf } from './result-codes.ts';
 import type { Session } from './session.ts';
 

@@ -9,6 +9,7 @@ import { accountOf } from './bind-session.ts';
 import { check } from './check/check.ts';
 import type { CheckAsked } from './check/contents.ts';
 import { loginTrial } from './check/login.ts';
+import type { BindWay } from './credential.ts';
 import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
 import { parseEndpoints } from './endpoint.ts';
 import { sightGone } from './gone.ts';
@@ -18,7 +19,7 @@ import { groups, users } from './kinds.ts';
 import { type KeepBase, knownBase } from './known-base.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
 import { groupsNamed, locate, locateAll, occupant } from './locate.ts';
-import { type BindWay, sessionOpener } from './opener.ts';
+import { sessionOpener } from './opener.ts';
 import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
@@ -155,7 +156,10 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
       }
     },
     check: async (signal) =>
-      await check({ endpoints, opener, scopes: options, clock, tryLogin: loginTrial(means), asked }, signal),
+      await check(
+        { endpoints, opener, scopes: options, clock, tryLogin: loginTrial(means), asked, referrals: options.referrals },
+        signal,
+      ),
     close: () => keeper.close(),
   };
 }

@@ -1,30 +1,12 @@
-import { createHash } from 'node:crypto';
-import type { AccountName } from '../../access/account-name.ts';
 import type { Clock } from '../../access/clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { DirectoryError } from '../directory.ts';
 import type { BindGate } from './bind-refusal.ts';
 import { type BindOptions, bind, expiryWarning } from './bind-session.ts';
-import {
-  type DialStage,
-  dial,
-  type OpenSocket,
-  type ReadCertificate,
-  type SecureContextSource,
-  type ShownCertificate,
-} from './dial.ts';
+import { type BindWay, type Credential, readCredential } from './credential.ts';
+import { type DialStage, dial, type OpenSocket, type ReadCertificate, type SecureContextSource } from './dial.ts';
 import { type Endpoint, endpointNamed, shownAddress, unavailable } from './endpoint.ts';
 import { Session } from './session.ts';
-
-/** Something that holds a secret and shows it only when asked. */
-export interface BindPassword {
-  reveal(): string;
-}
-
-/** How we prove who we are. A password is asked for anew at each bind; `external` is by the client certificate (RFC 4422 appendix A). */
-export type BindWay =
-  | { readonly mechanism: 'simple'; readonly name: AccountName; readonly password: () => Promise<BindPassword> }
-  | { readonly mechanism: 'external'; readonly name: AccountName | null };
 
 /** The servers of LDAP_URL, in order. */
 export type Endpoints = readonly [Endpoint, ...Endpoint[]];
@@ -59,7 +41,7 @@ export type OpenStage = DialStage | { readonly stage: 'bind'; readonly identity:
  */
 export interface SessionOpener {
   /** `at`: that server and no other, which changes nothing about the one in use. */
-  open(signal: AbortSignal, options?: { at?: Endpoint; onStage?: (stage: OpenStage) => void }): Promise<Session>;
+  open(signal: AbortSignal, options?: OpenOptions): Promise<Session>;
   /** The server in use. */
   inUse(): Endpoint;
   /** Whether there are others. */
@@ -68,11 +50,11 @@ export interface SessionOpener {
   passOver(endpoint: Endpoint): void;
 }
 
-/** What a bind is tried with. The mark tells one credential from another. */
-export interface Credential {
-  readonly simple: { readonly name: string; readonly password: string } | null;
-  readonly certificate: ShownCertificate | null;
-  readonly mark: string;
+export interface OpenOptions {
+  readonly at?: Endpoint;
+  readonly onStage?: (stage: OpenStage) => void;
+  /** True where a referral is an answer like any other, whatever `referrals` says. */
+  readonly staysOnReferral?: boolean;
 }
 
 export function sessionOpener(options: OpenerOptions): SessionOpener {
@@ -114,7 +96,18 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
   };
 
   const openAt = async (endpoint: Endpoint, credential: Credential, how: Attempt): Promise<Session | DirectoryError> =>
-    await attemptAt({ ...options, endpoint, credential, onStage: how.onStage, followed, ignored, onPasswordWords }, how.signal);
+    await attemptAt(
+      {
+        ...options,
+        endpoint,
+        credential,
+        onStage: how.onStage,
+        followed: how.staysOnReferral ? () => null : followed,
+        ignored,
+        onPasswordWords,
+      },
+      how.signal,
+    );
 
   const openAny = async (credential: Credential, how: Attempt): Promise<Session> => {
     const failures: DirectoryError[] = [];
@@ -156,8 +149,8 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
   };
 
   return {
-    async open(signal, { at, onStage = () => undefined } = {}) {
-      const mine = last.then(() => open(at, { signal, onStage }));
+    async open(signal, { at, onStage = () => undefined, staysOnReferral = false } = {}) {
+      const mine = last.then(() => open(at, { signal, onStage, staysOnReferral }));
       last = mine.catch(() => undefined);
       return await mine;
     },
@@ -173,6 +166,7 @@ const MAX_REFERENCES_TOLD = 16;
 
 interface Attempt {
   readonly signal: AbortSignal;
+  readonly staysOnReferral: boolean;
   readonly onStage: (stage: OpenStage) => void;
 }
 
@@ -182,35 +176,6 @@ function allFailed(failures: readonly DirectoryError[]): DirectoryError {
     return first ?? new DirectoryError('unavailable', 'No server of LDAP_URL was tried.');
   const message = `No server of LDAP_URL can be used. ${failures.map((failure) => failure.message).join(' ')}`;
   return new DirectoryError('unavailable', message, { ldap: failures.at(-1)?.ldap ?? null, cause: first });
-}
-
-async function readCredential({ bind: way, clientCertificate }: OpenerOptions): Promise<Credential> {
-  const certificate = clientCertificate === null ? null : await readCertificate(clientCertificate);
-  if (way.mechanism === 'external') {
-    const mark = createHash('sha256')
-      .update(certificate?.chain ?? '')
-      .digest('hex');
-    return { simple: null, certificate, mark };
-  }
-  const name = way.name.text;
-  const secret = await way.password().catch((cause: unknown) => {
-    throw new DirectoryError('unavailable', `The password of ${name} could not be read; check LDAP_BIND_PASSWORD_FILE.`, {
-      cause,
-    });
-  });
-  const password = secret.reveal();
-  // RFC 4513 §5.1.2: some servers answer success to a bind without a password, and treat the connection as nobody's.
-  if (password === '') throw new DirectoryError('unavailable', `The password of ${name} is empty, so no bind was tried.`);
-  return { simple: { name, password }, certificate, mark: password };
-}
-
-const CERTIFICATE_VARIABLE = { certificate: 'LDAP_CERT_FILE', dates: 'LDAP_CERT_FILE', key: 'LDAP_KEY_FILE' } as const;
-
-async function readCertificate(source: () => Promise<ReadCertificate>): Promise<ShownCertificate> {
-  const read = await source();
-  if (read.ok) return read.value;
-  const message = `No connection was tried, since the client certificate cannot be used: the file of ${CERTIFICATE_VARIABLE[read.of]} ${read.problem}.`;
-  throw new DirectoryError('unavailable', message);
 }
 
 interface AttemptAt extends OpenerOptions {

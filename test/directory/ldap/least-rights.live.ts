@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, suite, test } from 'node:test';
 import type { CheckStep } from '../../../src/access/event.ts';
 import { accessRules } from '../../../src/directory/ldap/access-rules.ts';
 import { openLdapDirectory } from '../../../src/directory/ldap/open-ldap-directory.ts';
+import { startOpenLdap } from '../../../src/sandbox/openldap.ts';
+import { startOpenLdapReplica } from '../../../src/sandbox/openldap-replica.ts';
 import {
   dn,
   type LdapDirectoryChanges,
@@ -148,3 +151,29 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
     });
   });
 }
+
+test('the rights on a replica that is only read are tried at the server that it refers to, where that is used', async () => {
+  await using provider = await startOpenLdap({ replicated: true });
+  await using replica = await startOpenLdapReplica(provider);
+  const ca = `${await readFile(replica.caFile, 'utf8')}${await readFile(provider.caFile, 'utf8')}`;
+  const written = async (changes: LdapDirectoryChanges) => {
+    const directory = openLdapDirectory(await ldapDirectoryOptions(replica, { ca, ...changes }));
+    try {
+      return (await directory.check(signal)).filter(({ step, status }) => step === 'rights to write' || status !== 'ok');
+    } finally {
+      await directory.close();
+    }
+  };
+  const [alone, ...none] = await written({});
+  assert.deepEqual([alone?.step, alone?.status, none.length], ['rights to write', 'fail', 0]);
+  assert.match(alone?.detail ?? '', /takes no changes: 10 .*another server: ldaps:.*LDAP_REFERRALS=follow beside/);
+  const both = await written({ url: `${replica.ldapsUrl} ${provider.ldapsUrl}`, referrals: 'follow' });
+  assert.deepEqual(
+    both.map(({ step, status }) => [step, status]),
+    [
+      ['rights to write', 'ok'],
+      ['rights to write', 'ok'],
+    ],
+  );
+  assert.match(both[1]?.detail ?? '', /can be written/);
+});

@@ -18,6 +18,7 @@ export interface CheckOptions {
   readonly clock: Clock;
   readonly tryLogin: TryLogin;
   readonly asked: CheckAsked;
+  readonly referrals: 'ignore' | 'follow';
 }
 
 const WARN_DAYS = 30;
@@ -25,20 +26,21 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * The preflight checks, on sessions of their own. What fails is a step, and what depends on it is left out. Every server of
- * LDAP_URL is connected to; the contents are asked of the first that lets us in.
+ * LDAP_URL is connected to; the contents are asked of the first that lets us in, and of the next where it only refers to others.
  */
 export async function check(options: CheckOptions, signal: AbortSignal): Promise<readonly CheckStep[]> {
   const list = steps();
+  const otherServers = options.referrals === 'follow' && options.endpoints.length > 1 ? 'asked' : 'not_asked';
   let isChecked = false;
   for (const endpoint of options.endpoints) {
     const session = await connected(options, { endpoint, list }, signal);
     if (session === null) continue;
     try {
-      if (!isChecked) await checkContents({ ...options, session, list }, signal);
+      if (!isChecked) isChecked = !(await checkContents({ ...options, otherServers, session, list }, signal)).isReferred;
     } catch (error) {
+      isChecked = true;
       list.add('directory', failed(messageOf(error)));
     } finally {
-      isChecked = true;
       await session.close();
     }
   }
@@ -59,7 +61,7 @@ async function connected(
     list.add(stage.stage, stageFinding(stage, clock));
   };
   try {
-    const session = await opener.open(signal, { at: endpoint, onStage });
+    const session = await opener.open(signal, { at: endpoint, onStage, staysOnReferral: true });
     if (endpoint.tls === 'none') list.add('tls', warned('the connection is not encrypted: use ldaps://, or LDAP_START_TLS=true'));
     return session;
   } catch (error) {

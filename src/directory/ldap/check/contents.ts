@@ -29,11 +29,12 @@ export interface ContentsChecked {
   readonly clock: Clock;
   readonly tryLogin: TryLogin;
   readonly asked: CheckAsked;
+  readonly otherServers: 'asked' | 'not_asked';
   readonly list: Steps;
 }
 
-/** What is in the directory, as our account sees it, and what it may do there. */
-export async function checkContents(options: ContentsChecked, signal: AbortSignal): Promise<void> {
+/** What is in the directory, as our account sees it, and what it may do there, or that another server must be asked for that. */
+export async function checkContents(options: ContentsChecked, signal: AbortSignal): Promise<{ isReferred: boolean }> {
   const { session, asked, list, clock } = options;
   const landscape = await learnLandscape(session, options.scopes);
   const place: Place = { session, landscape, onHybrid: () => undefined };
@@ -53,15 +54,19 @@ export async function checkContents(options: ContentsChecked, signal: AbortSigna
   await list.run('e-mail attribute', () => checkEmail(place, signal));
   if (groups !== null) list.add('member attributes', checkMemberAttributes(groups));
   const guarded = await list.run('protected groups', () => checkProtected(place, asked.protectedGroups, signal));
+  let isReferred = false;
   if (groups !== null) {
     const spared = guarded?.names ?? [];
-    await checkRights({ place, list, users: users?.sample ?? [], groups: groups.sample, spared }, signal);
+    const { otherServers } = options;
+    const checked = { place, list, users: users?.sample ?? [], groups: groups.sample, spared, otherServers };
+    isReferred = (await checkRights(checked, signal)).isReferred;
   }
   await list.run('paging', () => checkPaging(place, signal));
   const serverTime = await readServerTime(session, signal);
   if (serverTime !== null) list.add('clock', clockFinding(serverTime - clock.wall()));
   const { login } = asked;
-  if (login !== null) await list.run('login', () => options.tryLogin(place, login, signal));
+  if (login !== null && !isReferred) await list.run('login', () => options.tryLogin(place, login, signal));
+  return { isReferred };
 }
 
 /** The base is there, and the whole of it can be searched by id: else nothing that leaves the scopes could be followed. */

@@ -16,6 +16,8 @@ export interface RightsChecked {
   readonly groups: readonly SampleGroup[];
   /** Groups that are never written to, so that the account may well have no right to. */
   readonly spared: readonly Dn[];
+  /** Whether another server of LDAP_URL is asked where this one refers to it. */
+  readonly otherServers: 'asked' | 'not_asked';
 }
 
 /** How many groups outside the scopes are looked through for one to try. */
@@ -25,16 +27,19 @@ const MOST_GROUPS = 3;
 const ADVICE = 'latchkey acl prints the rights that the account needs, and no more';
 
 /** Whether the account may do what it must, and no more. Nothing is changed: see the flavours for how each server is asked. */
-export async function checkRights(checked: RightsChecked, signal: AbortSignal): Promise<void> {
-  const { list, place, spared } = checked;
+export async function checkRights(checked: RightsChecked, signal: AbortSignal): Promise<{ isReferred: boolean }> {
+  const { list, place, spared, otherServers } = checked;
+  let isReferred = false;
   const groups = checked.groups.filter(({ dn }) => !spared.some((one) => sameDn(one, dn)));
   const absent = absentValue(place.landscape.baseDn);
   if (groups.length === 0) list.add('rights to write', warned('there is no group in scope to try them with'));
   else {
     await list.run('rights to read', () => checkReading({ place, groups, absent }, signal));
-    await list.run('rights to write', () => checkWriting({ place, groups, absent }, signal));
+    const writing = await list.run('rights to write', () => checkWriting({ place, groups, absent, otherServers }, signal));
+    isReferred = writing?.isReferred === true;
   }
-  await list.run('rights beyond that', () => checkBeyond({ ...checked, groups, absent }, signal));
+  if (!isReferred) await list.run('rights beyond that', () => checkBeyond({ ...checked, groups, absent }, signal));
+  return { isReferred };
 }
 
 /** 122 random bits: it is nowhere. */
@@ -67,17 +72,37 @@ function counted(groups: readonly SampleGroup[]): string {
   return `${groups.length} ${groups.length === 1 ? 'group' : 'groups'} of all kinds and places`;
 }
 
-async function checkWriting({ place, groups, absent }: MembersChecked, signal: AbortSignal): Promise<Finding> {
+async function checkWriting(
+  { place, groups, absent, otherServers }: MembersChecked & Pick<RightsChecked, 'otherServers'>,
+  signal: AbortSignal,
+): Promise<Finding & { isReferred: boolean }> {
   const { session, landscape } = place;
-  const failures: string[] = [];
+  const refused: string[] = [];
+  const unsaid: string[] = [];
   for (const { dn, attribute } of groups) {
     const right = await landscape.flavour.rights.members(session, { group: dn, attribute, absent }, signal);
-    if (right.verdict !== 'allowed') failures.push(`${attribute} of "${dn}" (${right.said})`);
+    if (right.verdict === 'referred') return { ...referred(right.said, otherServers), isReferred: true };
+    if (right.verdict === 'allowed') continue;
+    (right.verdict === 'refused' ? refused : unsaid).push(`${attribute} of "${dn}" (${right.said})`);
   }
-  const attributes = [...new Set(groups.map(({ attribute }) => attribute))].join(', ');
+  return { ...verdictOn({ groups, refused, unsaid }), isReferred: false };
+}
+
+function verdictOn(found: { groups: readonly SampleGroup[]; refused: readonly string[]; unsaid: readonly string[] }): Finding {
+  const { groups, refused, unsaid } = found;
   const tried = counted(groups);
-  if (failures.length === 0) return ok(`${attributes} can be written; tried with ${tried}, and nothing was changed`);
-  return failed(`of ${tried}, the account must not write ${firstOf(failures)}: ${ADVICE}`);
+  if (refused.length > 0) return failed(`of ${tried}, the account must not write ${firstOf(refused)}: ${ADVICE}`);
+  if (unsaid.length > 0) return failed(`of ${tried}, the server does not take a change of ${firstOf(unsaid)}`);
+  const attributes = [...new Set(groups.map(({ attribute }) => attribute))].join(', ');
+  return ok(`${attributes} can be written; tried with ${tried}, and nothing was changed`);
+}
+
+/** A replica that is only read. */
+function referred(said: string, otherServers: RightsChecked['otherServers']): Finding {
+  const why = `this server takes no changes: ${said}`;
+  if (otherServers === 'asked')
+    return ok(`${why}; with LDAP_REFERRALS=follow they are made there, and the rights tried there too`);
+  return failed(`${why}. Put the server that does into LDAP_URL, alone, or with LDAP_REFERRALS=follow beside this one`);
 }
 
 async function checkBeyond(

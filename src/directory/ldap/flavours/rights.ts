@@ -8,6 +8,8 @@ import type { Session } from '../session.ts';
 export type Right =
   | { readonly verdict: 'allowed' }
   | { readonly verdict: 'refused'; readonly said: string }
+  /** This server takes no changes, and says which does. */
+  | { readonly verdict: 'referred'; readonly said: string }
   | { readonly verdict: 'unknown'; readonly said: string };
 
 /** A value that is nowhere, in the form that an attribute of members takes, and as any other text. */
@@ -43,6 +45,7 @@ export interface RightsTest {
 
 const NO_SUCH_ATTRIBUTE = 16;
 const SUCCESS = 0;
+const REFERRAL = 10;
 const INSUFFICIENT_ACCESS_RIGHTS = 50;
 
 /**
@@ -64,6 +67,8 @@ function rightOf(result: LdapResult): Right {
     case SUCCESS:
     case NO_SUCH_ATTRIBUTE:
       return { verdict: 'allowed' };
+    case REFERRAL:
+      return { verdict: 'referred', said };
     case INSUFFICIENT_ACCESS_RIGHTS:
       return { verdict: 'refused', said };
     default:
