@@ -8,6 +8,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DoubtedAdditions } from './doubted-additions.ts';
+import type { DoubtedRemovals } from './doubted-removals.ts';
 import type { GoneProofs } from './gone-proofs.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import type { ProtectedGroups } from './protected-groups.ts';
@@ -51,6 +52,7 @@ export interface EngineParts {
   /** Additions that may still take effect, the doubted ones included: what is absent now may be there later. */
   readonly lateWrites: LateWrites;
   readonly doubtedAdditions: DoubtedAdditions;
+  readonly doubtedRemovals: DoubtedRemovals;
   /** Removals that may still take effect: what is written now may be gone later. */
   readonly lateRemovals: LateWrites;
   /** When the ledger was found to be an older copy; null where it never was. */

@@ -12,6 +12,7 @@ import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
+import { doubtedRemovals } from './doubted-removals.ts';
 import { attemptEnding } from './end-membership.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
@@ -19,7 +20,7 @@ import { goneProofs } from './gone-proofs.ts';
 import { attemptGrant } from './grant-membership.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
-import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lookForLostWrites } from './lost-writes.ts';
+import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
 import { protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
@@ -111,6 +112,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       remainingMs: (pair) => Math.max(lost.remainingMs(pair), doubted.remainingMs(pair)),
     },
     doubtedAdditions: doubted,
+    doubtedRemovals: doubtedRemovals(),
     lateRemovals: lateWrites({ clock, lateWriteMs: timings.lateWriteMs }),
     replacedAt: () => replacedAt,
     locks: keyedLock(),
@@ -192,12 +194,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  function pursueRestore(grantId: GrantId): void {
+  function pursueRestore(intent: Intent): void {
     pursued.pursue({
-      key: `restore:${grantId}`,
-      about: { grantId },
+      key: `restore:${intent.grantId}`,
+      about: { grantId: intent.grantId },
       urgency: 'grant',
-      attempt: () => told(attemptRestore(parts, { grantId })),
+      attempt: () => told(attemptRestore(parts, { intent })),
     });
   }
 
@@ -208,6 +210,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       urgency: 'ending',
       attempt: () => told(attemptTakeOut(parts, { intent, onEnding: pursueEnding })),
     });
+  }
+
+  const lostOnes = lostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut });
+  function pursueLostWrites(): void {
+    lostOnes.tookOver();
+    pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => lostOnes.look().then(() => ({ done: true })) });
   }
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
@@ -326,16 +334,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     listener,
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
-      directory.onFailover(
-        () => void safely('failover', lookForLostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut })),
-      );
+      directory.onFailover(pursueLostWrites);
       const unfinished = await recovering.find(parts);
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
       await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
       // No job waits for the restoring of what a failover lost, so it is taken up by its intent.
-      for (const { kind, grantId } of unfinished.intents) if (kind === 'add') pursueRestore(grantId);
+      for (const intent of unfinished.intents) if (intent.kind === 'add') pursueRestore(intent);
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
         // What a clock that is known to be wrong calls old may be of today.

@@ -16,6 +16,7 @@ import type { Attempted } from './pursuits.ts';
 import { putIn } from './put-in.ts';
 import { endRefusal, refusal } from './refusals.ts';
 import { entriesNow, writableValue } from './resolve-pair.ts';
+import { sameValue } from './same-value.ts';
 import { foundApplied } from './written-period.ts';
 
 /** How far back a server that takes over is compared with the ledger, and how long it may lag: for longer is a fault of its own. */
@@ -23,8 +24,16 @@ export const LOOK_BACK_MS = 15 * 60 * 1000;
 
 /** What is done about a write that the server which took over may not have. */
 interface Steps {
-  restore(grantId: GrantId): void;
+  restore(intent: Intent): void;
   takeOut(intent: Intent): void;
+}
+
+/** The look at what was written lately. */
+export interface LostWrites {
+  /** Another server may be in use from now on: until the next look, no absence ends a grant, and no member is standing. */
+  tookOver(): void;
+  /** Begins to look at each membership. Rejects where the ledger cannot say which they are, and then nothing has changed. */
+  look(): Promise<void>;
 }
 
 /**
@@ -35,43 +44,57 @@ interface Steps {
  *
  * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
  *   policy are asked as for any write.
- * - a removal of ours whose user is a member again is taken out again by the one path: the grant, which has ended, is ending
- *   once more (its end is not told a second time). A person who put the same user into the same group within these minutes cannot be told from the lost removal;
- *   the doubt is decided against the access, since access that should have ended must not stand.
+ * - a membership of ours that had ended and is there again is taken out again by the one path: the grant, which has ended, is
+ *   ending once more (its end is not told a second time). So it is whether we took it out or it was found to be gone: a removal by
+ *   somebody else, or a deletion, is lost as ours is. A person who put the same user into the same group within these minutes cannot
+ *   be told from that; the doubt is decided against the access, since access that should have ended must not stand.
  *
  * What a server that only lags catches up with later does no harm to either: both writes are of the state that it comes to. But an
  * ending that does not find such an addition has to wait until it has come, or cannot any more.
  */
-export async function lookForLostWrites(parts: EngineParts, steps: Steps): Promise<void> {
-  const { log, time } = parts;
-  const intents = await doubtRecent(parts, (time.now() - LOOK_BACK_MS) as Instant);
-  if (intents.length > 0)
-    log.info(
-      { event: 'engine.looking-for-lost-writes', memberships: intents.length },
-      'another directory server may have taken over: what was written lately is looked at again',
-    );
-  for (const intent of intents) {
-    if (intent.kind === 'remove') steps.takeOut(intent);
-    else steps.restore(intent.grantId);
-  }
+export function lostWrites(parts: EngineParts, steps: Steps): LostWrites {
+  const { ledger, log, time, doubtedAdditions, doubtedRemovals } = parts;
+  let unknown: (() => void)[] = [];
+  return {
+    tookOver: () => void unknown.push(doubtedAdditions.find()),
+    async look() {
+      const known = unknown;
+      const since = (time.now() - LOOK_BACK_MS) as Instant;
+      // What is open may have been proved on the server of before, and be claimed any moment: then it is among the recent ones.
+      const { intents: open } = await ledger.unfinished();
+      const intents = [...open, ...(await ledger.recentIntents(since))];
+      for (const { kind, pair } of intents) {
+        if (kind === 'add') doubtedAdditions.doubt(pair);
+        doubtedRemovals.doubt(pair);
+      }
+      unknown = unknown.filter((one) => !known.includes(one));
+      for (const one of known) one();
+      if (intents.length > 0)
+        log.info(
+          { event: 'engine.looking-for-lost-writes', memberships: intents.length },
+          'another directory server may have taken over: what was written lately is looked at again',
+        );
+      for (const intent of intents) {
+        if (intent.kind === 'add') steps.restore(intent);
+        steps.takeOut(intent);
+      }
+    },
+  };
 }
 
-/** What was written since then. Until it is known which additions that are, no absence ends a grant. */
-async function doubtRecent({ ledger, doubtedAdditions }: EngineParts, since: Instant): Promise<readonly Intent[]> {
-  const found = doubtedAdditions.find();
-  try {
-    const recent = await ledger.recentIntents(since);
-    const { intents: open } = await ledger.unfinished();
-    for (const { kind, pair } of [...recent, ...open]) if (kind === 'add') doubtedAdditions.doubt(pair);
-    return recent;
-  } finally {
-    found();
-  }
+/** The active grant that the membership of an intent is held by: its own, or one that came to share it. */
+async function holderOf({ ledger }: EngineParts, { grantId, pair }: Intent): Promise<GrantId | null> {
+  const { grant } = await ledger.known(grantId);
+  if (grant?.state === 'active') return grantId;
+  const { grants } = await ledger.pairState(pair);
+  return grants.find(({ state }) => state === 'active')?.grantId ?? null;
 }
 
-/** One look at a membership that an active grant of ours was written for; where it is not there, it is written again. */
-export async function attemptRestore(parts: EngineParts, { grantId }: { grantId: GrantId }): Promise<Attempted> {
+/** One look at a membership that was written for an active grant of ours; where it is not there, it is written again. */
+export async function attemptRestore(parts: EngineParts, { intent }: { intent: Intent }): Promise<Attempted> {
   const { ledger, locks } = parts;
+  const grantId = await holderOf(parts, intent);
+  if (grantId === null) return DONE;
   return locks.run(`grant:${grantId}`, 'grant', async () => {
     const { grant } = await ledger.known(grantId);
     // A job that waits to change the grant restores its membership itself.
@@ -150,41 +173,65 @@ function reported({ log }: EngineParts, { grantId, pair }: ActiveGrant, why: str
   return DONE;
 }
 
-/** One look at a membership that was taken out; where its user is a member again, its grant is ending once more. */
+/** One look at a membership that has ended; where its user is a member again, its grant is ending once more. */
 export async function attemptTakeOut(
   parts: EngineParts,
   { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
   const { locks } = parts;
-  return locks.run(`grant:${intent.grantId}`, 'ending', async () =>
+  const attempted = await locks.run(`grant:${intent.grantId}`, 'ending', async () =>
     unlessAway(() => locks.run(`pair:${pairKey(intent.pair)}`, 'ending', async () => await takeOut(parts, { intent, onEnding }))),
   );
+  if (attempted.done) parts.doubtedRemovals.seen(intent.pair);
+  return attempted;
 }
 
 async function takeOut(
   parts: EngineParts,
   { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
-  const { ledger, directory, signal } = parts;
-  const { pair, memberAttribute: attribute } = intent;
-  const [{ grant }, state] = [await ledger.known(intent.grantId), await ledger.pairState(pair)];
+  const { ledger } = parts;
+  const [{ grant }, state] = [await ledger.known(intent.grantId), await ledger.pairState(intent.pair)];
+  // Standing access was there before us. What another grant held longer ended with that one.
+  if (grant?.state !== 'ended' || grant.standing !== false) return DONE;
+  if (grant.membership !== 'removed' && grant.membership !== 'already_absent') return DONE;
   // Another grant has held it since, or another ending is at it: that one knows what to do.
-  if (grant?.state !== 'ended' || grant.membership !== 'removed') return DONE;
   if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;
-  const group = await directory.locateGroup(pair.group.id, signal);
-  const value = nameNow(await directory.locateUser(pair.user.id, signal), attribute);
-  if (group === null || value === null) return DONE;
-  const [presence] = await directory.probe({ group: group.dn, attribute, values: [value], likely: 'absent' }, signal);
-  if (presence === 'unknown' || presence === undefined) return AGAIN;
-  if (presence === 'absent') return DONE;
-  onEnding(await reopen(parts, grant, { intent, value }));
+  const values = await backAgain(parts, intent);
+  if (values === null) return AGAIN;
+  if (values.length > 0) onEnding(await reopen(parts, grant, { intent, values }));
   return DONE;
+}
+
+/**
+ * Under which values the user is a member: the name of now, and where values are no links those that were written, unless another
+ * person goes by them. Null where that is unknown.
+ */
+async function backAgain(
+  { directory, signal }: EngineParts,
+  { pair, memberAttribute: attribute, values: written }: Intent,
+): Promise<readonly string[] | null> {
+  const group = await directory.locateGroup(pair.group.id, signal);
+  if (group === null) return [];
+  const current = nameNow(await directory.locateUser(pair.user.id, signal), attribute);
+  const earlier = group.linksMembers ? [] : written.filter((value) => current === null || !sameValue(attribute, value, current));
+  const values = [...(current === null ? [] : [current]), ...earlier];
+  if (values.length === 0) return [];
+  const presences = await directory.probe({ group: group.dn, attribute, values, likely: 'absent' }, signal);
+  if (presences.includes('unknown')) return null;
+  const found: string[] = [];
+  for (const [i, value] of values.entries()) {
+    if (presences[i] !== 'member') continue;
+    const occupant = value === current ? null : await directory.occupant(attribute, value, signal);
+    if (occupant === null || occupant === pair.user.id) found.push(value);
+  }
+  return found;
 }
 
 async function reopen(
   { ledger, time, log }: EngineParts,
   ended: EndedGrant,
-  { intent, value }: { intent: Intent; value: string },
+  { intent, values }: { intent: Intent; values: readonly string[] },
 ): Promise<EndingGrant> {
   const at = time.now();
   const { grantId, pair, standing, activatedAt, expiresAt, cause, endedAt: endedBefore } = ended;
@@ -194,18 +241,18 @@ async function reopen(
     standing: false,
     heldSince: activatedAt,
     memberAttribute: intent.memberAttribute,
-    values: [value],
-    metValues: intent.values.filter((one) => one !== value),
-    // It was seen absent once: whoever goes by another of these values by now is somebody else.
-    seenAbsent: true,
+    values,
+    metValues: [],
+    // That it was absent was seen on another server: this one has not heard of it.
+    seenAbsent: false,
     deleteSent: true,
   };
-  const facts = { cause, since: at, evidence: 'probe: member after the removal; a directory server took over' };
+  const facts = { cause, since: at, evidence: 'probe: member after the end; a directory server took over' };
   const audit: AuditRecord = { kind: 'grant.ending', at, grantId, pair, facts };
   await ledger.endAgain({ grant, period }, { at, audit: [audit] });
   log.warn(
     { event: 'grant.ending-again', grantId, user: pair.user, group: pair.group },
-    'the directory server that took over still has a membership that was taken out; it is taken out again',
+    'the directory server that took over still has a membership that had ended; it is taken out again',
   );
   return grant;
 }

@@ -10,7 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { lateRemoval } from './refusals.ts';
+import { comeBack, lateRemoval } from './refusals.ts';
 import { namesNow, takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
 import { oursBefore, withValue, writtenPeriod } from './written-period.ts';
@@ -72,6 +72,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   if (presence === 'member') parts.doubtedAdditions.seen(pair);
 
   if (presence === 'member' && request.unsettled !== null) return { kind: 'found', intent: request.unsettled };
+  if (presence === 'member' && state.period === null && mayBeBack(parts, pair)) return { kind: 'retry', error: comeBack(pair) };
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
   const denied = request.judge({ at, heldSince });
@@ -114,6 +115,11 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
   const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/** Another directory server took over, and whether it brought a membership of ours back that had ended was not looked at yet. */
+function mayBeBack({ doubtedAdditions, doubtedRemovals }: EngineParts, pair: Pair): boolean {
+  return doubtedAdditions.isFinding() || doubtedRemovals.has(pair);
 }
 
 /**

@@ -62,6 +62,14 @@ export function lateRemoval({ user, group }: Pair): JobError {
   );
 }
 
+/** A membership of ours that had ended may be there again since another directory server took over: then it is no standing access. */
+export function comeBack({ user, group }: Pair): JobError {
+  return jobError(
+    'directory_unavailable',
+    `another directory server has taken over, and "${user.dn}" is in "${group.dn}" there; whether that is a membership which had ended is looked at first`,
+  );
+}
+
 /** Scope, protection and what the directory itself says, which bind every first write and every extension. */
 export function refusal(
   { protectedGroups }: EngineParts,

@@ -192,7 +192,10 @@ export interface Ledger {
   unfinished(): Promise<Unfinished>;
   /** Intents that were replaced at or after that instant, the earliest first. */
   replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
-  /** Of each pair the newest intent, where it was closed at or after that instant; in the order in which they were opened. */
+  /**
+   * Of each pair the newest intent of a grant that came to hold a membership, where it was closed at or after that instant; in the
+   * order in which they were opened.
+   */
   recentIntents(since: Instant): Promise<readonly Intent[]>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { LedgerError } from '../../src/ledger/ledger.ts';
 import { HOUR_MS, MINUTE_MS, settled, startedEngine } from '../support/engine-under-test.ts';
 
 type Started = Awaited<ReturnType<typeof startedEngine>>;
@@ -99,6 +100,139 @@ suite('after a failover', () => {
         [`${kind === 'revoke' ? 'revoked' : 'expired'} removed`],
       );
     });
+
+  test('so is one that somebody else took out, whose removal was lost too', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    without(world);
+    await rig.revoke();
+    withIt(world);
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(rig.of('grant.ended').length, 1);
+  });
+
+  test('so is one that another grant tried in vain to write since', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    await rig.revoke();
+    rig.fake.refuseNext('refused');
+    await rig.grant({ grantId: 'g2', seconds: 60 });
+    assert.equal(await rig.stateOf('g2'), 'failed');
+    withIt(world);
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test('so is one under a name that its user had then, and no other has', async () => {
+    const world = await startedEngine({ referentialIntegrity: false });
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    rig.fake.tree.rename(ada, ada.replace('ada', 'lovelace') as typeof ada);
+    await rig.revoke();
+    assert.ok(!rig.isMember(ada, admins));
+    withIt(world);
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test('and where another person has that name by now, it is left', async () => {
+    const world = await startedEngine({ referentialIntegrity: false });
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    rig.fake.tree.rename(ada, ada.replace('ada', 'lovelace') as typeof ada);
+    await rig.revoke();
+    rig.addUser('ada');
+    withIt(world);
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
+
+  test('a membership that the other server brought back is not standing for the next grant', async () => {
+    const read = Promise.withResolvers<void>();
+    const world = await startedEngine({
+      watch: {
+        directory: (directory) => directory,
+        ledger: (ledger) => ({ ...ledger, recentIntents: (since) => read.promise.then(() => ledger.recentIntents(since)) }),
+      },
+    });
+    const { rig, ada, admins } = world;
+    await rig.grant({ grantId: 'g1', seconds: 60 });
+    await rig.revoke({ grantId: 'g1' });
+    rig.fake.goDown();
+    const job = await rig.grant({ grantId: 'g2', seconds: 600 });
+    withIt(world);
+    rig.fake.goUp();
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    read.resolve();
+    await rig.pass(MINUTE_MS);
+    assert.notEqual(rig.outcomeOf(job), 'already_standing');
+    assert.ok(rig.isMember(ada, admins));
+    await rig.pass(11 * MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.deepEqual([await rig.stateOf('g1'), await rig.stateOf('g2')], ['ended', 'ended']);
+  });
+
+  test('a membership that outlived the grant that wrote it is written again for the one that shares it', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ grantId: 'g1', seconds: 60 });
+    await rig.grant({ grantId: 'g2', seconds: 600 });
+    await rig.revoke({ grantId: 'g1' });
+    without(world);
+    await failOver(world);
+    assert.ok(rig.isMember(ada, admins));
+    await rig.pass(11 * MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test('a ledger that cannot be read at once is asked again', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    await rig.revoke();
+    withIt(world);
+    rig.ledger.failNext('recentIntents', new LedgerError('no_space', 'the disk is full'));
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
+  test('a removal that is being claimed while the server fails is looked at too', async () => {
+    const claiming = Promise.withResolvers<void>();
+    const claimed = Promise.withResolvers<void>();
+    const world = await startedEngine({
+      watch: {
+        directory: (directory) => directory,
+        ledger: (ledger) => ({
+          ...ledger,
+          async end(...args) {
+            claiming.resolve();
+            await claimed.promise;
+            return ledger.end(...args);
+          },
+        }),
+      },
+    });
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    await rig.revoke();
+    await claiming.promise;
+    withIt(world);
+    await failOver(world);
+    claimed.resolve();
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
 
   test('a removal that the server has is not told again', async () => {
     const world = await startedEngine();

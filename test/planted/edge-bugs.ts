@@ -155,15 +155,15 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a membership that should have ended stands on a server that took over',
     file: 'src/engine/lost-writes.ts',
-    find: "if (presence === 'absent') return DONE;",
-    replace: "if (presence !== 'unknown') return DONE;",
+    find: 'if (values.length > 0) onEnding(await reopen(parts, grant, { intent, values }));',
+    replace: '',
     tests: ['engine/lost-writes.test.ts'],
   },
   {
     fault: 'a membership that was lost with a server is not written again',
     file: 'src/engine/lost-writes.ts',
-    find: "if (intent.kind === 'remove') steps.takeOut(intent);",
-    replace: "if (intent.kind === 'remove' || intent.kind === 'add') steps.takeOut(intent);",
+    find: "if (intent.kind === 'add') steps.restore(intent);",
+    replace: '',
     tests: ['engine/lost-writes.test.ts'],
   },
   {

@@ -95,4 +95,32 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['link/websocket-client-certificate.live.ts'],
     only: 'is used at the next connection',
   },
+  {
+    fault: 'a membership that a server brought back is standing for the next grant',
+    file: 'src/engine/put-in.ts',
+    find: "if (presence === 'member' && state.period === null && mayBeBack(parts, pair))",
+    replace: "if (presence === 'unknown' && state.period === null && mayBeBack(parts, pair))",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
+    fault: 'a removal by somebody else that was lost with a server is not looked for',
+    file: 'src/engine/lost-writes.ts',
+    find: "if (grant.membership !== 'removed' && grant.membership !== 'already_absent') return DONE;",
+    replace: "if (grant.membership !== 'removed') return DONE;",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
+    fault: 'what is claimed while a server fails is not looked at on the next',
+    file: 'src/engine/lost-writes.ts',
+    find: 'const intents = [...open, ...(await ledger.recentIntents(since))];',
+    replace: 'const intents = [...open.slice(0, 0), ...(await ledger.recentIntents(since))];',
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
+    fault: 'a grant that came to nothing hides the removal before it from the look after a failover',
+    file: 'src/ledger/sqlite/intents.ts',
+    find: "state NOT IN ('pending', 'failed')",
+    replace: "state <> ''",
+    tests: ['ledger/sqlite-ledger.test.ts'],
+  },
 ];

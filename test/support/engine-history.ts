@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { settled } from './engine-under-test.ts';
+import { goUp } from './history-replica.ts';
 import type { History } from './history-steps.ts';
 import { take } from './history-take.ts';
 import { deliver, newWorld, passing, personDn, reconnect, redeliver, restart, type World } from './history-world.ts';
@@ -29,12 +30,18 @@ export async function runHistory({ server, steps }: History): Promise<void> {
 
 /** What holds at every instant. */
 function judge(world: World, when: string): void {
-  const { owners, claims, told } = world;
+  const { rig, owners, claims, told } = world;
   told.read();
+  if (isIdle(rig)) owners.looked();
   const wrongs = [...owners.wrongs, ...claims.wrongs, ...told.wrongs, ...late(world)];
   const leaked = owners.leaked();
   if (wrongs.length > 0 || leaked.length > 0)
     assert.fail(`${when}: ${[...wrongs, ...leaked.map((one) => `leaked ${one}`)].join('; ')}`);
+}
+
+/** True where nothing is pursued, so that whatever a server brought back has been looked at. */
+function isIdle(rig: World['rig']): boolean {
+  return !rig.hasCrashed() && rig.fake.directory.status().state === 'up' && rig.engine.status().pursued === 0;
 }
 
 /** Grants that should have begun to end by now, whatever the directory does. */
@@ -60,7 +67,7 @@ async function quiesce(world: World): Promise<void> {
   disk.mend();
   rig.fake.mend();
   if (rig.hasCrashed()) await restart(world);
-  rig.fake.goUp();
+  goUp(world);
   while (!rig.isConnected()) await reconnect(world);
   // A restored ledger has forgotten jobs of which the control plane has heard nothing yet.
   for (const job of sent) {
@@ -70,7 +77,8 @@ async function quiesce(world: World): Promise<void> {
   await redeliver(world);
   await passing(world, 5000);
   owners.late();
-  for (let round = 0; round < 60 && !isQuiet(world); round += 1) {
+  // After a failover an ending may wait a quarter of an hour for what the server that took over does not have yet.
+  for (let round = 0; round < (world.isOneOfSeveral ? 160 : 60) && !isQuiet(world); round += 1) {
     await passing(world, 10_000);
     await redeliver(world);
     judge(world, `in round ${round} of the rest`);
@@ -100,7 +108,7 @@ function takeOutAll({ rig, owners, claims }: World, user: string, group: string)
 
 function isQuiet({ rig, undelivered }: World): boolean {
   const { grants, jobs, intents, events } = rig.ledger.peek();
-  if (events.length > 0 || undelivered.length > 0) return false;
+  if (events.length > 0 || undelivered.length > 0 || !isIdle(rig)) return false;
   for (const { state } of grants.values()) if (state !== 'ended' && state !== 'failed') return false;
   for (const { result } of jobs.values()) if (result === null) return false;
   for (const { closedAt } of intents.values()) if (closedAt === null) return false;

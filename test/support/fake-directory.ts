@@ -187,6 +187,8 @@ export function fakeDirectory(
     goDown: (fault = 'unavailable') => become(fault),
     goUp: () => become(null),
     failOver() {
+      // What is stuck in the server of before is lost with it.
+      late = [];
       for (const listener of failoverListeners) listener();
     },
     loseNextAnswer: (fate) => {

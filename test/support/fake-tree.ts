@@ -59,6 +59,8 @@ export interface FakeTree {
   presenceCounts(group: Dn, value: { attribute: MemberAttribute; value: string }): { matching: number; notMatching: number };
   /** Applies all or nothing, and says which result code a directory would. */
   apply(change: MembershipChange): number;
+  /** What a replica has now; the function makes it what the directory has. */
+  copy(): () => void;
 }
 
 /**
@@ -159,6 +161,10 @@ export function fakeTree(options: Personality): FakeTree {
       if (values.length === 0 && attribute !== 'memberUid' && options.demandsMember) return 65;
       entry.values = values;
       return 0;
+    },
+    copy() {
+      const copied = entries.map((entry) => ({ ...entry }));
+      return () => void entries.splice(0, entries.length, ...copied.map((entry) => ({ ...entry })));
     },
   };
 }

@@ -34,6 +34,10 @@ export type Step =
   | { readonly do: 'suspend'; readonly ms: number; readonly monotonic: 'stops' | 'goes on' }
   | { readonly do: 'wall'; readonly ms: number }
   | { readonly do: 'directory'; readonly up: boolean }
+  /** A second server has what there is now, and hears of nothing that is written later. */
+  | { readonly do: 'lag' }
+  /** That server takes over; without one, another that has everything. */
+  | { readonly do: 'fail over' }
   | { readonly do: 'lose'; readonly fate: LostAnswer }
   | { readonly do: 'refuse'; readonly fault: 'refused' | 'busy' }
   /** What was to be applied late is applied. */
@@ -131,6 +135,8 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('directory'), up: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('lag') }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('fail over') }) },
   {
     weight: 8,
     arbitrary: fc.record({ do: fc.constant('lose'), fate: fc.constantFrom('applied', 'not_applied', 'applied_later') }),

@@ -1,4 +1,5 @@
 import type { Dn } from '../../src/access/dn.ts';
+import { aged, failOver, goUp, lag } from './history-replica.ts';
 import { type Step, USERS } from './history-steps.ts';
 import {
   addGroup,
@@ -19,6 +20,7 @@ type Of<K extends Step['do']> = Extract<Step, { do: K }>;
 /** Lets one step happen. */
 export async function take(world: World, step: Step): Promise<void> {
   const { rig, owners, disk } = world;
+  aged(world, step);
   switch (step.do) {
     case 'grant':
       return submit(world, grantJob(world, step));
@@ -43,7 +45,11 @@ export async function take(world: World, step: Step): Promise<void> {
     case 'wall':
       return rig.clock.step(step.ms);
     case 'directory':
-      return step.up ? rig.fake.goUp() : rig.fake.goDown();
+      return step.up ? goUp(world) : rig.fake.goDown();
+    case 'lag':
+      return lag(world);
+    case 'fail over':
+      return failOver(world);
     case 'lose':
       return rig.fake.loseNextAnswer(step.fate);
     case 'refuse':
@@ -194,6 +200,8 @@ function restore(world: World): void {
   if (backup === null) return;
   world.backup = null;
   world.wasRestored = true;
+  // Nor of what a server that takes over brings back.
+  world.replica = null;
   // What an older copy cannot know of must not take effect when nobody looks for it any more.
   world.owners.late();
   rig.restore(backup);

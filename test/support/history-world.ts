@@ -4,6 +4,7 @@ import { type EngineUnderTest, engineUnderTest } from './engine-under-test.ts';
 import { PERSONALITIES, type ServerName } from './fake-servers.ts';
 import { type Claims, claims } from './history-claims.ts';
 import { type FailingDisk, failingDisk } from './history-ledger.ts';
+import { goUp, type Replica } from './history-replica.ts';
 import { GROUPS, MAX_GRANT_MS, USERS } from './history-steps.ts';
 import { type Told, toldTo } from './history-told.ts';
 import type { MemoryLedger } from './memory-ledger.ts';
@@ -30,6 +31,11 @@ export interface World {
   readonly sent: Readonly<Record<string, unknown>>[];
   undelivered: Readonly<Record<string, unknown>>[];
   backup: MemoryLedger | null;
+  replica: Replica | null;
+  /** A new life cannot know which of several servers the one before asked. */
+  isOneOfSeveral: boolean;
+  /** The server that is asked next may be another than before, and nobody has said so yet. */
+  isOther: boolean;
   wasRestored: boolean;
   renames: number;
   /** How long a write that is applied late has waited, at most. */
@@ -87,6 +93,9 @@ export async function newWorld(server: ServerName): Promise<World> {
     sent: [],
     undelivered: [],
     backup: null,
+    replica: null,
+    isOneOfSeveral: false,
+    isOther: false,
     wasRestored: false,
     renames: 0,
     sinceLateMs: 0,
@@ -156,7 +165,13 @@ export async function restart(world: World): Promise<void> {
     world.dyingAgain = null;
   } else world.isCrashing = false;
   world.troubledAtMs = rig.clock.monotonicMs();
+  const { state } = rig.fake.directory.status();
+  if (world.isOneOfSeveral) {
+    rig.fake.goDown();
+    world.isOther = true;
+  }
   await rig.start({ link: false }).catch(() => undefined);
+  if (state === 'up') goUp(world);
   await reconnect(world);
 }
 

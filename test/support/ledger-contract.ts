@@ -552,12 +552,12 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.replacedIntents(seconds(6)), []);
   });
 
-  test('of each pair the newest intent is remembered for a while after it was closed, and not while one is open', async (t) => {
+  test('of each pair the newest intent is remembered for a while after it was closed, of grants that came to hold it, and not while one is open', async (t) => {
     const { ledger } = await open(t);
     const openFor = async (name: string, user: number, kind: 'add' | 'remove' = 'add') =>
       ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1), kind }), NO_CHANGE, quietly());
-    for (const [index, name] of ['a', 'b', 'c'].entries())
-      await ledger.savePending(pendingGrant(name, samplePair(index + 1, 1)), [], quietly());
+    for (const [index, name] of ['a', 'b', 'c', 'failed', 'waiting'].entries())
+      await ledger.savePending(pendingGrant(name, samplePair((index % 3) + 1, 1)), [], quietly());
     for (const kind of ['add', 'remove'] as const) {
       const { intentId } = await openFor('a', 1, kind);
       await ledger.closeIntent(intentId, quietly({ at: seconds(3) }));
@@ -566,6 +566,19 @@ function membershipRules(open: OpenLedger): void {
     await ledger.closeIntent(early.intentId, quietly({ at: seconds(1) }));
     const closed = await openFor('c', 3);
     await ledger.closeIntent(closed.intentId, quietly({ at: seconds(3) }));
+    for (const [name, user] of [
+      ['failed', 1],
+      ['waiting', 2],
+    ] as const) {
+      const { intentId } = await openFor(name, user);
+      await ledger.closeIntent(intentId, quietly({ at: seconds(3) }));
+    }
+    await ledger.failGrant(failedGrant('failed'), quietly());
+    for (const [index, name] of ['a', 'b', 'c'].entries()) {
+      const pair = samplePair(index + 1, 1);
+      const grant = activeGrant(name, { pair });
+      await ledger.activate({ grant, period: samplePeriod({ pair }), intentId: null, placeholder: null }, quietly());
+    }
     const recent = async (since: number) =>
       (await ledger.recentIntents(seconds(since))).map(({ grantId, kind }) => `${grantId} ${kind}`);
     assert.deepEqual(await recent(1), ['grant-a remove', 'grant-b add', 'grant-c add']);

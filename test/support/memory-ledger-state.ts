@@ -220,8 +220,10 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
-export function recentIntents({ intents }: State, since: Instant): readonly Intent[] {
-  const newest = new Map([...intents.values()].map((kept) => [pairKey(kept.intent.pair), kept]));
+export function recentIntents({ intents, grants }: State, since: Instant): readonly Intent[] {
+  const cameToHold = ({ grantId }: Intent): boolean => !['pending', 'failed', undefined].includes(grants.get(grantId)?.state);
+  const counted = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || cameToHold(intent));
+  const newest = new Map(counted.map((kept) => [pairKey(kept.intent.pair), kept]));
   return [...newest.values()]
     .flatMap(({ intent, closedAt }) => (closedAt !== null && closedAt >= since ? [intent] : []))
     .toSorted((one, other) => one.intentId - other.intentId);

@@ -35,6 +35,10 @@ export interface Owners {
   late(): void;
   /** The ledger is an older copy from now on. */
   restored(): void;
+  /** The book of a server that hears of nothing from now on; the function makes it the book of the directory. */
+  copy(): () => void;
+  /** Whatever a server that took over brought back has been looked at. */
+  looked(): void;
   /** Called for each value that a write of anybody touched. */
   onTouched(listener: (group: Dn, value: string) => void): void;
 }
@@ -50,6 +54,9 @@ export function watchWrites(
 ): Owners {
   const { tree } = rig.fake;
   const book = new Map<string, Written>();
+  /** What a server that took over brought back, and of that what was not looked at yet. */
+  const broughtBack = new Set<string>();
+  const unseen = new Set<string>();
   const wrongs: string[] = [];
   const listeners: ((group: Dn, value: string) => void)[] = [];
   const apply = tree.apply;
@@ -157,15 +164,34 @@ export function watchWrites(
     });
   }
 
-  const isLeaked = (one: Written): boolean =>
-    (one.owner === 'ours' && !isHeld(one)) || (one.owner === 'strayed' && !isHeld(one) && !isReported(one));
+  /**
+   * Whose a value is that is there again, or still. Where both we and others have written of that membership lately, nobody can
+   * tell, nor where it is held as standing.
+   */
+  function doubted({ owner, user, group, value }: Written, before: Owner | undefined): Owner {
+    const meant = user ?? tree.at(value as Dn)?.id;
+    const isPair = (pair: Pair) => pair.group.id === group && pair.user.id === meant;
+    const { intents, periods } = rig.ledger.peek();
+    const isOurs = [...intents.values()].some(({ intent }) => isPair(intent.pair));
+    const isStanding = [...periods.values()].some(({ pair, standing }) => isPair(pair) && standing !== false);
+    if (owner === 'others') return isOurs || isClaimed(meant, group, value) ? 'either' : owner;
+    if (owner === 'ours') return isStanding || before === 'others' || before === 'either' ? 'either' : owner;
+    return owner;
+  }
+
+  function isLeaked(one: Written): boolean {
+    if ((one.owner !== 'ours' && one.owner !== 'strayed') || isHeld(one)) return false;
+    // What was seen absent before another server brought it back cannot be told from what others write.
+    const mayStay = one.owner === 'strayed' || broughtBack.has(key(one.group, one.value));
+    return !(mayStay && isReported(one));
+  }
 
   return {
     wrongs,
     onTouched: (listener) => void listeners.push(listener),
     leaked() {
       const left: string[] = [];
-      for (const one of book.values()) if (isLeaked(one)) left.push(key(one.group, one.value));
+      for (const [at, one] of book) if (isLeaked(one) && !unseen.has(at)) left.push(at);
       return left;
     },
     putIn(user, group) {
@@ -201,13 +227,27 @@ export function watchWrites(
       rig.fake.applyLate();
       isLate = false;
     },
+    copy() {
+      const copied = new Map(book);
+      return () => {
+        const before = new Map(book);
+        book.clear();
+        for (const [at, one] of copied) {
+          const owner = doubted(one, before.get(at)?.owner);
+          book.set(at, { ...one, owner });
+          if (owner !== 'ours') continue;
+          broughtBack.add(at);
+          unseen.add(at);
+        }
+      };
+    },
+    looked: () => unseen.clear(),
     restored() {
       for (const [one, written] of book) {
         const { owner, user, group, value } = written;
         const claimed = isClaimed(user ?? tree.at(value as Dn)?.id, group, value);
         const isForgotten = (owner === 'ours' || owner === 'strayed') && !isHeld(written);
-        if (isForgotten || (owner === 'others' && claimed))
-          book.set(one, { ...written, owner: 'either' });
+        if (isForgotten || (owner === 'others' && claimed)) book.set(one, { ...written, owner: 'either' });
       }
     },
   };

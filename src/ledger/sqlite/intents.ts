@@ -75,10 +75,14 @@ export function readReplacedIntents(database: Database, since: Instant): readonl
     .map((row) => readRow(replacedRow, row));
 }
 
-/** Of each pair the newest intent, where it was closed at or after that instant. */
+/** Of each pair the newest intent of a grant that came to hold a membership, where it was closed at or after that instant. */
 export function readRecentIntents(database: Database, since: Instant): readonly Intent[] {
   const newest = new Map<string, Intent>();
-  const rows = database.rows(`SELECT ${COLUMNS} FROM intents WHERE closed_at >= :since ORDER BY intent_id`, { since });
+  const rows = database.rows(
+    `SELECT ${COLUMNS} FROM intents WHERE closed_at >= :since
+       AND grant_id IN (SELECT grant_id FROM grants WHERE state NOT IN ('pending', 'failed')) ORDER BY intent_id`,
+    { since },
+  );
   for (const intent of rows.map((row) => readRow(intentRow, row))) {
     const key = pairKey(intent.pair);
     newest.delete(key);
