@@ -68,10 +68,12 @@ async function answered(call: () => unknown): Promise<unknown> {
 
 watch(DatabaseSync.prototype, 'exec', inSqlite);
 for (const name of ['all', 'get', 'run']) watch(StatementSync.prototype, name, inSqlite);
-watch(Client.prototype, 'search', (call) => {
-  state.record.ldap.searches += 1;
-  return answered(call);
-});
+// A compare asks what a search of one value asks.
+for (const name of ['search', 'compare'])
+  watch(Client.prototype, name, (call) => {
+    state.record.ldap.searches += 1;
+    return answered(call);
+  });
 watch(Client.prototype, 'modify', (call) => {
   state.record.ldap.modifies += 1;
   return answered(call);

@@ -208,7 +208,7 @@ async function atOnce(
     rows: [rateRow(measured, { rates, references, goal: ENDINGS_GOAL })],
     note:
       `${server.name}, group of ${members}: ${due} endings took ${median(({ ldap }) => ldap.modifies)} modifies and ` +
-      `${median(({ ldap }) => ldap.searches)} searches; ${median(({ cpuMs }) => cpuMs)} ms of the connector's processor; a request to the ` +
+      `${median(({ ldap }) => ldap.searches)} searches and compares; ${median(({ cpuMs }) => cpuMs)} ms of the connector's processor; a request to the ` +
       `directory was unanswered for ${median(({ waits }) => waits.reduce((sum, [from, to]) => sum + to - from, 0))} ms. ` +
       `ldapmodify did ${sizes.records} of the modifies.`,
   };
