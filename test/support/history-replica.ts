@@ -48,6 +48,7 @@ export function failOver(world: World): void {
 /** The directory can be reached, and it is said at once where that may be another server than before. */
 export function goUp(world: World): void {
   const { fake } = world.rig;
+  if (world.isOther) world.owners.doubt();
   fake.goUp();
   if (world.isOther) fake.failOver();
   world.isOther = false;

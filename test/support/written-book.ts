@@ -37,6 +37,8 @@ export interface Owners {
   restored(): void;
   /** The book of a server that hears of nothing from now on; the function makes it the book of the directory. */
   copy(): () => void;
+  /** Another server may have taken over: what others put in where we took out lately may be a removal of ours that was lost. */
+  doubt(): void;
   /** Whatever a server that took over brought back has been looked at. */
   looked(): void;
   /** Called for each value that a write of anybody touched. */
@@ -240,6 +242,9 @@ export function watchWrites(
           unseen.add(at);
         }
       };
+    },
+    doubt() {
+      for (const [at, one] of book) if (one.owner === 'others') book.set(at, { ...one, owner: doubted(one, undefined) });
     },
     looked: () => unseen.clear(),
     restored() {
