@@ -23,7 +23,13 @@ function server({ references, there }: { references: readonly string[]; there?: 
       return { entries: isThere ? [known] : [], isCut: false, references: scope === 'sub' && base === BASE ? references : [] };
     },
   };
-  const landscape = { baseDn: BASE, namingContexts: [BASE, ZONES], flavour: { id: uuidText('entryUUID') } };
+  const landscape = {
+    baseDn: BASE,
+    namingContexts: [BASE, ZONES],
+    usersScope: [BASE],
+    groupsScope: [BASE],
+    flavour: { id: uuidText('entryUUID') },
+  };
   return { session, landscape } as unknown as Place;
 }
 
