@@ -43,6 +43,8 @@ export function sessionKeeper<Facts>(options: {
   opener: SessionOpener;
   gate: BindGate;
   learn: (session: Session) => Promise<Facts>;
+  /** Which server that was, beyond its address: a name, such as that of an Active Directory domain, may lead to another each time. */
+  serverOf: (facts: Facts) => string | null;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -53,14 +55,14 @@ export function sessionKeeper<Facts>(options: {
    */
   onFailover: (from: Endpoint | null) => void;
 }): SessionKeeper<Facts> {
-  const { opener, gate, learn, clock, random, logger, onChange, onFailover } = options;
+  const { opener, gate, learn, serverOf, clock, random, logger, onChange, onFailover } = options;
   const stopping = new AbortController();
   let state: KeeperState<Facts> = { state: 'connecting', last: null };
   let changed = Promise.withResolvers<void>();
   let loop: Promise<void> | undefined;
   let told: 'up' | 'down' | undefined;
   let warned: string | undefined;
-  let server: Endpoint | undefined;
+  let server: { readonly at: Endpoint; readonly name: string | null } | undefined;
 
   const become = (next: KeeperState<Facts>): void => {
     state = next;
@@ -137,11 +139,11 @@ export function sessionKeeper<Facts>(options: {
         'connected to the directory',
       );
       const from = server;
-      server = endpoint;
+      server = { at: endpoint, name: serverOf(opened.facts) };
       become({ state: 'up', ...opened });
       if (from === undefined) {
         if (opener.isOneOfSeveral()) onFailover(null);
-      } else if (from !== endpoint) failedOver(from, endpoint);
+      } else if (from.at !== endpoint || from.name !== server.name) failedOver(from, server);
       const why = await watched(opened.session);
       if (stopping.signal.aborted) break;
       const hasLasted = clock.monotonicMs() - openedAtMs >= LASTING_MS;
@@ -154,12 +156,13 @@ export function sessionKeeper<Facts>(options: {
     become({ state: 'closed' });
   };
 
-  const failedOver = (from: Endpoint, to: Endpoint): void => {
+  const failedOver = (from: NonNullable<typeof server>, to: NonNullable<typeof server>): void => {
+    const shown = ({ at, name }: typeof from) => `${shownAddress(at)}${name === null ? '' : ` (${name})`}`;
     logger.warn(
-      { event: 'directory.failover', from: shownAddress(from), to: shownAddress(to) },
-      `the directory is asked at ${shownAddress(to)} from now on, until now it was at ${shownAddress(from)}`,
+      { event: 'directory.failover', from: shownAddress(from.at), to: shownAddress(to.at), servers: [from.name, to.name] },
+      `the directory is asked at ${shown(to)} from now on, until now it was at ${shown(from)}`,
     );
-    onFailover(from);
+    onFailover(from.at);
   };
 
   /** Resolves when the session has ended; an idle one is asked now and then, so that a dead one is noticed. */

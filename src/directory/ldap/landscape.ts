@@ -37,6 +37,8 @@ export interface Landscape extends Omit<Scopes, 'flavour'> {
   readonly namingContexts: readonly Dn[];
   readonly usernameAttribute: string;
   readonly groupNameAttribute: string;
+  /** Which server this is, where it says so: one name may stand for several. */
+  readonly server: string | null;
   readonly vendor: string;
   readonly version: string | undefined;
   /** Read when it is first asked for. */
@@ -57,6 +59,7 @@ export async function readRootDse(session: Session): Promise<RootDse> {
       'defaultNamingContext',
       'supportedCapabilities',
       'subschemaSubentry',
+      'dsServiceName',
     ],
     sizeLimit: 1,
   });
@@ -70,6 +73,7 @@ export async function readRootDse(session: Session): Promise<RootDse> {
     defaultNamingContext: values('defaultNamingContext')[0],
     supportedCapabilities: values('supportedCapabilities'),
     subschemaSubentry: values('subschemaSubentry')[0],
+    serviceName: values('dsServiceName')[0],
   };
 }
 
@@ -91,6 +95,7 @@ export async function learnLandscape(session: Session, scopes: Scopes): Promise<
     flavour,
     usernameAttribute: scopes.usernameAttribute ?? flavour.usernameAttribute,
     groupNameAttribute: scopes.groupNameAttribute ?? flavour.groupNameAttribute,
+    server: root.serviceName ?? null,
     vendor: root.vendorName ?? flavour.vendor,
     version: root.vendorVersion,
     schema: () => (schema ??= readSchema(session, root.subschemaSubentry)),

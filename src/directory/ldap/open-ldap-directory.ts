@@ -86,6 +86,7 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
       await base?.learnt({ session, landscape });
       return landscape;
     },
+    serverOf: ({ server }) => server,
     clock,
     random,
     logger,

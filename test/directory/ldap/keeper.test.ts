@@ -57,12 +57,12 @@ function session(at = endpoint) {
   return { fake: fake as unknown as Session, end };
 }
 
-function keeping(attempts: () => Promise<Session>, random: () => number, several = false) {
+function keeping(attempts: () => Promise<Session>, random: () => number, several = false, names: readonly string[] = []) {
   const time = turnedClock();
   const told: string[] = [];
   const memory = memoryLogger();
   let tries = 0;
-  const keeper = sessionKeeper<null>({
+  const keeper = sessionKeeper<string | null>({
     opener: {
       open: () => {
         tries += 1;
@@ -78,7 +78,8 @@ function keeping(attempts: () => Promise<Session>, random: () => number, several
       accepted: async () => undefined,
       waitsUntil: () => null,
     },
-    learn: async () => null,
+    learn: async () => names[tries - 1] ?? null,
+    serverOf: (name) => name,
     clock: time.clock,
     random,
     logger: memory.logger,
@@ -152,6 +153,26 @@ suite('keeping a session', () => {
     await nextTurn();
     assert.equal(nextDelayMs(), 500);
     assert.deepEqual(told, ['up', 'not one.test', 'down', 'up', 'not one.test', 'down']);
+    await keeper.close();
+  });
+
+  test('another server behind the same name is told too, as far as servers say who they are', async () => {
+    const sessions = [session(), session(), session()];
+    const waiting = sessions.map(({ fake }) => fake);
+    const { keeper, turn, told } = keeping(
+      async () => waiting.shift() ?? (await away()),
+      () => 1,
+      false,
+      ['CN=DC1', 'CN=DC1', 'CN=DC2'],
+    );
+    keeper.start();
+    await nextTurn();
+    for (const { end } of sessions.slice(0, 2)) {
+      await turn(2_000);
+      end();
+      await nextTurn();
+    }
+    assert.deepEqual(told, ['up', 'from one.test']);
     await keeper.close();
   });
 

@@ -17,6 +17,8 @@ export interface RootDse {
   readonly defaultNamingContext: string | undefined;
   /** Active Directory's own list of what it can do ([MS-ADTS] §3.1.1.3.4.3). */
   readonly supportedCapabilities: readonly string[];
+  /** Active Directory's name for this one of its servers ([MS-ADTS] §3.1.1.3.2.9), which may share the name of LDAP_URL with others. */
+  readonly serviceName: string | undefined;
   /** Where the schema is (RFC 4512 §4.2). */
   readonly subschemaSubentry: string | undefined;
 }

@@ -16,6 +16,7 @@ const SILENT: RootDse = {
   namingContexts: [],
   defaultNamingContext: undefined,
   supportedCapabilities: [],
+  serviceName: undefined,
   subschemaSubentry: undefined,
 };
 
