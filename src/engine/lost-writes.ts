@@ -197,41 +197,44 @@ async function takeOut(
   if (grant.membership !== 'removed' && grant.membership !== 'already_absent') return DONE;
   // Another grant has held it since, or another ending is at it: that one knows what to do.
   if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;
-  const values = await backAgain(parts, intent);
-  if (values === null) return AGAIN;
-  if (values.length > 0) onEnding(await reopen(parts, grant, { intent, values }));
+  const back = await backAgain(parts, intent);
+  if (back === null) return AGAIN;
+  if (back.values.length > 0) onEnding(await reopen(parts, grant, { intent, back }));
   return DONE;
 }
 
-/**
- * Under which values the user is a member: the name of now, and where values are no links those that were written, unless another
- * person goes by them. Null where that is unknown.
- */
+/** Under which values a user is a member again, and whether another person goes by one of them. */
+interface Back {
+  readonly values: readonly string[];
+  readonly occupied: boolean;
+}
+
+/** Looks for the name of now and, where values are no links, for those that were written. Null where nothing is known. */
 async function backAgain(
   { directory, signal }: EngineParts,
   { pair, memberAttribute: attribute, values: written }: Intent,
-): Promise<readonly string[] | null> {
+): Promise<Back | null> {
   const group = await directory.locateGroup(pair.group.id, signal);
-  if (group === null) return [];
+  if (group === null) return { values: [], occupied: false };
   const current = nameNow(await directory.locateUser(pair.user.id, signal), attribute);
   const earlier = group.linksMembers ? [] : written.filter((value) => current === null || !sameValue(attribute, value, current));
   const values = [...(current === null ? [] : [current]), ...earlier];
-  if (values.length === 0) return [];
+  if (values.length === 0) return { values, occupied: false };
   const presences = await directory.probe({ group: group.dn, attribute, values, likely: 'absent' }, signal);
   if (presences.includes('unknown')) return null;
-  const found: string[] = [];
-  for (const [i, value] of values.entries()) {
-    if (presences[i] !== 'member') continue;
+  const found = values.filter((_, i) => presences[i] === 'member');
+  let occupied = false;
+  for (const value of found) {
     const occupant = value === current ? null : await directory.occupant(attribute, value, signal);
-    if (occupant === null || occupant === pair.user.id) found.push(value);
+    occupied ||= occupant !== null && occupant !== pair.user.id;
   }
-  return found;
+  return { values: found, occupied };
 }
 
 async function reopen(
   { ledger, time, log }: EngineParts,
   ended: EndedGrant,
-  { intent, values }: { intent: Intent; values: readonly string[] },
+  { intent, back }: { intent: Intent; back: Back },
 ): Promise<EndingGrant> {
   const at = time.now();
   const { grantId, pair, standing, activatedAt, expiresAt, cause, endedAt: endedBefore } = ended;
@@ -241,10 +244,10 @@ async function reopen(
     standing: false,
     heldSince: activatedAt,
     memberAttribute: intent.memberAttribute,
-    values,
+    values: back.values,
     metValues: [],
-    // That it was absent was seen on another server: this one has not heard of it.
-    seenAbsent: false,
+    // It was seen absent, on another server: what another person goes by may be theirs, and is reported.
+    seenAbsent: back.occupied,
     deleteSent: true,
   };
   const facts = { cause, since: at, evidence: 'probe: member after the end; a directory server took over' };

@@ -141,7 +141,7 @@ suite('after a failover', () => {
     assert.ok(!rig.isMember(ada, admins));
   });
 
-  test('and where another person has that name by now, it is left', async () => {
+  test('and where another person has that name by now, it is left and reported', async () => {
     const world = await startedEngine({ referentialIntegrity: false });
     const { rig, ada, admins } = world;
     await rig.grant({ seconds: 60 });
@@ -153,6 +153,10 @@ suite('after a failover', () => {
     await rig.pass(1_000);
     assert.ok(rig.isMember(ada, admins));
     assert.equal(await rig.stateOf(), 'ended');
+    assert.deepEqual(
+      rig.of('grant.drifted').map(({ observed, action }) => `${observed} ${action}`),
+      ['recreated reported'],
+    );
   });
 
   test('a membership that the other server brought back is not standing for the next grant', async () => {

@@ -155,7 +155,7 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a membership that should have ended stands on a server that took over',
     file: 'src/engine/lost-writes.ts',
-    find: 'if (values.length > 0) onEnding(await reopen(parts, grant, { intent, values }));',
+    find: 'if (back.values.length > 0) onEnding(await reopen(parts, grant, { intent, back }));',
     replace: '',
     tests: ['engine/lost-writes.test.ts'],
   },
