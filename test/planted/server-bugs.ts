@@ -121,6 +121,6 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     file: 'src/ledger/sqlite/intents.ts',
     find: "state NOT IN ('pending', 'failed')",
     replace: "state <> ''",
-    tests: ['ledger/sqlite-ledger.test.ts'],
+    tests: ['ledger/ledger-contract.test.ts'],
   },
 ];
