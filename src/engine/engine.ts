@@ -259,10 +259,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  /** Decided at once, in order of receipt; where the ledger cannot write, again until it can. */
-  async function decide(stored: StoredJob): Promise<void> {
+  const decide = (stored: StoredJob): Promise<void> => decided(stored, () => way.decide(stored));
+
+  const decideIfActive = (stored: StoredJob): Promise<void> =>
+    decided(stored, async () => {
+      const { grant } = stored.grantId === null ? { grant: null } : await ledger.known(stored.grantId);
+      if (grant?.state === 'active') await way.decide(stored);
+    });
+
+  /** Decided at once, in order of receipt; where the ledger cannot be used, again until it can. */
+  async function decided(stored: StoredJob, decision: () => Promise<void>): Promise<void> {
     try {
-      await way.decide(stored);
+      await decision();
     } catch (error) {
       log.error(
         { event: 'job.undecided', jobId: stored.jobId, error },
@@ -272,7 +280,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         key: `decide:${stored.jobId}`,
         about: { jobId: stored.jobId },
         urgency: 'ending',
-        attempt: () => told(way.decide(stored).then(() => ({ done: true }))),
+        attempt: () => told(decision().then(() => ({ done: true }))),
       });
     }
     out.wake();
@@ -339,7 +347,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
-      await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide });
+      await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide, decideIfActive });
       // No job waits for the restoring of what a failover lost, so it is taken up by its intent.
       for (const intent of unfinished.intents) if (intent.kind === 'add') pursueRestore(intent);
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));

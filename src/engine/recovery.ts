@@ -9,7 +9,10 @@ import type { EngineParts } from './engine-parts.ts';
 interface RecoverySteps {
   pursueGrant(grantId: GrantId): void;
   pursueEnding(grant: EndingGrant): void;
+  /** Never rejects: what fails is tried again. */
   decide(stored: StoredJob): Promise<void>;
+  /** The same, only while the job's grant is active. */
+  decideIfActive(stored: StoredJob): Promise<void>;
 }
 
 export interface Recovery {
@@ -68,7 +71,7 @@ export function recovery(onReleased: () => void): Recovery {
       // Those that are due longest are tried first, now and whenever the directory returns.
       for (const grant of ending.toSorted((one, other) => one.since - other.since)) steps.pursueEnding(grant);
       for (const { grantId } of pending) steps.pursueGrant(grantId);
-      await takeUpJobs(parts, jobs, steps);
+      await takeUpJobs(jobs, steps);
       parts.failPoints('recovery.taken-up');
     },
     probed(pair) {
@@ -79,22 +82,11 @@ export function recovery(onReleased: () => void): Recovery {
 
 /**
  * Jobs that are not attached to a grant are decided, as if they came now. Attached ones share the fate of a pending or
- * ending grant; those of an active grant are decided again, revokes first.
+ * ending grant; those of an active grant are decided again, revokes first: a grant job that one of them ends is told by the ending.
  */
-async function takeUpJobs({ ledger }: EngineParts, jobs: readonly StoredJob[], { decide }: RecoverySteps): Promise<void> {
-  const ofActive: StoredJob[] = [];
-  for (const stored of jobs) {
-    if (stored.grantId === null) {
-      await decide(stored);
-      continue;
-    }
-    const { grant } = await ledger.known(stored.grantId);
-    if (grant?.state === 'active') ofActive.push(stored);
-  }
-  for (const stored of ofActive.filter(({ job }) => job?.kind === 'revoke')) await decide(stored);
-  for (const stored of ofActive.filter(({ job }) => job?.kind === 'grant')) {
-    // One that a revoke has just ended is told by its ending.
-    const { grant } = stored.grantId === null ? { grant: null } : await ledger.known(stored.grantId);
-    if (grant?.state === 'active') await decide(stored);
-  }
+async function takeUpJobs(jobs: readonly StoredJob[], { decide, decideIfActive }: RecoverySteps): Promise<void> {
+  const attached = jobs.filter(({ grantId }) => grantId !== null);
+  for (const stored of jobs) if (stored.grantId === null) await decide(stored);
+  for (const stored of attached) if (stored.job?.kind === 'revoke') await decideIfActive(stored);
+  for (const stored of attached) if (stored.job?.kind === 'grant') await decideIfActive(stored);
 }

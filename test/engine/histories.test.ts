@@ -15,6 +15,16 @@ test('whatever happens, nothing leaks, nothing is stolen, everything is told onc
 /** Histories that were found by chance, and what they broke. Each is run on every server. */
 const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }[] = [
   {
+    rule: 'a ledger that cannot say at a start what a job waits for does not keep the next job undecided',
+    steps: [
+      { do: 'lose', fate: 'applied' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 'crash at', point: 'job.stored' },
+      { do: 'ledger', method: 'known' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+    ],
+  },
+  {
     rule: 'a refusal of the second write does not settle the first, whose answer was lost',
     steps: [
       { do: 'lose', fate: 'applied_later' },
