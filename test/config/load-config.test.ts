@@ -393,7 +393,9 @@ test('a client certificate for the directory that cannot be used is refused, and
   });
   refused(files(mine.chain, other.key), 'LDAP_KEY_FILE', /is not the key of the first certificate/);
   const late = load(files(old.chain, old.key));
-  assert.ok(late.ok && late.warnings.some(({ variable, message }) => variable === 'LDAP_CERT_FILE' && /expired at/.test(message)));
+  assert.ok(
+    late.ok && late.warnings.some(({ variable, message }) => variable === 'LDAP_CERT_FILE' && /expired at/.test(message)),
+  );
   refused({ LDAP_CERT_FILE: file('alone.pem', mine.chain) }, 'LDAP_KEY_FILE', /both of them, or none/);
   refused({ ...files(mine.chain, mine.key), LDAP_KEY_FILE: join(folder, 'none') }, 'LDAP_KEY_FILE', /does not exist/);
   for (const problem of problemsOf(load(files(mine.chain, `${other.key} `))))

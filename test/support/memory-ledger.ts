@@ -263,7 +263,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       }),
     keepBase: (found) =>
       write('keepBase', (draft) => {
-        const isFree = ![...draft.grants.values()].some(({ state }) => state !== 'ended' && state !== 'failed');
+        const isFree = [...draft.grants.values()].every((grant) => grant.state === 'ended' || grant.state === 'failed');
         if (draft.base === null || isFree) draft.base = found;
         return draft.base;
       }),

@@ -46,7 +46,7 @@ function suiteOn({ name, start }: KnownDirectory, kills: readonly Kill[]): void 
       await byHand(s, { group: dn, add: s.person(leaked) });
       await byHand(s, { group: dn, delete: s.person(stolen) });
       // It tells names in lower case.
-      const [whom, missing, where] = [s.person(leaked), s.person(stolen), dn].map((name) => name.toLowerCase());
+      const [whom, missing, where] = [s.person(leaked), s.person(stolen), dn].map((one) => one.toLowerCase());
       assert.deepEqual(await check.findings(), [`LEAK: ${whom} is in ${where}`, `THEFT: ${missing} is missing from ${where}`]);
       await byHand(s, { group: dn, delete: s.person(leaked) });
       await byHand(s, { group: dn, add: s.person(stolen) });
