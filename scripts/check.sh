@@ -19,8 +19,9 @@ lint() { tool oxlint --type-aware --deny-warnings src test scripts; }
 format() { tool biome ci --colors=off .; }
 types() { tool tsc --noEmit; }
 dead_code() { tool knip --no-progress; }
-# In one process: most of these files need less time than a process does to start.
-unit_tests() { sh scripts/node.sh --test --test-isolation=none --test-timeout=60000 'test/**/*.test.ts'; }
+# In two processes, one a core: most of these files need less time than a process does to start.
+engine_tests() { sh scripts/node.sh --test --test-isolation=none --test-timeout=60000 'test/engine/**/*.test.ts'; }
+other_tests() { sh scripts/node.sh --test --test-isolation=none --test-timeout=60000 'test/*.test.ts' 'test/!(engine)/**/*.test.ts'; }
 
 begin() {
   (
@@ -45,7 +46,7 @@ end() {
   fi
 }
 
-parts='lint format types dead_code unit_tests'
+parts='engine_tests other_tests lint format types dead_code'
 for part in $parts; do begin "$part"; done
 for pid in $pids; do wait "$pid"; done
 for part in $parts; do end "$part"; done
