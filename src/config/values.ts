@@ -32,8 +32,8 @@ function value<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T
   return { schema, expected };
 }
 
-/** An expectation that already says everything. */
-const REFUSED = { ok: false, problem: '' } as const;
+/** An expectation that already says everything: zod would put "Invalid input" for an empty message. */
+const REFUSED = { ok: false, problem: 'not as expected' } as const;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

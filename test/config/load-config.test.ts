@@ -220,6 +220,7 @@ test('durations are positive, bounded, and carry a unit', () => {
 });
 
 test('records are kept for at least the longest grant and 30 days more', () => {
+  refused({ LATCHKEY_MAX_PENDING: '1y' }, 'LATCHKEY_MAX_PENDING', /"1y": not as expected/);
   configOf(load({ LATCHKEY_MAX_GRANT: '60d' }));
   refused({ LATCHKEY_MAX_GRANT: '61d' }, 'LATCHKEY_RETENTION', /90d, the default .* 91d/);
   refused({ LATCHKEY_MAX_GRANT: '1s', LATCHKEY_RETENTION: '30d' }, 'LATCHKEY_RETENTION', /2592001s/);
