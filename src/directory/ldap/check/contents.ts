@@ -98,7 +98,7 @@ async function checkBase({ session, landscape }: Place, signal: AbortSignal): Pr
 function unreadable(dn: Dn): DirectoryError {
   return new DirectoryError(
     'refused',
-    `"${dn}" is there but cannot be read: give the account the right to, latchkey acl says how.`,
+    `"${dn}" cannot be read: check that it is spelled as in the directory, and give the account the right to read it, latchkey acl says how.`,
   );
 }
 
