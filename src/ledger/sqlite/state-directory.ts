@@ -1,11 +1,12 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
 import { ledgerErrorOf } from './faults.ts';
 
 /** Creates the directory (mode 0700) where it is missing, and takes from others what rights they have to it. */
 export function prepareStateDirectory(stateDir: string, logger: Logger | undefined): void {
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    makeDirectory(resolve(stateDir));
     const mode = statSync(stateDir).mode & 0o777;
     if ((mode & 0o077) === 0) return;
     chmodSync(stateDir, 0o700);
@@ -16,6 +17,16 @@ export function prepareStateDirectory(stateDir: string, logger: Logger | undefin
   } catch (error) {
     throw ledgerErrorOf(error, `prepare the state directory ${stateDir}`);
   }
+}
+
+/**
+ * Creates a directory, and those above it, where they are missing. Node.js's own `recursive` turns for ever where a directory is there
+ * and answers that nothing can be in it, as /proc does.
+ */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Creates an empty file of mode 0600 where there is none, so that SQLite never makes one that others can read. */
