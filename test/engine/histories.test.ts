@@ -25,6 +25,15 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'a membership of one who was made anew is held by the new grant, whatever becomes of the one before',
+    steps: [
+      { do: 'lose', fate: 'applied' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 16, by: 'username' },
+    ],
+  },
+  {
     rule: 'a refusal of the second write does not settle the first, whose answer was lost',
     steps: [
       { do: 'lose', fate: 'applied_later' },

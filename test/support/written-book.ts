@@ -86,7 +86,9 @@ export function watchWrites(
     const group = idOf(change.group);
     for (const value of change.add) {
       const intents = intentsOf('add', group, value);
-      const open = intents.find(({ closedAt }) => closedAt === null);
+      const opened = intents.filter(({ closedAt }) => closedAt === null);
+      // Two may be open for one name whose entry was made anew: the write is of the one who has it.
+      const open = opened.find(({ intent }) => intent.pair.user.id === tree.at(value as Dn)?.id) ?? opened[0];
       if (open === undefined && !isLate) wrongs.push(`added ${value} without an intent`);
       const user = (open ?? intents.at(-1))?.intent.pair.user.id ?? null;
       book.set(key(group, value), { owner: ownerOf(value, user), group, value, user });
