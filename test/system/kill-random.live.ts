@@ -7,7 +7,7 @@ import { loadGroups, seeded, seedOfRun, steadyLoad } from '../support/steady-loa
 import { startReady } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
 
-const KILLS = atScale({ sample: 25, full: 2000 });
+const KILLS = atScale({ sample: 15, full: 2000 });
 /** Systems at the same time: one for each core of the smallest machine that the figures are run on. */
 const SIDES = FULL_SCALE ? 2 : 1;
 /** A fresh system after so many, since the stub writes all that it knows at each change. */
