@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type LdapCommands, ldapCommands } from '../../src/sandbox/ldap-commands.ts';
+import type { LdapCommands } from '../../src/sandbox/ldap-commands.ts';
 import { isFreePort } from '../../src/sandbox/loopback.ts';
 import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
-import { openLdapPrograms } from '../../src/sandbox/openldap-programs.ts';
-
-const everything = '(objectClass=*)';
+import { becomesFree, commandsOfConnector, everything, modeOf } from './throw-away-directory-tests.ts';
 
 suite('a running server', () => {
   let openLdap: OpenLdap;
@@ -243,27 +240,11 @@ async function startInProgram(andThen: string): Promise<{ program: ChildProcess;
   return { program, server: { dir: String(dir), port: Number(port) } };
 }
 
-/** It is no child of ours, so there is no event to wait for; nor may its pid be asked, for nobody may ever reap it. */
-async function becomesFree(port: number): Promise<void> {
-  for (let turn = 0; turn < 500 && !(await isFreePort(port)); turn += 1) await sleep(10);
-  assert.equal(await isFreePort(port), true);
-}
-
-async function commandsOfConnector(openLdap: OpenLdap, url: string): Promise<LdapCommands> {
-  const { dir, caFile, connectorDn: bindDn, connectorPasswordFile: passwordFile } = openLdap;
-  const env = { PATH: process.env['PATH'], HOME: dir };
-  return ldapCommands({ program: await openLdapPrograms(), env, cwd: dir, url, caFile, bindDn, passwordFile });
-}
-
 async function openSocket(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
   await once(socket, 'connect');
   return socket;
-}
-
-function modeOf(path: string): number {
-  return statSync(path).mode & 0o777;
 }
 
 function readOnly(value: 'TRUE' | 'FALSE'): string {

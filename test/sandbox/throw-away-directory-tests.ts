@@ -224,12 +224,12 @@ export async function commandsOfConnector(
 }
 
 /** It may be no child of ours, so there is no event to wait for. */
-async function becomesFree(port: number): Promise<void> {
+export async function becomesFree(port: number): Promise<void> {
   for (let turn = 0; turn < 500 && !(await isFreePort(port)); turn += 1) await sleep(10);
   assert.equal(await isFreePort(port), true);
 }
 
-function modeOf(path: string): number {
+export function modeOf(path: string): number {
   return statSync(path).mode & 0o777;
 }
 

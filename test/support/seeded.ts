@@ -4,6 +4,11 @@ export function seedOf(fallback: number): number {
   return given === undefined ? fallback : Number(given);
 }
 
+/** The seed of a run that is another each time: TEST_SEED, or one by chance, which the run prints. */
+export function seedOfRun(): number {
+  return seedOf(1 + Math.floor(Math.random() * 2 ** 31));
+}
+
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;

@@ -1,24 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { IndependentCheck, Posted } from './independent-check.ts';
+import { seeded } from './seeded.ts';
 import type { System } from './system.ts';
-
-/** A seeded stream of numbers in [0, 1): mulberry32, small and good enough to choose by. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-/** The seed of this run: `TEST_SEED`, or a new one. */
-export function seedOfRun(): number {
-  const wanted = Number(process.env['TEST_SEED'] ?? '');
-  return Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 1 + Math.floor(Math.random() * 2 ** 31);
-}
 
 const HOLDS = ['granted', 'already_standing', 'covered_by_grant'];
 const OVER = ['grant_conflict', 'grant_revoked'];

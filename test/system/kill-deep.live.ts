@@ -5,7 +5,8 @@ import type { FailPoint } from '../../src/access/fail-point.ts';
 import { independentCheck } from '../support/independent-check.ts';
 import { pause, spawnConnector } from '../support/killing.ts';
 import { atScale } from '../support/scale.ts';
-import { loadGroups, seeded, seedOfRun, steadyLoad } from '../support/steady-load.ts';
+import { seeded, seedOfRun } from '../support/seeded.ts';
+import { loadGroups, steadyLoad } from '../support/steady-load.ts';
 import { startReady } from '../support/survival.ts';
 import { startSystem } from '../support/system.ts';
 

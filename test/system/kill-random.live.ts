@@ -3,7 +3,8 @@ import { suite, test } from 'node:test';
 import { independentCheck } from '../support/independent-check.ts';
 import { pause, spawnConnector, startedLine } from '../support/killing.ts';
 import { atScale, FULL_SCALE } from '../support/scale.ts';
-import { loadGroups, seeded, seedOfRun, steadyLoad } from '../support/steady-load.ts';
+import { seeded, seedOfRun } from '../support/seeded.ts';
+import { loadGroups, steadyLoad } from '../support/steady-load.ts';
 import { startReady } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
 

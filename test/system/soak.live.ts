@@ -8,7 +8,8 @@ import { type IndependentCheck, independentCheck } from '../support/independent-
 import { median, type ProcessFigures, processFigures, resourceReport, slope } from '../support/process-figures.ts';
 import { faultsAround } from '../support/random-faults.ts';
 import { atScale } from '../support/scale.ts';
-import { loadGroups, seeded, seedOfRun, steadyLoad } from '../support/steady-load.ts';
+import { seeded, seedOfRun } from '../support/seeded.ts';
+import { loadGroups, steadyLoad } from '../support/steady-load.ts';
 import { startReady } from '../support/survival.ts';
 import { type System, startSystem, until } from '../support/system.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
