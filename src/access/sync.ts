@@ -1,0 +1,61 @@
+import type { EntryId, GrantId } from './ids.ts';
+import type { MemberAttribute } from './membership.ts';
+
+/** What a run reads: everything, or what has changed since the run that published last. */
+export type SyncMode = 'full' | 'delta';
+
+/** A user in scope, as the control plane is told of it. */
+export interface SyncUser {
+  readonly id: EntryId;
+  /** As the directory spells it. */
+  readonly dn: string;
+  readonly username: string;
+  readonly fullName?: string;
+  /** The first of `emails`. */
+  readonly email?: string;
+  readonly emails: readonly string[];
+  /** Only of a manager in scope. */
+  readonly managerId?: EntryId;
+  readonly enabled: boolean;
+}
+
+/** A group in scope, as the control plane is told of it. */
+export interface SyncGroup {
+  readonly id: EntryId;
+  readonly dn: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly memberAttribute: MemberAttribute;
+  /** Of owners who are users in scope. */
+  readonly ownerIds: readonly EntryId[];
+  /** No grant of it is ever taken. */
+  readonly protected: boolean;
+}
+
+/** A member, and why it is one: access that is not ours, or a grant. */
+export type SyncMember =
+  | { readonly userId: EntryId; readonly source: 'standing' }
+  | { readonly userId: EntryId; readonly source: 'grant'; readonly grantId: GrantId };
+
+/** One record of a stream (PROTOCOL, Sync stream). */
+export type SyncRecord =
+  | (SyncUser & { readonly record: 'user' })
+  | (SyncGroup & { readonly record: 'group' })
+  | {
+      readonly record: 'members';
+      readonly groupId: EntryId;
+      /** Those told earlier are to be forgotten; on a group's first record alone. */
+      readonly reset?: true;
+      readonly add: readonly SyncMember[];
+      readonly remove: readonly EntryId[];
+    }
+  | { readonly record: 'gone'; readonly entity: 'user' | 'group'; readonly id: EntryId };
+
+/** How much there is, as it stands after a run. */
+export interface SyncCounts {
+  readonly users: number;
+  readonly groups: number;
+  readonly memberships: number;
+  /** Member values that are no user in scope: others' entries, nested groups, names that nobody has. */
+  readonly membersOutOfScope: number;
+}

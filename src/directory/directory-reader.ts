@@ -1,0 +1,86 @@
+import type { EntryId } from '../access/ids.ts';
+import type { MemberAttribute } from '../access/membership.ts';
+
+/** A user in scope and filter, as the directory has it. DNs are as the server spells them, and may be spelt otherwise elsewhere. */
+export interface ReadUser {
+  readonly id: EntryId;
+  readonly dn: string;
+  readonly username: string;
+  readonly fullName: string | null;
+  readonly emails: readonly string[];
+  readonly managerDn: string | null;
+  /** False where the server's own state says that it may not log in. */
+  readonly enabled: boolean;
+  /** What `memberUid` may call it; empty where it cannot be called by one. */
+  readonly uids: readonly string[];
+  /** The group that it is in by an attribute of its own, as {@link ReadGroup} names it; null where there is none. */
+  readonly primaryGroup: string | null;
+}
+
+/** A group in scope and filter. Its members are told before it, by {@link ReadSink.members}. */
+export interface ReadGroup {
+  readonly id: EntryId;
+  readonly dn: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly memberAttribute: MemberAttribute;
+  readonly ownerDns: readonly string[];
+  /** How `primaryGroup` of its members names it; null where none can. */
+  readonly primaryName: string | null;
+}
+
+/**
+ * Who takes what is read, as it is read. No method may throw or wait: a full sink says so by {@link ReadSink.room}, and the
+ * reader then leaves the rest in the socket.
+ */
+export interface ReadSink {
+  user(user: ReadUser): void;
+  /** Values of the group that is told next, in chunks; what they are is told by its `memberAttribute`. Placeholders are left out. */
+  members(values: readonly string[]): void;
+  group(group: ReadGroup): void;
+  /** In a delta: an entry of that id is no longer in scope and filter, or no longer there. It may be one that was never told. */
+  gone(id: EntryId): void;
+  /** In a delta that ends as `present`: an entry that is there, and has not changed. */
+  present(id: EntryId): void;
+  /** Resolves when there is room for more; null where there is. */
+  room(): Promise<void> | null;
+}
+
+/** How a read ended; one that did not end so rejects, and nothing of it may be used. */
+export interface ReadEnd {
+  /** Where the next delta begins, by the directory's own clock; null where there can be none. */
+  readonly cursor: string | null;
+  /**
+   * `all`: every entry was told. `changes`: what changed was told, and what is gone. `present`: what changed was told, and of all
+   * others that they are there; what was told neither way is gone.
+   */
+  readonly told: 'all' | 'changes' | 'present';
+}
+
+/** Why a delta cannot be had, as a sentence for the log: a full read has to be made. */
+export interface FullNeeded {
+  readonly told: 'full_needed';
+  readonly reason: string;
+}
+
+/** By what means changes are found, as `check` and the log tell it. */
+export interface DeltaMeans {
+  /** Null where every read is a full one, and only the comparison with the last run makes it a delta. */
+  readonly name: 'RFC 4533' | 'entryCSN' | 'entryusn' | 'uSNChanged' | null;
+  /** What was found that decided it, as a sentence. */
+  readonly reason: string;
+}
+
+/**
+ * PORT: reads a whole directory, on a connection of its own. Users are told before groups. Complete or nothing: a limit of the
+ * server, a lost connection, a range that cannot be followed to its end, an entry without an id, a re-check of the identity that
+ * fails after the last page: each rejects with a `DirectoryError`.
+ */
+export interface DirectoryReader {
+  means(signal: AbortSignal): Promise<DeltaMeans>;
+  readAll(sink: ReadSink, signal: AbortSignal): Promise<ReadEnd>;
+  /** What has changed since the read that ended with this cursor. */
+  readChanges(cursor: string, sink: ReadSink, signal: AbortSignal): Promise<ReadEnd | FullNeeded>;
+  /** Groups by their ids, whole, as in a full read: what a change elsewhere has changed. One that is not there is not told. */
+  readGroups(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<void>;
+}
