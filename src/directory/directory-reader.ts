@@ -81,6 +81,11 @@ export interface DirectoryReader {
   readAll(sink: ReadSink, signal: AbortSignal): Promise<ReadEnd>;
   /** What has changed since the read that ended with this cursor. */
   readChanges(cursor: string, sink: ReadSink, signal: AbortSignal): Promise<ReadEnd | FullNeeded>;
-  /** Groups by their ids, whole, as in a full read: what a change elsewhere has changed. One that is not there is not told. */
+  /**
+   * Users by their ids, as in a full read: a user is told with its manager's id, so that a manager who comes, goes or is renamed
+   * changes entries which the directory did not. One that is not there is not told.
+   */
+  readUsers(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<void>;
+  /** The same for groups: a member or an owner that comes, goes or is renamed changes groups which the directory did not. */
   readGroups(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<void>;
 }
