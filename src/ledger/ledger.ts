@@ -89,6 +89,13 @@ export interface BindRefusal {
   readonly fingerprint: string;
 }
 
+/** A membership that is there by a grant of ours: of several, by the one that became active first. */
+export interface HeldMembership {
+  readonly userId: EntryId;
+  readonly groupId: EntryId;
+  readonly grantId: GrantId;
+}
+
 /** An intent whose outcome was still unknown when another took its place: its write may have taken effect after that. */
 export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
   readonly replacedAt: Instant;
@@ -199,6 +206,14 @@ export interface Ledger {
   recentIntents(since: Instant): Promise<readonly Intent[]>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
+  /**
+   * Memberships that live grants hold and that are ours (standing access is not, and one of which that is unknown may not be), in
+   * order of user and group, from after `after`.
+   */
+  heldMemberships(query: {
+    readonly after: Pick<HeldMembership, 'userId' | 'groupId'> | null;
+    readonly limit: number;
+  }): Promise<readonly HeldMembership[]>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
   listGrants(query: {
     readonly endedSince: Instant | null;

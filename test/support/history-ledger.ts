@@ -25,6 +25,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'replacedIntents',
   'recentIntents',
   'countOwnershipUnknown',
+  'heldMemberships',
   'listGrants',
   'events',
   'clockMark',

@@ -333,6 +333,34 @@ function grantRules(open: OpenLedger): void {
     assert.equal(await ledger.countOwnershipUnknown(), 0);
   });
 
+  test('a held membership is told once, by the grant that became active first; standing and unknown ones are not', async (t) => {
+    const { ledger } = await open(t);
+    const activate = async (name: string, others: Parameters<typeof activeGrant>[1], standing: boolean | 'unknown' = false) => {
+      const grant = activeGrant(name, { ...others, standing });
+      await ledger.savePending(pendingGrant(name, grant.pair), [], quietly());
+      const period = samplePeriod({ pair: grant.pair, standing });
+      await ledger.activate({ grant, period, intentId: null, placeholder: null }, quietly());
+    };
+    await activate('a', { pair: samplePair(1, 1), activatedAt: seconds(5) });
+    await activate('b', { pair: samplePair(1, 1), activatedAt: seconds(2) });
+    await activate('c', { pair: samplePair(1, 1), activatedAt: seconds(2) });
+    await activate('d', { pair: samplePair(1, 2) });
+    await activate('e', { pair: samplePair(2, 1) });
+    await activate('f', { pair: samplePair(2, 2) }, true);
+    await activate('g', { pair: samplePair(3, 1) }, 'unknown');
+    await ledger.beginEnding(endingGrant('e', samplePair(2, 1)), [], quietly());
+    await ledger.savePending(pendingGrant('h', samplePair(4, 1)), [], quietly());
+    const held = ([user, group]: readonly [number, number], name: string) => {
+      const pair = samplePair(user, group);
+      return { userId: pair.user.id, groupId: pair.group.id, grantId: grantIdOf(name) };
+    };
+    const all = await ledger.heldMemberships({ after: null, limit: 100 });
+    assert.deepEqual(all, [held([1, 1], 'b'), held([1, 2], 'd'), held([2, 1], 'e')]);
+    const [first] = await ledger.heldMemberships({ after: null, limit: 1 });
+    assert.deepEqual(first, all[0]);
+    assert.deepEqual(await ledger.heldMemberships({ after: all[0] ?? null, limit: 100 }), all.slice(1));
+  });
+
   test('a grant is read as it was saved, in each of its states', async (t) => {
     const first = await open(t);
     const grants = {

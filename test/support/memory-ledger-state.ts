@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
-import { type ActiveGrant, endGrant, type Grant, isLive } from '../../src/access/grant.ts';
+import { type ActiveGrant, endGrant, type Grant, isLive, type LiveGrant } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
@@ -10,6 +10,7 @@ import {
   type BindRefusal,
   type Consequence,
   type EndingToBegin,
+  type HeldMembership,
   LedgerError,
   type LedgerIdentity,
   type PairState,
@@ -184,6 +185,20 @@ export function activeByExpiry(draft: State): readonly ActiveGrant[] {
   return grantsById(draft)
     .filter((grant) => grant.state === 'active')
     .toSorted((one, other) => one.expiresAt - other.expiresAt);
+}
+
+export function heldMemberships(draft: State): readonly HeldMembership[] {
+  const first = new Map<string, LiveGrant>();
+  const held = grantsById(draft)
+    .filter(isLive)
+    .filter(({ standing }) => standing === false);
+  for (const grant of held.toSorted((one, other) => one.activatedAt - other.activatedAt)) {
+    const key = pairKey(grant.pair);
+    if (!first.has(key)) first.set(key, grant);
+  }
+  return [...first]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, { pair, grantId }]) => ({ userId: pair.user.id, groupId: pair.group.id, grantId }));
 }
 
 export function isListed(grant: Grant, endedSince: Instant | null): boolean {

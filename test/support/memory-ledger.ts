@@ -16,6 +16,7 @@ import {
   emptyState,
   forget,
   grantsById,
+  heldMemberships,
   identityOf,
   isListed,
   openIntent,
@@ -230,6 +231,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       read(
         'countOwnershipUnknown',
         ({ grants }) => [...grants.values()].filter((grant) => isLive(grant) && grant.standing === 'unknown').length,
+      ),
+    heldMemberships: ({ after, limit }) =>
+      read('heldMemberships', (draft) =>
+        heldMemberships(draft)
+          .filter(({ userId, groupId }) => after === null || `${userId}/${groupId}` > `${after.userId}/${after.groupId}`)
+          .slice(0, limit),
       ),
     unfinished: () =>
       read('unfinished', (draft) => ({

@@ -3,8 +3,8 @@ import type { ActiveGrant, EndingGrant, Grant, Known, LiveGrant, PendingGrant } 
 import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Pair } from '../../access/reference.ts';
-import { LedgerError } from '../ledger.ts';
-import { instantColumn, readRow } from './columns.ts';
+import { type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
+import { entryIdColumn, grantIdColumn, instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 import { activeRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
 
@@ -18,6 +18,9 @@ const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
 };
 
 const stateRow = z.strictObject({ state: z.enum(['pending', 'active', 'ending', 'ended', 'failed']) });
+const heldRow = z
+  .strictObject({ user_id: entryIdColumn, group_id: entryIdColumn, grant_id: grantIdColumn })
+  .transform(({ user_id: userId, group_id: groupId, grant_id: grantId }): HeldMembership => ({ userId, groupId, grantId }));
 const grantCountRow = z.strictObject({ grants: z.int() });
 const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
 
@@ -103,6 +106,26 @@ export function readNextExpiry(database: Database): Instant | null {
 export function countOwnershipUnknown(database: Database): number {
   const row = database.row(`SELECT count(*) AS grants FROM grants WHERE state IN ('active', 'ending') AND standing = 'unknown'`);
   return readRow(grantCountRow, row).grants;
+}
+
+/** Memberships that grants of ours hold, each by the one that became active first; in order of user and group. */
+export function readHeldMemberships(
+  database: Database,
+  { after, limit }: Parameters<Ledger['heldMemberships']>[0],
+): readonly HeldMembership[] {
+  return database
+    .rows(
+      `SELECT user_id, group_id, grant_id FROM grants AS held
+       WHERE state IN ('active', 'ending') AND standing = 'false' AND (user_id, group_id) > (:userId, :groupId)
+         AND grant_id = (
+           SELECT grant_id FROM grants AS first
+           WHERE first.user_id = held.user_id AND first.group_id = held.group_id
+             AND first.state IN ('active', 'ending') AND first.standing = 'false'
+           ORDER BY first.activated_at, first.grant_id LIMIT 1)
+       ORDER BY user_id, group_id LIMIT :limit`,
+      { userId: after?.userId ?? '', groupId: after?.groupId ?? '', limit },
+    )
+    .map((row) => readRow(heldRow, row));
 }
 
 /** Every pending grant, in order of id. */

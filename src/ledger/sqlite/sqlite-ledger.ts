@@ -11,6 +11,7 @@ import {
   readDueGrants,
   readEndingGrants,
   readGrants,
+  readHeldMemberships,
   readNextExpiry,
   readPendingGrants,
   reopenGrant,
@@ -137,6 +138,7 @@ function grantMethods(
   | 'replacedIntents'
   | 'recentIntents'
   | 'countOwnershipUnknown'
+  | 'heldMemberships'
   | 'listGrants'
 > {
   return {
@@ -185,6 +187,7 @@ function grantMethods(
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
     recentIntents: (since) => queue.read(() => readRecentIntents(database, since)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
+    heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
 }
