@@ -16,6 +16,7 @@ import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import { linkSteps } from './link/check-control-plane.ts';
 import type { Link } from './link/link.ts';
+import { shareLink } from './link/sync-channel.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
@@ -120,7 +121,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   );
   directory.start();
   await engine.start();
-  link.start(engine.listener);
+  link.start(shareLink(engine.listener).listener);
 
   const closing = opened.move();
   return {

@@ -3,6 +3,7 @@ import type { GrantId, JobId } from './ids.ts';
 import type { Instant } from './instant.ts';
 import type { JobError, Outcome } from './outcome.ts';
 import type { EntryRef } from './reference.ts';
+import type { SyncCounts, SyncMode } from './sync.ts';
 
 /** A grant as the control plane is told of it. `user` and `group` are null until resolved, the dates while unknown. */
 export interface GrantView {
@@ -37,6 +38,8 @@ export interface DirectoryView {
   readonly baseDn: string;
   readonly usersScope: readonly string[];
   readonly groupsScope: readonly string[];
+  /** What the last sync that was published found; absent before it. */
+  readonly counts?: Pick<SyncCounts, 'users' | 'groups'>;
 }
 
 export type Observed = 'absent' | 'renamed' | 'moved' | 'recreated' | 'user_gone' | 'group_gone' | 'ownership_unknown';
@@ -73,6 +76,23 @@ export type Event =
     }
   | { readonly kind: 'directory.changed'; readonly state: 'up'; readonly directory: DirectoryView }
   | { readonly kind: 'directory.changed'; readonly state: 'down'; readonly error: JobError }
+  | (Pick<SyncCounts, 'users' | 'groups' | 'memberships'> & {
+      readonly kind: 'sync.completed';
+      readonly syncId: string;
+      readonly mode: SyncMode;
+      /** Entries and memberships that were told anew or otherwise than before. */
+      readonly changed: number;
+      readonly removed: number;
+      readonly durationMs: number;
+    })
+  | {
+      readonly kind: 'sync.failed';
+      readonly syncId: string;
+      readonly mode: SyncMode;
+      readonly error: JobError;
+      /** The run whose removals are held, where that is why. */
+      readonly heldSyncId?: string;
+    }
   | { readonly kind: 'ledger.replaced'; readonly previousLedgerId: string };
 
 /** An event as it waits in the ledger until the control plane has acknowledged it. */
@@ -95,6 +115,8 @@ export function supersededSubject(event: Event): string | null {
     case 'job.failed':
     case 'grant.ended':
     case 'grant.drifted':
+    case 'sync.completed':
+    case 'sync.failed':
     case 'ledger.replaced':
       return null;
     default:

@@ -1,6 +1,7 @@
 import type { GrantId, JobId } from './ids.ts';
 import type { Instant } from './instant.ts';
 import type { GroupRef, UserRef } from './reference.ts';
+import type { SyncMode } from './sync.ts';
 
 /** When a grant shall end: at an instant, or so long after its activation (milliseconds). */
 export type RequestedEnd =
@@ -47,5 +48,14 @@ export interface ListJob extends JobBase {
   readonly endedSince?: Instant;
 }
 
+/** Reads the directory now and tells what is there, or what has changed. */
+export interface SyncJob extends JobBase {
+  readonly kind: 'sync';
+  readonly mode: SyncMode;
+  /** The run whose removals were held, and may now be told. */
+  readonly acceptRemovals?: string;
+  readonly notAfter?: Instant;
+}
+
 /** A request of the control plane. */
-export type Job = GrantJob | RevokeJob | CheckJob | ListJob;
+export type Job = GrantJob | RevokeJob | CheckJob | ListJob | SyncJob;

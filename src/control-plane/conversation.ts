@@ -150,6 +150,11 @@ export function converse(of: {
         return takeEvent(frame, raw);
       case 'grants.page':
         return takePage(frame, raw);
+      case 'sync.begin':
+      case 'sync.page':
+      case 'sync.end':
+      case 'sync.abort':
+        return refuseFrame('sync streams are not taken yet', frame.syncId);
       case 'error':
         return jobRefused(frame);
       default:

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../access/clock.ts';
-import type { CheckStep } from '../access/event.ts';
+import type { CheckStep, DirectoryView, Event } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
@@ -26,6 +26,8 @@ import { protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
 import { answerCheck, answerList } from './questions.ts';
 import { recovery } from './recovery.ts';
+import { syncJobs } from './sync-job.ts';
+import type { EngineSync } from './sync-request.ts';
 import { trustedClock } from './trusted-clock.ts';
 import { attemptUpdate } from './update-grant.ts';
 
@@ -44,6 +46,8 @@ export interface EngineOptions {
   readonly placeholder: string;
   /** What `check` jobs report beside the directory; nothing where it is left out. */
   readonly localChecks?: () => Promise<readonly CheckStep[]>;
+  /** What `sync` jobs ask; none can be done where it is left out. */
+  readonly sync?: EngineSync;
   /** What `hello` says of this process. */
   readonly identity: {
     readonly name: string;
@@ -67,7 +71,9 @@ export interface EngineStatus {
 export interface Engine {
   /** Finishes what a crash left open, ends what is due, and takes jobs from now on. */
   start(): Promise<void>;
-  readonly listener: LinkListener;
+  readonly listener: Omit<LinkListener, 'syncAnswered'>;
+  /** Stores what the control plane shall be told, and sends it. */
+  tell(event: Event): Promise<void>;
   status(): EngineStatus;
   /** Begins nothing new and finishes what was begun; true where nothing that could be told was left untold. */
   stop(deadline: AbortSignal): Promise<boolean>;
@@ -137,6 +143,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         urgency: 'grant',
         attempt: () => told(answerCheck(parts, stored)),
       }),
+    answerSync: (stored, request) => syncing.answer(stored, request),
     // One after the other: each reads every grant, and many at a time would hold up the ledger, and an ending with it.
     answerList: (stored, query) => void parts.locks.run('lists', 'grant', () => pursueList(stored, query)),
   });
@@ -212,6 +219,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
   }
 
+  const syncing = syncJobs(parts, { sync: options.sync ?? null, pursue: pursued.pursue, connection: out.connection, told });
+
   const lostOnes = lostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut });
   function pursueLostWrites(): void {
     lostOnes.tookOver();
@@ -222,7 +231,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const at = time.now();
     if (status.state === 'up') {
       pursued.kick('directory');
-      await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: status.view }], audit: [] });
+      await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: viewed(status.view) }], audit: [] });
       await parts.protectedGroups.resolve(parts.signal);
     } else
       await ledger.tell({
@@ -231,6 +240,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         audit: [],
       });
     out.wake();
+  }
+
+  function viewed(view: DirectoryView): DirectoryView {
+    const counts = options.sync?.counts() ?? null;
+    return counts === null ? view : { ...view, counts };
   }
 
   const timers = new Set<() => void>();
@@ -287,7 +301,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   let taking = true;
-  const listener: LinkListener = {
+  const listener: Engine['listener'] = {
     async hello() {
       const { ledgerId, connectorId, nextSeq } = await ledger.identity();
       const { name, instanceId, version, startedAt } = options.identity;
@@ -301,8 +315,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         nextSeq,
         version,
         startedAt: formatInstant(startedAt),
-        capabilities: [],
-        directory: status.state === 'up' ? status.view : null,
+        capabilities: [...(options.sync?.capabilities() ?? [])],
+        directory: status.state === 'up' ? viewed(status.view) : null,
       };
     },
     async welcomed({ ackedSeq }, connection) {
@@ -340,6 +354,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     listener,
+    async tell(event) {
+      await ledger.tell({ at: time.now(), events: [event], audit: [] });
+      out.wake();
+    },
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
       directory.onFailover(pursueLostWrites);
@@ -366,6 +384,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }),
     async stop(deadline) {
       taking = false;
+      syncing.stop();
       failPoints('stop.begun');
       for (const cancel of timers) cancel();
       expiring.stop();

@@ -14,7 +14,7 @@ import {
   type PendingGrant,
 } from '../access/grant.ts';
 import { formatInstant } from '../access/instant.ts';
-import type { CheckJob, GrantJob, ListJob, RevokeJob } from '../access/job.ts';
+import type { CheckJob, GrantJob, ListJob, RevokeJob, SyncJob } from '../access/job.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { type JobResult, LedgerError, type StoredJob } from '../ledger/ledger.ts';
 import type { ReceivedJob } from '../protocol/frames.ts';
@@ -31,6 +31,7 @@ export interface NextSteps {
   pursueUpdate(grantId: ActiveGrant['grantId'], jobId: StoredJob['jobId']): void;
   answerCheck(job: StoredJob): void;
   answerList(job: StoredJob, query: ListJob): void;
+  answerSync(job: StoredJob, request: SyncJob): void;
 }
 
 export interface Intake {
@@ -136,13 +137,14 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
         });
       case 'check':
       case 'list':
+      case 'sync':
         return decideQuestion(stored, job);
       default:
         return job satisfies never;
     }
   }
 
-  async function decideQuestion(stored: StoredJob, job: CheckJob | ListJob): Promise<void> {
+  async function decideQuestion(stored: StoredJob, job: CheckJob | ListJob | SyncJob): Promise<void> {
     const now = time.now();
     if (isOutdated(job.issuedAt, now, parts.policy.retentionMs) || (job.notAfter !== undefined && job.notAfter <= now)) {
       await settle(
@@ -154,7 +156,8 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
         ),
       );
     } else if (job.kind === 'check') next.answerCheck(stored);
-    else next.answerList(stored, job);
+    else if (job.kind === 'list') next.answerList(stored, job);
+    else next.answerSync(stored, job);
   }
 
   async function decideGrant(stored: StoredJob, job: GrantJob, known: Known): Promise<void> {

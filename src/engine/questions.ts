@@ -79,7 +79,7 @@ async function* pages(ledger: Ledger, query: ListJob): AsyncGenerator<{ grants: 
 }
 
 /** A question that was asked for twice, by its job and by a start, is answered once. */
-async function isSettled({ ledger }: EngineParts, { jobId }: StoredJob): Promise<boolean> {
+export async function isSettled({ ledger }: EngineParts, { jobId }: StoredJob): Promise<boolean> {
   return (await ledger.job(jobId))?.result !== null;
 }
 

@@ -6,6 +6,7 @@ import { frameHash } from '../protocol/frame-hash.ts';
 import {
   type FrameFromControlPlane,
   readFrameFromControlPlane,
+  type SyncAckFrame,
   type WelcomeFrame,
   type WireFrameFromConnector,
 } from '../protocol/frames.ts';
@@ -147,6 +148,7 @@ export class Connection {
     this.#told = true;
     const connection: LinkConnection = {
       send: (frame) => this.#write(frame),
+      sendText: (type, text) => this.#writeInTurn(type, text),
       flushed: () => this.#outgoing.flushed(),
       signal: this.#lost.signal,
     };
@@ -195,7 +197,11 @@ export class Connection {
     const read = readFrameFromControlPlane(text);
     if (!read.ok) return this.#refusals.refuse(read.refused.message, read.refused.ref, read.refused.code);
     const { frame } = read;
-    if (frame.type === 'error') return this.#refusals.complaint(frame);
+    if (frame.type === 'error') {
+      this.#refusals.complaint(frame);
+      if (this.#phase === 'open') this.#options.listener.syncAnswered(frame);
+      return;
+    }
     if (this.#phase !== 'open') {
       if (frame.type === 'welcome' && this.#phase === 'waiting') void this.#welcome(frame);
       else this.#refusals.refuse(`${frame.type} before ${this.#phase === 'greeting' ? 'hello' : 'welcome'}`, refOf(frame, text));
@@ -208,6 +214,9 @@ export class Connection {
         return void this.#intake.store(frame.received);
       case 'ack':
         return void this.#intake.acknowledge(frame.seq, refOf(frame, text));
+      case 'sync.ack':
+        if (this.#options.listener.syncAnswered(frame)) return;
+        return this.#refusals.refuse(`${shownAck(frame)}, which was never sent`, refOf(frame, text));
       default:
         return frame satisfies never;
     }
@@ -230,12 +239,17 @@ export class Connection {
   #write(frame: WireFrameFromConnector): boolean {
     if (this.#ending !== null) return false;
     const text = JSON.stringify(frame);
-    if (Buffer.byteLength(text) <= MAX_FRAME_BYTES) return this.#outgoing.send(text);
-    // Sent, it would cost the connection (1009) each time.
-    this.#options.logger.error(
-      { event: 'link.frame-too-large', type: frame.type },
-      'a frame of ours is over 1 MiB and was not sent',
-    );
+    return this.#isTooLarge(frame.type, text) || this.#outgoing.send(text);
+  }
+
+  async #writeInTurn(type: WireFrameFromConnector['type'], text: string): Promise<boolean> {
+    return !this.#isTooLarge(type, text) && (await this.#outgoing.sendInTurn(text));
+  }
+
+  /** Sent, it would cost the connection (1009) each time. */
+  #isTooLarge(type: WireFrameFromConnector['type'], text: string): boolean {
+    if (Buffer.byteLength(text) <= MAX_FRAME_BYTES) return false;
+    this.#options.logger.error({ event: 'link.frame-too-large', type }, 'a frame of ours is over 1 MiB and was not sent');
     return true;
   }
 
@@ -287,6 +301,10 @@ export class Connection {
     this.#lost.abort();
     if (this.#told) listener.lost();
   }
+}
+
+function shownAck({ syncId, page }: SyncAckFrame): string {
+  return `sync.ack of ${page === undefined ? 'the end' : `page ${page}`} of stream ${syncId}`;
 }
 
 /** The job id where the frame has one, else the SHA-256 of the frame. */

@@ -1,17 +1,33 @@
 import type { Instant } from '../access/instant.ts';
-import type { ReceivedJob, WelcomeFrame, WireFrameFromConnector } from '../protocol/frames.ts';
+import type {
+  ErrorFrame,
+  ReceivedJob,
+  SyncAckFrame,
+  SyncFrame,
+  WelcomeFrame,
+  WireFrameFromConnector,
+} from '../protocol/frames.ts';
 
 type WireHello = Extract<WireFrameFromConnector, { type: 'hello' }>;
 
 /** One welcomed connection. What is sent on a connection that is lost is gone; whoever sent it sends it again on the next. */
 export interface LinkConnection {
   /** Writes one frame. False where the connection is lost. */
-  send(frame: WireFrameFromConnector): boolean;
+  send(frame: Exclude<WireFrameFromConnector, SyncFrame>): boolean;
+  /**
+   * Writes one frame of a sync stream, which is JSON text already, once the socket has taken all that was sent before: whatever
+   * is sent meanwhile goes first, and waits for no more than one such frame. Those given together keep their order. False
+   * where it was not sent: the connection is lost, or the frame is over 1 MiB.
+   */
+  sendText(type: SyncFrame['type'], text: string): Promise<boolean>;
   /** Resolves when the socket has taken what was sent so far, or the connection is lost. */
   flushed(): Promise<void>;
   /** Aborts when the connection is lost. */
   readonly signal: AbortSignal;
 }
+
+/** What a control plane says of a sync stream: that a page or the end was taken, or that the frame which `ref` names was refused. */
+export type SyncAnswer = SyncAckFrame | ErrorFrame;
 
 /** What the owner of a link answers. None of these may take longer than a disk needs. */
 export interface LinkListener {
@@ -25,8 +41,26 @@ export interface LinkListener {
   job(received: ReceivedJob): Promise<void>;
   /** False for an `ack` of a sequence number that was never sent. */
   acknowledged(seq: number): Promise<boolean>;
+  /** False for an acknowledgement of what was never sent. An `error` frame that is about nothing of a stream is nobody's fault. */
+  syncAnswered(answer: SyncAnswer): boolean;
   /** The connection is lost; called once for each `welcomed`. */
   lost(): void;
+}
+
+/** PORT: the way of sync streams to the control plane. */
+export interface SyncChannel {
+  /**
+   * Begins a stream on the connection of now; null where there is none, or another stream is open. `hear` is told what comes
+   * back about it: the acknowledgements, and that it was refused; false for an acknowledgement of what was never sent.
+   */
+  open(syncId: string, hear: (answer: SyncAnswer) => boolean): SyncStream | null;
+}
+
+/** One stream. It lives no longer than its connection, whose signal aborts when it is lost. */
+export interface SyncStream {
+  readonly connection: LinkConnection;
+  /** Nothing is heard any more, and another stream may begin. */
+  close(): void;
 }
 
 /** What the link is doing; `since` is when that began. */

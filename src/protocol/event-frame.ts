@@ -9,7 +9,9 @@ import {
   instantSchema,
   jobIdSchema,
   longText,
+  protocolIdSchema,
   shortText,
+  syncModeSchema,
   traceparentSchema,
 } from './values.ts';
 
@@ -106,6 +108,24 @@ export const eventSchema = z.discriminatedUnion('kind', [
     directory: directoryViewSchema.optional(),
     error: jobErrorSchema.optional(),
   }),
+  z.object({
+    kind: z.literal('sync.completed'),
+    syncId: protocolIdSchema,
+    mode: syncModeSchema,
+    users: countSchema,
+    groups: countSchema,
+    memberships: countSchema,
+    changed: countSchema,
+    removed: countSchema,
+    durationMs: countSchema,
+  }),
+  z.object({
+    kind: z.literal('sync.failed'),
+    syncId: protocolIdSchema,
+    mode: syncModeSchema,
+    error: jobErrorSchema,
+    heldSyncId: protocolIdSchema.optional(),
+  }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: longText }),
 ]);
 
@@ -151,6 +171,8 @@ export function eventToWire(event: Event): WireEvent {
     case 'grant.drifted':
       return { ...event, grant: grantToWire(event.grant) };
     case 'directory.changed':
+    case 'sync.completed':
+    case 'sync.failed':
     case 'ledger.replaced':
       return event;
     default:

@@ -8,6 +8,7 @@ import { frameHash } from './frame-hash.ts';
 import { parseJob } from './job-frame.ts';
 import { judgeShape } from './json-shape.ts';
 import { MAX_FRAME_DEPTH, MAX_VALUES_FROM_CONNECTOR, MAX_VALUES_FROM_CONTROL_PLANE } from './limits.ts';
+import { syncAbortSchema, syncAckSchema, syncBeginSchema, syncEndSchema, syncPageSchema } from './sync-frame.ts';
 import { countSchema, describeIssues, instantSchema, jobIdSchema, shortText, traceparentSchema } from './values.ts';
 
 const errorFrameSchema = z.object({
@@ -53,12 +54,16 @@ const grantsPageSchema = z.object({
   grants: z.array(grantViewSchema).max(500),
 });
 
-const fromControlPlaneSchema = z.discriminatedUnion('type', [welcomeSchema, ackSchema, errorFrameSchema]);
+const fromControlPlaneSchema = z.discriminatedUnion('type', [welcomeSchema, ackSchema, syncAckSchema, errorFrameSchema]);
 const fromConnectorSchema = z.discriminatedUnion('type', [
   helloSchema,
   jobReceivedSchema,
   eventFrameSchema,
   grantsPageSchema,
+  syncBeginSchema,
+  syncPageSchema,
+  syncEndSchema,
+  syncAbortSchema,
   errorFrameSchema,
 ]);
 
@@ -73,17 +78,21 @@ export interface ReceivedJob {
 
 export type WelcomeFrame = z.output<typeof welcomeSchema>;
 export type AckFrame = z.output<typeof ackSchema>;
+export type SyncAckFrame = z.output<typeof syncAckSchema>;
 export type ErrorFrame = z.output<typeof errorFrameSchema>;
 /** What a connector may be sent. */
 export type FrameFromControlPlane =
   | WelcomeFrame
   | AckFrame
+  | SyncAckFrame
   | ErrorFrame
   | { readonly type: 'job'; readonly received: ReceivedJob };
 /** What a connector sends, as it is written on the wire. */
 export type WireFrameFromConnector = z.input<typeof fromConnectorSchema>;
 /** What a connector sends, as a control plane reads it. */
 export type FrameFromConnector = z.output<typeof fromConnectorSchema>;
+/** The frames of a sync stream. */
+export type SyncFrame = Extract<FrameFromConnector, { type: `sync.${string}` }>;
 /** What a control plane sends, as it is written on the wire. */
 export type WireFrameFromControlPlane =
   | z.input<typeof fromControlPlaneSchema>

@@ -10,7 +10,9 @@ import {
   instantSchema,
   jobIdSchema,
   longText,
+  protocolIdSchema,
   shortText,
+  syncModeSchema,
   traceparentSchema,
 } from './values.ts';
 
@@ -83,13 +85,18 @@ const listJobSchema = z.object({
   endedSince: instantSchema.optional(),
 });
 
-const jobSchema = z.discriminatedUnion('kind', [grantJobSchema, revokeJobSchema, checkJobSchema, listJobSchema]);
+const syncJobSchema = z.object({
+  ...common,
+  kind: z.literal('sync'),
+  mode: syncModeSchema,
+  acceptRemovals: protocolIdSchema.optional(),
+  notAfter: instantSchema.optional(),
+});
+
+const jobSchema = z.discriminatedUnion('kind', [grantJobSchema, revokeJobSchema, checkJobSchema, listJobSchema, syncJobSchema]);
 
 /** Reads the `job` object of a frame. The problem names every field that was wrong; unknown fields are dropped. */
 export function parseJob(raw: unknown): Parsed<Job> {
-  if (typeof raw === 'object' && raw !== null && 'kind' in raw && raw.kind === 'sync') {
-    return { ok: false, problem: 'kind: "sync" is not supported by this version of the connector' };
-  }
   const read = jobSchema.safeParse(raw);
   if (!read.success) return { ok: false, problem: describeIssues(read.error) };
   const job = read.data;

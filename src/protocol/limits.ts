@@ -7,12 +7,37 @@ export const MAX_FRAME_BYTES = 1_048_576;
 /** Levels of arrays and objects in one frame; what this protocol defines needs 7. */
 export const MAX_FRAME_DEPTH = 32;
 
-/**
- * Values in one frame. A job has 20; the rest is room for fields of later versions, within what is read in a few milliseconds.
- * A full `grants.page` has 8,000, and pages of the directory more.
- */
+/** Values in one frame. A job has 20; the rest is room for fields of later versions, within what is read in a few milliseconds. */
 export const MAX_VALUES_FROM_CONTROL_PLANE = 10_000;
-export const MAX_VALUES_FROM_CONNECTOR = 100_000;
+
+/** Records in one `sync.page`, and bytes of the frame, at most (PROTOCOL, Sync stream). */
+export const MAX_SYNC_RECORDS = 500;
+export const MAX_SYNC_PAGE_BYTES = 524_288;
+
+/**
+ * Values in one frame of a connector. A full `grants.page` has 8,000. A `sync.page` is bounded by its bytes, and no value of one
+ * takes fewer than four of them (an address of one letter, its quotes and its comma), so every legal page passes.
+ */
+export const MAX_VALUES_FROM_CONNECTOR = MAX_SYNC_PAGE_BYTES / 4;
+
+/** Pages of a sync stream sent and not yet acknowledged, at most. */
+export const MAX_OUTSTANDING_PAGES = 8;
+
+/** Members that one record adds, and that it removes, at most. */
+export const MAX_SYNC_MEMBERS = 1000;
+
+/**
+ * What one record may say at most, in characters and in number. Whatever its characters, and however JSON spells them, such a
+ * record is shorter than a page.
+ */
+export const MAX_SYNC_DN = 8192;
+export const MAX_SYNC_TEXT = 4096;
+export const MAX_SYNC_EMAIL = 320;
+export const MAX_SYNC_EMAILS = 100;
+export const MAX_SYNC_OWNERS = 1000;
+
+/** Characters of a cursor, at most: it holds what the directory calls its own, such as a cookie with a stamp of every replica. */
+export const MAX_SYNC_CURSOR = 16_384;
 
 /** Refused frames within {@link INVALID_FRAME_WINDOW_MS} that close a connection with 1008. */
 export const MAX_INVALID_FRAMES = 100;

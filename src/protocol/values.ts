@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { parseDn } from '../access/dn.ts';
-import { parseEntryId, parseGrantId, parseJobId } from '../access/ids.ts';
+import { isProtocolId, parseEntryId, parseGrantId, parseJobId } from '../access/ids.ts';
 import { parseInstant } from '../access/instant.ts';
 
 function branded<T>(parse: (text: string) => Parsed<T>, maxLength: number) {
@@ -18,6 +18,8 @@ function branded<T>(parse: (text: string) => Parsed<T>, maxLength: number) {
 
 export const jobIdSchema = branded(parseJobId, 128);
 export const grantIdSchema = branded(parseGrantId, 128);
+/** An id of another kind than a job's or a grant's (PROTOCOL, Transport). */
+export const protocolIdSchema = z.string().max(128).refine(isProtocolId, 'expected 1-128 of [A-Za-z0-9._:-]');
 export const dnSchema = branded(parseDn, 8192);
 export const instantSchema = branded(parseInstant, 40);
 
@@ -32,6 +34,7 @@ export const traceparentSchema = z
   .string()
   .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'expected a W3C traceparent');
 
+export const syncModeSchema = z.enum(['full', 'delta']);
 export const countSchema = z.int().min(0);
 export const shortText = z.string().min(1).max(256);
 export const longText = z.string().max(4096);

@@ -411,6 +411,7 @@ describe('the outbox', () => {
         if (frame.type === 'event') seqs.push(frame.seq);
         return true;
       },
+      sendText: () => Promise.resolve(true),
       flushed: () => Promise.resolve(),
       signal: lost.signal,
     };

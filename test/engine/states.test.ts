@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { shareLink } from '../../src/link/sync-channel.ts';
 import { HOUR_MS, MINUTE_MS, settled, startedEngine, userDn } from '../support/engine-under-test.ts';
 import { fakeLink } from '../support/fake-link.ts';
 import { WELCOME } from '../support/link-contract.ts';
@@ -241,7 +242,7 @@ describe('a link', () => {
     rig.disconnect();
     await rig.revoke();
     const link = fakeLink(rig.clock);
-    link.start(rig.engine.listener);
+    link.start(shareLink(rig.engine.listener).listener);
     const first = await link.nextPeer();
     const hello = await first.next();
     first.send({ ...WELCOME, ackedSeq: hello['nextSeq'] });
@@ -261,7 +262,7 @@ describe('a link', () => {
     rig.disconnect();
     for (const grantId of ['a', 'b', 'c']) await rig.revoke({ grantId });
     const link = fakeLink(rig.clock);
-    link.start(rig.engine.listener);
+    link.start(shareLink(rig.engine.listener).listener);
     const seqs: (readonly unknown[])[] = [];
     for (let i = 0; i < 2; i += 1) {
       const peer = await link.nextPeer();

@@ -52,7 +52,7 @@ describe('intake', () => {
       logger: capturedLog().logger,
       failPoints: undefined,
       takesJobs: () => true,
-      outgoing: { send: () => true, flushed: () => Promise.resolve(), lose: () => {} },
+      outgoing: { send: () => true, sendInTurn: () => Promise.resolve(true), flushed: () => Promise.resolve(), lose: () => {} },
       refuse: () => assert.fail('nothing is refused'),
       full: () => calls.push('full'),
       drained: () => calls.push('drained'),

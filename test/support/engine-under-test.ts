@@ -144,6 +144,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
           }
           return true;
         },
+        sendText: () => Promise.resolve(!lost.signal.aborted),
         flushed: () => Promise.resolve(),
         signal: lost.signal,
       },

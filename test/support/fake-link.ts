@@ -53,8 +53,12 @@ export function fakeLink(clock: Clock): FakeLink {
       }
 
       function write(frame: WireFrameFromConnector): boolean {
+        return writeText(JSON.stringify(frame));
+      }
+
+      function writeText(text: string): boolean {
         if (lost.signal.aborted) return false;
-        sent.push(JSON.parse(JSON.stringify(frame)) as Record<string, unknown>);
+        sent.push(JSON.parse(text) as Record<string, unknown>);
         return true;
       }
 
@@ -68,11 +72,19 @@ export function fakeLink(clock: Clock): FakeLink {
         const read = readFrameFromControlPlane(text);
         if (!read.ok) return refuse(read.refused.message, read.refused.ref, read.refused.code);
         const { frame } = read;
-        if (frame.type === 'error') return;
+        if (frame.type === 'error') {
+          if (phase === 'open') listener.syncAnswered(frame);
+          return;
+        }
         if (frame.type === 'welcome' && phase === 'waiting') {
           phase = 'welcoming';
           told = true;
-          const connection: LinkConnection = { send: write, flushed: () => Promise.resolve(), signal: lost.signal };
+          const connection: LinkConnection = {
+            send: write,
+            sendText: (_type, text) => Promise.resolve(writeText(text)),
+            flushed: () => Promise.resolve(),
+            signal: lost.signal,
+          };
           const answer = await listener.welcomed(frame, connection).catch(() => 'failed' as const);
           if (answer !== 'accepted') return end(answer === 'replaced' ? CLOSE.shutdown : 1011);
           if (lost.signal.aborted) return;
@@ -86,6 +98,10 @@ export function fakeLink(clock: Clock): FakeLink {
         if (phase !== 'open' || frame.type === 'welcome') return refuse(`an unexpected ${frame.type}`, sha256(text));
         if (frame.type === 'ack') {
           if (!(await listener.acknowledged(frame.seq))) refuse(`ack of seq ${frame.seq}, which was never sent`, sha256(text));
+          return;
+        }
+        if (frame.type === 'sync.ack') {
+          if (!listener.syncAnswered(frame)) refuse('a sync.ack of what was never sent', sha256(text));
           return;
         }
         if (!takesJobs) return;

@@ -165,6 +165,20 @@ export function everyEvent(): readonly Event[] {
     { kind: 'grant.overdue', grant: view, since: seconds(3), error },
     { kind: 'grant.drifted', grant: view, observed: 'recreated', action: 'reported' },
     { kind: 'directory.changed', state: 'up', directory: { ...directory, version: '2.6' } },
+    { kind: 'directory.changed', state: 'up', directory: { ...directory, counts: { users: 3, groups: 1 } } },
+    {
+      kind: 'sync.completed',
+      syncId: 's-1',
+      mode: 'full',
+      users: 3,
+      groups: 1,
+      memberships: 2,
+      changed: 6,
+      removed: 0,
+      durationMs: 12,
+    },
+    { kind: 'sync.failed', syncId: 's-2', mode: 'delta', error },
+    { kind: 'sync.failed', syncId: 's-3', mode: 'full', error: { ...error, code: 'removals_held' }, heldSyncId: 's-3' },
     { kind: 'ledger.replaced', previousLedgerId: 'f'.repeat(36) },
   ];
 }

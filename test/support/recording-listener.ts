@@ -1,4 +1,4 @@
-import type { LinkConnection, LinkListener } from '../../src/link/link.ts';
+import type { LinkConnection, LinkListener, SyncAnswer } from '../../src/link/link.ts';
 import type { ReceivedJob, WelcomeFrame } from '../../src/protocol/frames.ts';
 import { type Arrivals, arrivals } from './arrivals.ts';
 
@@ -7,12 +7,13 @@ export interface RecordingListener extends LinkListener {
   readonly welcomes: Arrivals<{ readonly welcome: WelcomeFrame; readonly connection: LinkConnection }>;
   readonly jobs: Arrivals<ReceivedJob>;
   readonly acks: Arrivals<number>;
+  readonly syncAnswers: Arrivals<SyncAnswer>;
   readonly losses: Arrivals<true>;
   /** How many times hello was asked for. */
   hellos: number;
   /** What `job` waits for; replaced by tests that hold the disk back, or break it. */
   store: (job: ReceivedJob) => Promise<void>;
-  /** The answer of `acknowledged`. */
+  /** The answer of `acknowledged` and `syncAnswered`. */
   wasSent: boolean;
   answer: 'accepted' | 'replaced';
 }
@@ -24,6 +25,7 @@ export function recordingListener(): RecordingListener {
     welcomes: arrivals(),
     jobs: arrivals(),
     acks: arrivals(),
+    syncAnswers: arrivals(),
     losses: arrivals(),
     hellos: 0,
     store: () => Promise.resolve(),
@@ -54,6 +56,10 @@ export function recordingListener(): RecordingListener {
     acknowledged(seq) {
       listener.acks.push(seq);
       return Promise.resolve(listener.wasSent);
+    },
+    syncAnswered(answer) {
+      listener.syncAnswers.push(answer);
+      return listener.wasSent;
     },
     lost() {
       listener.losses.push(true);

@@ -30,6 +30,8 @@ function inShort(event: WireEvent): string[] {
     case 'job.delayed':
     case 'grant.overdue':
     case 'directory.changed':
+    case 'sync.completed':
+    case 'sync.failed':
     case 'ledger.replaced':
       return [];
     default:

@@ -17,6 +17,7 @@ export const grantIdColumn = storedText<GrantId>();
 export const jobIdColumn = storedText<JobId>();
 export const instantColumn = z.custom<Instant>((value) => Number.isSafeInteger(value), 'expected milliseconds since 1970');
 export const memberAttributeColumn = z.enum(MEMBER_ATTRIBUTES);
+export const syncModeColumn = z.enum(['full', 'delta']);
 export const endCauseColumn = z.enum(['revoked', 'expired', 'operator', 'policy', 'user_gone', 'group_gone']);
 export const endedMembershipColumn = z.enum(['removed', 'kept_standing', 'kept_by_grant', 'already_absent']);
 export const entryRefSchema = z.object({ id: entryIdColumn, dn: dnColumn });

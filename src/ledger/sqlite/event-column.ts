@@ -11,6 +11,7 @@ import {
   jobIdColumn,
   jsonColumn,
   standingSchema,
+  syncModeColumn,
 } from './columns.ts';
 
 // Columns are strict, JSON inside a column drops what it does not know: an event with a member too many must not stand
@@ -79,6 +80,7 @@ const directorySchema = z.object({
   baseDn: z.string(),
   usersScope: z.array(z.string()),
   groupsScope: z.array(z.string()),
+  counts: z.object({ users: z.int(), groups: z.int() }).exactOptional(),
 });
 
 const eventSchema: z.ZodType<Event> = z.discriminatedUnion('kind', [
@@ -108,6 +110,24 @@ const eventSchema: z.ZodType<Event> = z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('directory.changed'), state: z.literal('up'), directory: directorySchema }),
     z.object({ kind: z.literal('directory.changed'), state: z.literal('down'), error: jobErrorSchema }),
   ]),
+  z.object({
+    kind: z.literal('sync.completed'),
+    syncId: z.string(),
+    mode: syncModeColumn,
+    users: z.int(),
+    groups: z.int(),
+    memberships: z.int(),
+    changed: z.int(),
+    removed: z.int(),
+    durationMs: z.int(),
+  }),
+  z.object({
+    kind: z.literal('sync.failed'),
+    syncId: z.string(),
+    mode: syncModeColumn,
+    error: jobErrorSchema,
+    heldSyncId: z.string().exactOptional(),
+  }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: z.string() }),
 ]);
 

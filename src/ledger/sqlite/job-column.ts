@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Job, RequestedEnd } from '../../access/job.ts';
-import { dnColumn, entryIdColumn, grantIdColumn, instantColumn, jobIdColumn, jsonColumn } from './columns.ts';
+import { dnColumn, entryIdColumn, grantIdColumn, instantColumn, jobIdColumn, jsonColumn, syncModeColumn } from './columns.ts';
 
 const requestedEndSchema: z.ZodType<RequestedEnd> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('at'), expiresAt: instantColumn }),
@@ -42,6 +42,13 @@ const jobSchema: z.ZodType<Job> = z.discriminatedUnion('kind', [
     kind: z.literal('list'),
     notAfter: instantColumn.exactOptional(),
     endedSince: instantColumn.exactOptional(),
+  }),
+  z.object({
+    ...ofEveryJob,
+    kind: z.literal('sync'),
+    mode: syncModeColumn,
+    acceptRemovals: z.string().exactOptional(),
+    notAfter: instantColumn.exactOptional(),
   }),
 ]);
 

@@ -1,0 +1,100 @@
+import type { Instant } from '../access/instant.ts';
+import { jobError } from '../access/outcome.ts';
+import type { RequestSync, SyncOutcome, SyncRequest, SyncWish } from './sync-request.ts';
+
+interface Asker {
+  readonly request: SyncRequest;
+  readonly answer: (outcome: SyncOutcome) => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+interface Turn {
+  readonly wish: SyncWish;
+  readonly askers: Set<Asker>;
+  readonly nobodyWaits: AbortController;
+}
+
+/**
+ * One run at a time. Who asks for no more than the run of now does, joins it; the others wait for the next, which does what
+ * they all ask for (PROTOCOL, Sync stream). What waits is bounded by who asks.
+ */
+export function syncTurns({
+  run,
+  now,
+}: {
+  run: (wish: SyncWish, signal: AbortSignal) => Promise<SyncOutcome>;
+  now: () => Instant;
+}): RequestSync {
+  const waiting = new Set<Asker>();
+  let running: Turn | null = null;
+
+  function beginNext(): void {
+    for (const asker of waiting) {
+      if (asker.request.notAfter === null || asker.request.notAfter > now()) continue;
+      waiting.delete(asker);
+      asker.answer(tooLate());
+    }
+    const requests = [...waiting].map(({ request }) => request);
+    if (requests.length === 0) return;
+    // A run can accept one: who names another waits for the run after it.
+    const acceptRemovals = requests.find((request) => request.acceptRemovals !== null)?.acceptRemovals ?? null;
+    const askers = new Set([...waiting].filter(({ request }) => [null, acceptRemovals].includes(request.acceptRemovals)));
+    for (const asker of askers) waiting.delete(asker);
+    const mode = [...askers].some(({ request }) => request.mode === 'full') ? 'full' : 'delta';
+    void take({ wish: { mode, acceptRemovals }, askers, nobodyWaits: new AbortController() });
+  }
+
+  async function take(turn: Turn): Promise<void> {
+    running = turn;
+    try {
+      const outcome = await run(turn.wish, turn.nobodyWaits.signal);
+      for (const { answer } of turn.askers) answer(outcome);
+    } catch (error) {
+      for (const { refuse } of turn.askers) refuse(error);
+    }
+    running = null;
+    beginNext();
+  }
+
+  function leave(asker: Asker): void {
+    waiting.delete(asker);
+    if (running?.askers.delete(asker) === true && running.askers.size === 0) running.nobodyWaits.abort();
+  }
+
+  return (request, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error);
+      const onAbort = (): void => {
+        leave(asker);
+        reject(signal.reason as Error);
+      };
+      const settled = (): void => signal.removeEventListener('abort', onAbort);
+      const asker: Asker = {
+        request,
+        answer(outcome) {
+          settled();
+          resolve(outcome);
+        },
+        refuse(error) {
+          settled();
+          reject(error as Error);
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (running !== null && !running.nobodyWaits.signal.aborted && covers(running.wish, request)) running.askers.add(asker);
+      else waiting.add(asker);
+      if (running === null) beginNext();
+    });
+}
+
+function covers(wish: SyncWish, request: SyncRequest): boolean {
+  return (
+    (wish.mode === 'full' || request.mode === 'delta') &&
+    (request.acceptRemovals === null || request.acceptRemovals === wish.acceptRemovals)
+  );
+}
+
+function tooLate(): SyncOutcome {
+  const message = 'another sync ran until the notAfter of this one had passed; ask again under a new id';
+  return { kind: 'failed', error: jobError('job_expired', message) };
+}
