@@ -34,6 +34,16 @@ suite('job frames', () => {
       end: { kind: 'after', durationMs: 60_000 },
     });
   });
+  test('a sync is read into its parts', () => {
+    const frame = read({
+      type: 'job',
+      job: { jobId: 'j1', kind: 'sync', issuedAt: grant.issuedAt, mode: 'full', acceptRemovals: 's-1', notAfter: grant.issuedAt },
+    });
+    assert.ok(frame.ok && frame.frame.type === 'job' && frame.frame.received.job.ok);
+    const at = Date.parse(grant.issuedAt);
+    const job = { kind: 'sync', jobId: 'j1', issuedAt: at, mode: 'full', acceptRemovals: 's-1', notAfter: at };
+    assert.deepEqual(frame.frame.received.job.value, job);
+  });
   test('fields nobody knows are dropped, and still count for the content hash', () => {
     const one = read({ type: 'job', job: { ...grant, later: 1 } });
     const other = read({ type: 'job', job: grant });
@@ -57,7 +67,8 @@ suite('job frames', () => {
     ['a name that is no DN', { ...grant, user: { dn: 'nonsense' } }, /user\.dn: expected attribute=value/],
     ['an id in upper case', { ...grant, user: { id: 'E37BFB1E-7A61-1041-86C6-6B1A40B21E46' } }, /user\.id/],
     ['an unknown kind', { ...grant, kind: 'destroy' }, /kind/],
-    ['a sync, which does not exist yet', { ...grant, kind: 'sync', mode: 'full' }, /not supported/],
+    ['a sync of another mode', { ...grant, kind: 'sync', mode: 'half' }, /mode/],
+    ['a sync that accepts what is no id', { ...grant, kind: 'sync', mode: 'full', acceptRemovals: 'a b' }, /acceptRemovals/],
     ['a time without a zone', { ...grant, issuedAt: '2026-01-01T00:00:00' }, /issuedAt: expected an RFC 3339/],
     ['an illegible grantId', { ...grant, grantId: 'a b' }, /grantId/],
     ['a traceparent that is none', { ...grant, traceparent: 'x' }, /traceparent/],
@@ -101,6 +112,10 @@ suite('frames that are refused', () => {
     '{"type":"ack","seq":1.5}',
     '{"type":"ack","seq":9007199254740993}',
     '{"type":"sync.ack","syncId":"x"}',
+    '{"type":"sync.ack","syncId":"x","page":1,"end":true}',
+    '{"type":"sync.ack","syncId":"x","page":0}',
+    '{"type":"sync.ack","syncId":"x","end":false}',
+    '{"type":"sync.ack","syncId":"x y","page":1}',
     '{"__proto__":{"type":"ack"}}',
   ]) {
     test(text || 'nothing', () => {

@@ -164,8 +164,7 @@ export function everyEvent(): readonly Event[] {
     { kind: 'grant.ended', grant: view, cause: 'policy', membership: 'kept_by_grant' },
     { kind: 'grant.overdue', grant: view, since: seconds(3), error },
     { kind: 'grant.drifted', grant: view, observed: 'recreated', action: 'reported' },
-    { kind: 'directory.changed', state: 'up', directory: { ...directory, version: '2.6' } },
-    { kind: 'directory.changed', state: 'up', directory: { ...directory, counts: { users: 3, groups: 1 } } },
+    { kind: 'directory.changed', state: 'up', directory: { ...directory, version: '2.6', counts: { users: 3, groups: 1 } } },
     {
       kind: 'sync.completed',
       syncId: 's-1',
