@@ -77,6 +77,7 @@ export class GuardedSocket extends EventEmitter {
   #violation: string | undefined;
   #notice: LdapResult | undefined;
   #failure: unknown;
+  #taker: ((chunk: Buffer) => void) | null = null;
 
   constructor(
     inner: Duplex,
@@ -139,6 +140,15 @@ export class GuardedSocket extends EventEmitter {
     return this.#inner.write(message, done);
   }
 
+  /**
+   * Hands everything that comes to another reader, as it comes, until it is told null: for what ldapts cannot read, or not fast
+   * enough. Only while no request waits for its answer.
+   */
+  divert(taker: ((chunk: Buffer) => void) | null): void {
+    if (this.#expected.size > 0 || this.#held > 0) throw new Error('an answer is still awaited on this connection');
+    this.#taker = taker;
+  }
+
   end(): this {
     this.#inner.end();
     return this;
@@ -150,6 +160,7 @@ export class GuardedSocket extends EventEmitter {
   }
 
   #accept(chunk: Buffer): void {
+    if (this.#taker !== null) return this.#taker(chunk);
     this.#chunks.push(chunk);
     this.#held += chunk.length;
     // Joined only once there is a whole header or message, so that a long one costs one copy however it is cut.

@@ -9,6 +9,8 @@ export const OPERATION = {
   searchResultEntry: 0x64,
   searchResultDone: 0x65,
   searchResultReference: 0x73,
+  abandonRequest: 0x50,
+  intermediateResponse: 0x79,
   modifyRequest: 0x66,
   modifyResponse: 0x67,
   compareRequest: 0x6e,
@@ -69,7 +71,8 @@ export function readResult(message: Buffer, { operation, end }: LdapEnvelope): L
   };
 }
 
-function readControls(message: Buffer, controls: BerElement | undefined): ReadonlyMap<string, Buffer> {
+/** Values of controls (RFC 4511 §4.1.11) by object identifier, as views; none where they are not built as they should be. */
+export function readControls(message: Buffer, controls: BerElement | undefined): ReadonlyMap<string, Buffer> {
   const values = new Map<string, Buffer>();
   if (controls?.tag !== CONTROLS) return values;
   for (const control of elementsOf(message, controls)) {
@@ -82,7 +85,7 @@ function readControls(message: Buffer, controls: BerElement | undefined): Readon
 }
 
 /** The elements of one; none where they do not fill it to its last byte. */
-function elementsOf(bytes: Buffer, { start, end }: BerElement): readonly BerElement[] {
+export function elementsOf(bytes: Buffer, { start, end }: BerElement): readonly BerElement[] {
   const elements: BerElement[] = [];
   for (let at = start; at < end; ) {
     const element = readBerElement(bytes, at, end);

@@ -11,6 +11,7 @@ import { type LdapEntry, readEntry } from './entry.ts';
 import { GuardedSocket } from './guard.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { ldaptsFilter } from './ldapts-filter.ts';
+import { type LentConnection, lendConnection } from './lent-connection.ts';
 import { answeredError } from './result-codes.ts';
 import { cancelled, unlessAborted, whyClosed, whyOver } from './session-end.ts';
 
@@ -74,6 +75,7 @@ export interface SessionOptions {
  */
 export class Session {
   readonly #options: SessionOptions;
+  readonly #inner: Duplex;
   readonly #socket: GuardedSocket;
   readonly #client: Client;
   readonly #starting: Operation[] = [];
@@ -84,9 +86,11 @@ export class Session {
   #lastUsedMs: number;
   #account: Dn | null = null;
   #wasHungUp = false;
+  #isLent = false;
 
   constructor(socket: Duplex, options: SessionOptions) {
     this.#options = options;
+    this.#inner = socket;
     this.#openedMs = options.clock.monotonicMs();
     this.#lastUsedMs = this.#openedMs;
     this.#socket = new GuardedSocket(socket, {
@@ -147,6 +151,19 @@ export class Session {
     this.#ended ??= why;
     this.#socket.destroy();
     this.#end.resolve(this.#ended);
+  }
+
+  /**
+   * Lends the connection: bytes are given as they come, and nothing is asked here until it is given back. It is still this session
+   * that ends with it, and says why. Throws while an operation waits.
+   */
+  lend(take: (chunk: Buffer) => void): LentConnection {
+    if (this.#isLent || this.#waiting.size > 0 || this.#starting.length > 0) throw new Error('this connection is in use');
+    this.#isLent = true;
+    const onReturn = () => {
+      this.#isLent = false;
+    };
+    return lendConnection({ inner: this.#inner, guard: this.#socket, take, onReferences: this.#options.onReferences, onReturn });
   }
 
   /** Takes leave (RFC 4511 §4.3) and ends the session. */
@@ -244,6 +261,7 @@ export class Session {
   ): Promise<LdapResult> {
     const { doing, signal, isWrite = false, isBind = false } = options;
     if (this.#ended !== undefined) throw this.#failure({ doing, sent: false });
+    if (this.#isLent) throw new Error('this connection is lent');
     if (signal?.aborted === true) throw cancelled(doing, signal);
     const { clock, endpoint, readTimeoutMs } = this.#options;
     const operation: Operation = { isWrite, messageId: undefined, result: undefined };

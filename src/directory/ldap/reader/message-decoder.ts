@@ -1,0 +1,324 @@
+import { DirectoryError } from '../../directory.ts';
+import { BER, berInteger, readBerElement } from '../ber.ts';
+import { type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
+import { HeldBytes } from './held-bytes.ts';
+import { refused } from './refused.ts';
+import { readText } from './text.ts';
+
+/** An attribute that is asked for, and as what its values are wanted: `parts` are given while the entry is still coming. */
+export interface WantedAttribute {
+  readonly name: string;
+  readonly as: 'text' | 'bytes' | 'parts';
+}
+
+/** The places of the values that an entry was given with, the last one null where these are its last ([MS-ADTS] §3.1.1.3.1.3.3). */
+export interface ValueRange {
+  readonly from: number;
+  readonly to: number | null;
+}
+
+/** An entry, or what has come of it. Values stand at the place of their attribute in the list of those that are wanted. */
+export interface DecodedEntry {
+  readonly messageId: number;
+  readonly dn: string;
+  /** Values that are not UTF-8 are left out, as nothing that is read as text may have such. */
+  readonly texts: (readonly string[])[];
+  /** Views of what was received: they hold until the call that gives them returns. */
+  readonly bytes: (readonly Buffer[])[];
+  /** Of attributes that came with a range. */
+  readonly ranges: (ValueRange | undefined)[];
+  /** Values of the entry's controls by object identifier, as `bytes`. */
+  controls: ReadonlyMap<string, Buffer>;
+}
+
+/** Who is told of messages as they are read. What it throws ends the reading. */
+export interface MessageReceiver {
+  /** Values of an attribute that is wanted in parts, before the entry itself is told. */
+  values(entry: DecodedEntry, place: number, values: readonly string[]): void;
+  entry(entry: DecodedEntry): void;
+  /** Any other message, whole; a view like `bytes`. */
+  other(message: Buffer, envelope: LdapEnvelope): void;
+}
+
+/** Largest message taken in: a group of a million members by names of sixty bytes. */
+const MOST_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** Of a message that is not an entry. The largest in earnest are ids of entries (RFC 4533), a thousand or so a message. */
+const MOST_OTHER_BYTES = 16 * 1024 * 1024;
+/** Names and attribute types; RFC 4511 sets no limit, servers' own are far below. */
+const MOST_NAME_BYTES = 64 * 1024;
+const MOST_TYPE_BYTES = 1024;
+const MOST_CONTROLS_BYTES = 1024 * 1024;
+/** Values of one entry that are kept until it is whole: addresses, object classes, owners. */
+const MOST_KEPT_VALUES = 100_000;
+/** Values of a part. */
+const PART = 1_000;
+/** Attribute types remembered with the places they stand for; a server has a few for each that is asked. */
+const MOST_TYPES = 256;
+
+const NO_TEXTS: readonly string[] = [];
+const NO_BYTES: readonly Buffer[] = [];
+const NO_CONTROLS: ReadonlyMap<string, Buffer> = new Map();
+
+type Step = 'message' | 'name' | 'attribute' | 'values' | 'unwanted' | 'tail' | 'whole';
+
+interface Known {
+  readonly place: number;
+  readonly range: ValueRange | undefined;
+}
+const UNKNOWN: Known = { place: -1, range: undefined };
+
+/**
+ * Reads LDAP messages (RFC 4511 §4.1.1) from bytes as they arrive, however they are cut. An entry is never held as a whole: its
+ * values are read one by one, each once, so that a group costs what its members do and nothing is joined twice. Every element
+ * must lie within what it is part of, to the last byte; what does not, or is larger than anything in earnest, throws.
+ *
+ * Nothing here recurses: an entry has four levels, and everything else is read by its own functions when it is whole.
+ */
+export class MessageDecoder {
+  readonly #held = new HeldBytes();
+  readonly #wanted: readonly WantedAttribute[];
+  readonly #receiver: MessageReceiver;
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #known = new Map<string, Known>();
+  #step: Step = 'message';
+  #messageId = 0;
+  /** Ends of what is being read, as counted by the held bytes. */
+  #messageEnd = 0;
+  #listEnd = 0;
+  #valuesEnd = 0;
+  #entry: DecodedEntry = newEntry(0, '', 0);
+  #place = 0;
+  #kept = 0;
+  #texts: string[] = [];
+  #bytes: Buffer[] = [];
+
+  constructor(wanted: readonly WantedAttribute[], receiver: MessageReceiver) {
+    this.#wanted = wanted;
+    this.#receiver = receiver;
+    this.#places = new Map(wanted.map(({ name }, place) => [name.toLowerCase(), place]));
+  }
+
+  /** True between two messages. */
+  get isIdle(): boolean {
+    return this.#step === 'message' && this.#held.isEmpty;
+  }
+
+  /** Reads all that can be read with these bytes, which must not be written to afterwards. */
+  feed(chunk: Buffer): void {
+    const isEnough = this.#held.add(chunk);
+    const { moved } = this.#held;
+    this.#messageEnd -= moved;
+    this.#listEnd -= moved;
+    this.#valuesEnd -= moved;
+    if (!isEnough) return;
+    // Each step takes bytes, or ends the loop until there are more.
+    while (this.#take());
+    this.#giveParts();
+  }
+
+  #take(): boolean {
+    switch (this.#step) {
+      case 'message':
+        return this.#takeMessage();
+      case 'name':
+        return this.#takeName();
+      case 'attribute':
+        return this.#takeAttribute();
+      case 'values':
+        return this.#takeValues();
+      case 'unwanted':
+        return this.#skipValues();
+      case 'tail':
+        return this.#takeTail();
+      case 'whole':
+        return this.#takeWhole();
+      default:
+        return this.#step satisfies never;
+    }
+  }
+
+  #takeMessage(): boolean {
+    const held = this.#held;
+    const start = held.at;
+    if (held.isEmpty || !held.readHeader(start, Number.POSITIVE_INFINITY)) return false;
+    if (!held.hasTag(BER.sequence)) throw refused('bytes that are not LDAP');
+    if (held.length > MOST_MESSAGE_BYTES)
+      throw refused(`a message of ${held.length} bytes, more than the 64 MiB that are taken in`);
+    const messageEnd = held.contents + held.length;
+    if (!held.readHeader(held.contents, messageEnd)) return false;
+    if (!held.hasTag(BER.integer) || held.length < 1 || held.length > 4) throw refused('a message without a number');
+    const id = { tag: held.tag, start: held.contents, end: held.contents + held.length };
+    if (!held.readHeader(id.end, messageEnd)) return false;
+    this.#messageEnd = messageEnd;
+    if (!held.hasTag(OPERATION.searchResultEntry)) {
+      if (messageEnd - start > MOST_OTHER_BYTES) throw refused(`an answer of ${messageEnd - start} bytes that is no entry`);
+      this.#step = 'whole';
+      return true;
+    }
+    this.#messageId = berInteger(held.bytes, id) ?? 0;
+    this.#listEnd = held.contents + held.length;
+    held.at = held.contents;
+    this.#step = 'name';
+    return true;
+  }
+
+  #takeName(): boolean {
+    const held = this.#held;
+    if (!held.readHeader(held.at, this.#listEnd)) return false;
+    if (!held.hasTag(BER.octetString) || held.length > MOST_NAME_BYTES) throw refused('an entry without a name');
+    const [from, to] = [held.contents, held.contents + held.length];
+    if (!held.readHeader(to, this.#listEnd)) return false;
+    if (!held.hasTag(BER.sequence) || held.contents + held.length !== this.#listEnd) throw refused('an entry that is malformed');
+    const dn = readText(held.bytes, from, to);
+    if (dn === null)
+      throw new DirectoryError(
+        'refused',
+        `The directory gave an entry whose name is not UTF-8: ${held.bytes.toString('hex', from, Math.min(to, from + 80))}.`,
+      );
+    held.at = held.contents;
+    this.#entry = newEntry(this.#messageId, dn, this.#wanted.length);
+    this.#kept = 0;
+    this.#step = 'attribute';
+    return true;
+  }
+
+  #takeAttribute(): boolean {
+    const held = this.#held;
+    if (held.at === this.#listEnd) {
+      this.#step = 'tail';
+      return true;
+    }
+    if (!held.readHeader(held.at, this.#listEnd)) return false;
+    if (!held.hasTag(BER.sequence)) throw refused('an attribute that is malformed');
+    const end = held.contents + held.length;
+    if (!held.readHeader(held.contents, end)) return false;
+    if (!held.hasTag(BER.octetString) || held.length > MOST_TYPE_BYTES) throw refused('an attribute without a type');
+    const [from, to] = [held.contents, held.contents + held.length];
+    if (!held.readHeader(to, end)) return false;
+    if (!held.hasTag(BER.set) || held.contents + held.length !== end) throw refused('an attribute whose values are malformed');
+    const known = this.#placeOf(held.bytes.toString('latin1', from, to));
+    held.at = held.contents;
+    this.#valuesEnd = end;
+    this.#place = known.place;
+    if (known.place < 0) this.#step = 'unwanted';
+    else {
+      this.#entry.ranges[known.place] = known.range ?? this.#entry.ranges[known.place];
+      this.#step = 'values';
+    }
+    return true;
+  }
+
+  /** The place of an attribute by its type; options are those of a range, and what has others was not asked for. */
+  #placeOf(type: string): Known {
+    const met = this.#known.get(type);
+    if (met !== undefined) return met;
+    const [name = '', option, ...others] = type.toLowerCase().split(';');
+    const place = this.#places.get(name);
+    const range = option === undefined ? undefined : readRange(option);
+    const isAsked = place !== undefined && others.length === 0 && (option === undefined || range !== undefined);
+    const known: Known = isAsked ? { place, range } : UNKNOWN;
+    if (this.#known.size < MOST_TYPES) this.#known.set(type, known);
+    return known;
+  }
+
+  #takeValues(): boolean {
+    const held = this.#held;
+    const as = this.#wanted[this.#place]?.as;
+    while (held.at < this.#valuesEnd) {
+      if (!held.readElement(this.#valuesEnd)) return false;
+      if (!held.hasTag(BER.octetString)) throw refused('a value that is malformed');
+      const [from, to] = [held.contents, held.contents + held.length];
+      held.at = to;
+      if (as === 'bytes') this.#bytes.push(held.bytes.subarray(from, to));
+      else this.#takeText(from, to, as === 'parts');
+      if (as !== 'parts') this.#count();
+    }
+    if (as === 'parts') this.#giveParts();
+    else if (as === 'bytes') this.#entry.bytes[this.#place] = this.#ownBytes();
+    else this.#entry.texts[this.#place] = this.#ownTexts();
+    this.#step = 'attribute';
+    return true;
+  }
+
+  #takeText(from: number, to: number, isPart: boolean): void {
+    const text = readText(this.#held.bytes, from, to);
+    if (text !== null) this.#texts.push(text);
+    // It is nobody's name, and a member that is nobody still counts.
+    else if (isPart) this.#texts.push(`#${this.#held.bytes.toString('hex', from, to)}`);
+    if (isPart && this.#texts.length >= PART) this.#giveParts();
+  }
+
+  #count(): void {
+    this.#kept += 1;
+    if (this.#kept > MOST_KEPT_VALUES)
+      throw refused(`an entry ("${this.#entry.dn}") with more than ${MOST_KEPT_VALUES} values beside its members`);
+  }
+
+  #giveParts(): void {
+    if (this.#texts.length === 0 || this.#wanted[this.#place]?.as !== 'parts') return;
+    const values = this.#texts;
+    this.#texts = [];
+    this.#receiver.values(this.#entry, this.#place, values);
+  }
+
+  /** An attribute may be given twice, as a range and without one. */
+  #ownTexts(): readonly string[] {
+    const [earlier = NO_TEXTS, texts] = [this.#entry.texts[this.#place], this.#texts];
+    this.#texts = [];
+    return earlier.length === 0 ? texts : [...earlier, ...texts];
+  }
+
+  /** Bytes wait for the end of the entry, by which time what they are views of may have moved. */
+  #ownBytes(): readonly Buffer[] {
+    const [earlier = NO_BYTES, bytes] = [this.#entry.bytes[this.#place], this.#bytes];
+    this.#bytes = [];
+    return earlier.length === 0 ? bytes : [...earlier, ...bytes];
+  }
+
+  #skipValues(): boolean {
+    if (!this.#held.skipTo(this.#valuesEnd)) return false;
+    this.#step = 'attribute';
+    return true;
+  }
+
+  #takeTail(): boolean {
+    const held = this.#held;
+    const length = this.#messageEnd - held.at;
+    if (length > MOST_CONTROLS_BYTES) throw refused('an entry whose controls are too long');
+    if (!held.needs(length)) return false;
+    if (length > 0) this.#entry.controls = readControls(held.bytes, readBerElement(held.bytes, held.at, this.#messageEnd));
+    held.at = this.#messageEnd;
+    this.#step = 'message';
+    this.#receiver.entry(this.#entry);
+    return true;
+  }
+
+  #takeWhole(): boolean {
+    const held = this.#held;
+    if (!held.needs(this.#messageEnd - held.at)) return false;
+    const message = held.bytes.subarray(held.at, this.#messageEnd);
+    const envelope = readEnvelope(message);
+    if (envelope === undefined) throw refused('a malformed message');
+    held.at = this.#messageEnd;
+    this.#step = 'message';
+    this.#receiver.other(message, envelope);
+    return true;
+  }
+}
+
+function newEntry(messageId: number, dn: string, places: number): DecodedEntry {
+  return {
+    messageId,
+    dn,
+    texts: new Array<readonly string[]>(places).fill(NO_TEXTS),
+    bytes: new Array<readonly Buffer[]>(places).fill(NO_BYTES),
+    ranges: [],
+    controls: NO_CONTROLS,
+  };
+}
+
+function readRange(option: string): ValueRange | undefined {
+  const [, from, to] = /^range=(\d{1,9})-(\d{1,9}|\*)$/.exec(option) ?? [];
+  if (from === undefined || to === undefined) return undefined;
+  return { from: Number(from), to: to === '*' ? null : Number(to) };
+}
