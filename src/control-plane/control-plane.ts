@@ -4,7 +4,9 @@ import { openBook } from './book.ts';
 import { keepCertificate } from './certificates.ts';
 import { openChanges } from './changes.ts';
 import type { Desk } from './desk.ts';
+import { openFaults } from './faults.ts';
 import { type ControlPlaneOptions, isLoopback, parseOptions, USAGE } from './options.ts';
+import { openPictures } from './pictures.ts';
 import { type Listening, listen } from './server.ts';
 import { openStateFile, readIfThere } from './state-file.ts';
 import { systemClock, timestamp } from './system-clock.ts';
@@ -62,6 +64,7 @@ async function serve(options: ControlPlaneOptions, io: ControlPlaneIo, clock: Cl
   io.stdout.write(`listening: connectors ${connectUrl} API ${apiUrl}\n`);
   await aborted(io.signal);
   await listening.close();
+  await desk.pictures.idle();
   try {
     await desk.stateFile.save();
   } catch (error) {
@@ -81,12 +84,18 @@ async function prepare(options: ControlPlaneOptions, io: ControlPlaneIo, clock: 
     const book = openBook(await readIfThere(path));
     const stateFile = openStateFile(path, book);
     await stateFile.save();
+    const pictures = await openPictures(
+      path,
+      book.connectors().map(({ connectorId }) => connectorId),
+    );
     const desk: Desk = {
       book,
       stateFile,
       clock,
       heartbeatSeconds: options.heartbeatSeconds,
       pages: new Map(),
+      pictures,
+      faults: openFaults(),
       sessions: new Map(),
       changes: openChanges(clock),
       note: (text) => io.stdout.write(`${timestamp(clock)} ${oneLine(text)}\n`),

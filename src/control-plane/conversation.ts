@@ -5,6 +5,7 @@ import { MAX_UNACKNOWLEDGED_EVENTS } from '../protocol/limits.ts';
 import type { StoredJob } from './book.ts';
 import type { Desk } from './desk.ts';
 import { judgeEvent } from './rules.ts';
+import { takeStreams } from './stream-intake.ts';
 import { timestamp } from './system-clock.ts';
 
 /** A job not yet received is sent again after this time. */
@@ -36,6 +37,7 @@ export function converse(of: {
   let acking = false;
   let cancelResend = () => {};
   closed.addEventListener('abort', () => cancelResend());
+  const streams = takeStreams({ connectorId, desk, send, violated, fail, closed });
 
   function sendJobs(): void {
     if (closed.aborted) return;
@@ -103,7 +105,7 @@ export function converse(of: {
         await stateFile.save();
         desk.changes.tell();
         if (closed.aborted) return;
-        send({ type: 'ack', seq: upTo });
+        if (!desk.faults.loses('event')) send({ type: 'ack', seq: upTo });
         unacknowledged = unacknowledged.filter((seq) => seq > upTo);
         told = upTo;
       }
@@ -137,7 +139,7 @@ export function converse(of: {
 
   function take(
     frame: FrameFromConnector,
-    raw: Record<string, unknown>,
+    raw: () => Record<string, unknown>,
     text: string,
     refuseFrame: (message: string, ref: string) => void,
   ): void {
@@ -147,14 +149,14 @@ export function converse(of: {
       case 'job.received':
         return jobReceived(frame.jobId);
       case 'event':
-        return takeEvent(frame, raw);
+        return takeEvent(frame, raw());
       case 'grants.page':
-        return takePage(frame, raw);
+        return takePage(frame, raw());
       case 'sync.begin':
       case 'sync.page':
       case 'sync.end':
       case 'sync.abort':
-        return refuseFrame('sync streams are not taken yet', frame.syncId);
+        return streams.take(frame, text);
       case 'error':
         return jobRefused(frame);
       default:
@@ -162,5 +164,5 @@ export function converse(of: {
     }
   }
 
-  return { sendJobs, take };
+  return { sendJobs, take, unreadable: streams.unreadable };
 }

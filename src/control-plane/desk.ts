@@ -1,6 +1,8 @@
 import type { Clock } from '../access/clock.ts';
 import type { Book } from './book.ts';
 import type { Changes } from './changes.ts';
+import type { Faults } from './faults.ts';
+import type { Pictures } from './pictures.ts';
 import type { StateFile } from './state-file.ts';
 
 /** What the sessions share. */
@@ -15,10 +17,13 @@ export interface Desk {
   readonly note: (text: string) => void;
   /** The state file could not be written. */
   readonly unsaved: (error: unknown) => void;
-  /** Told when events were stored. */
+  /** Told when events or a sync stream were stored. */
   readonly changes: Changes;
   /** The `grants.page` frames of each list job. */
   readonly pages: Map<string, unknown[]>;
+  /** What the connectors have told of their directories. */
+  readonly pictures: Pictures;
+  readonly faults: Faults;
   /** The session that holds a connectorId; it decides about a newcomer. */
   readonly sessions: Map<string, Session>;
 }

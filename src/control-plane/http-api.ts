@@ -1,28 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Answer, type Asked, ok, type Respond, wholeNumber } from './asked.ts';
 import type { StoredJob } from './book.ts';
 import type { Desk } from './desk.ts';
-import { grantJob, RequestProblem, rawJob, revokeJob } from './requests.ts';
+import { grantJob, RequestProblem, rawJob, revokeJob, syncJob } from './requests.ts';
+import { causeFault, pictureView, readFaults, readGroups, readMembers, readSyncs, readUsers } from './sync-api.ts';
 import { timestamp } from './system-clock.ts';
 import { connectorView, grantView, jobView } from './views.ts';
-
-/** What an answer is made of. */
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-/** A request, read. */
-interface Asked {
-  readonly desk: Desk;
-  /** The part of the path that the route leaves open. */
-  readonly id: string;
-  readonly query: URLSearchParams;
-  readonly body: () => Promise<Record<string, unknown>>;
-  /** Resolves after the time, or as soon as there is something new, or when the client went away. */
-  readonly news: (withinMs: number) => Promise<void>;
-}
-
-type Respond = (asked: Asked) => Answer | Promise<Answer>;
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_EVENTS_PER_ANSWER = 10_000;
@@ -38,6 +21,13 @@ GET    /events        ?after=INDEX&limit=M&waitSeconds=S
 GET    /jobs          /jobs/ID
 POST   /jobs          {job: {...}, connectorId?}: sent as it is, right or wrong
 GET    /pages/JOBID   grants.page frames of a list job
+GET    /users         ?q=TEXT&connectorId=&skip=N&limit=M: as the last sync told them
+GET    /groups        ?q=TEXT&connectorId=&skip=N&limit=M
+GET    /groups/ID/members  ?connectorId=&skip=N&limit=M
+POST   /syncs         {mode: "full" | "delta", acceptRemovals?, connectorId?, jobId?, notAfter?}: asks for a sync
+GET    /syncs         ?connectorId=: the streams since the start of the stub
+POST   /faults        {lose: "event" | "page" | "end", count}: so many acknowledgements are not sent
+GET    /faults        how many are left
 GET    /violations    rules of the protocol that a connector broke
 `;
 
@@ -52,6 +42,13 @@ const ROUTES: readonly { readonly method: string; readonly path: RegExp; readonl
   { method: 'GET', path: /^\/jobs\/([^/]+)$/, respond: readJob },
   { method: 'POST', path: /^\/jobs$/, respond: createJob },
   { method: 'GET', path: /^\/pages\/([^/]+)$/, respond: readPages },
+  { method: 'GET', path: /^\/users$/, respond: readUsers },
+  { method: 'GET', path: /^\/groups$/, respond: readGroups },
+  { method: 'GET', path: /^\/groups\/([^/]+)\/members$/, respond: readMembers },
+  { method: 'GET', path: /^\/syncs$/, respond: readSyncs },
+  { method: 'POST', path: /^\/syncs$/, respond: createSync },
+  { method: 'GET', path: /^\/faults$/, respond: readFaults },
+  { method: 'POST', path: /^\/faults$/, respond: causeFault },
   { method: 'GET', path: /^\/violations$/, respond: ({ desk: { book } }) => ok(book.violations()) },
   { method: 'GET', path: /^\/$/, respond: () => ok(ROOT_TEXT) },
 ];
@@ -109,10 +106,6 @@ function decodeId(text: string): string {
   }
 }
 
-function ok(body: unknown): Answer {
-  return { status: 200, body };
-}
-
 function readGrant({ desk: { book }, id }: Asked): Answer {
   if (book.jobsByGrant(id).length === 0) throw new RequestProblem(404, `there is no grant ${id}; GET /grants lists them`);
   return ok(grantView(book, id));
@@ -128,6 +121,12 @@ async function revokeGrant({ desk, id, query }: Asked): Promise<Answer> {
   const job = revokeJob(desk.book, id, query.get('reason'), timestamp(desk.clock));
   await sendStored(desk, job);
   return { status: 202, body: { grantId: id, jobId: job.job['jobId'] } };
+}
+
+async function createSync({ desk, body }: Asked): Promise<Answer> {
+  const job = syncJob(desk.book, await body(), timestamp(desk.clock));
+  await sendStored(desk, job);
+  return { status: 201, body: { jobId: job.job['jobId'] } };
 }
 
 async function createJob({ desk, body }: Asked): Promise<Answer> {
@@ -154,8 +153,14 @@ function readPages({ desk, id }: Asked): Answer {
   return ok(pages);
 }
 
-function listConnectors({ desk: { book, sessions } }: Asked): Answer {
-  return ok(book.connectors().map((known) => connectorView(book, known, sessions.has(known.connectorId))));
+function listConnectors({ desk }: Asked): Answer {
+  const { book, sessions } = desk;
+  return ok(
+    book.connectors().map((known) => ({
+      ...connectorView(book, known, sessions.has(known.connectorId)),
+      picture: pictureView(desk, known.connectorId),
+    })),
+  );
 }
 
 async function readEvents({ desk: { book, stateFile }, query, news }: Asked): Promise<Answer> {
@@ -166,15 +171,6 @@ async function readEvents({ desk: { book, stateFile }, query, news }: Asked): Pr
   const events = book.eventsAfter(after, limit);
   await stateFile.save();
   return ok(events);
-}
-
-function wholeNumber(query: URLSearchParams, name: string, { otherwise, atMost }: { otherwise: number; atMost: number }): number {
-  const text = query.get(name);
-  if (text === null) return otherwise;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > atMost)
-    throw new RequestProblem(400, `${name}: found ${text}; expected a whole number up to ${atMost}`);
-  return value;
 }
 
 async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {

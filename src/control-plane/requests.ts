@@ -30,15 +30,12 @@ const GRANT_FIELDS = new Set([
 
 /** Makes a grant job of the body of POST /grants. Throws a RequestProblem that names what was found and expected. */
 export function grantJob(book: Book, body: Body, at: string): StoredJob {
-  const unknown = Object.keys(body).filter((name) => !GRANT_FIELDS.has(name));
-  if (unknown.length > 0)
-    throw new RequestProblem(400, `found ${unknown.join(', ')}; expected only ${[...GRANT_FIELDS].join(', ')}`);
+  expectOnly(body, GRANT_FIELDS);
   const { connectorId, ...fields } = body;
   const job = { jobId: randomUUID(), kind: 'grant', issuedAt: at, grantId: randomUUID(), ...fields };
   const read = parseJob(job);
   if (!read.ok) throw new RequestProblem(400, read.problem);
-  if (book.jobsById(job.jobId).length > 0)
-    throw new RequestProblem(409, `job ${job.jobId} exists already; POST /jobs sends it all the same`);
+  expectNew(book, job.jobId);
   const before = book.jobsByGrant(job.grantId)[0];
   if (before !== undefined && connectorId !== undefined && connectorId !== before.connectorId) {
     throw new RequestProblem(
@@ -47,6 +44,19 @@ export function grantJob(book: Book, body: Body, at: string): StoredJob {
     );
   }
   return stored(before?.connectorId ?? chooseConnector(book, connectorId), job, at);
+}
+
+const SYNC_FIELDS = new Set(['connectorId', 'jobId', 'mode', 'acceptRemovals', 'notAfter', 'traceparent']);
+
+/** Makes a sync job of the body of POST /syncs. Throws a RequestProblem that names what was found and expected. */
+export function syncJob(book: Book, body: Body, at: string): StoredJob {
+  expectOnly(body, SYNC_FIELDS);
+  const { connectorId, ...fields } = body;
+  const job = { jobId: randomUUID(), kind: 'sync', issuedAt: at, ...fields };
+  const read = parseJob(job);
+  if (!read.ok) throw new RequestProblem(400, read.problem);
+  expectNew(book, job.jobId);
+  return stored(chooseConnector(book, connectorId), job, at);
 }
 
 /** Makes a revoke job for a grant that was asked for. */
@@ -66,6 +76,16 @@ export function rawJob(book: Book, body: Body, at: string): StoredJob {
     throw new RequestProblem(400, `job: found ${shown(job)}; expected an object`);
   }
   return stored(chooseConnector(book, connectorId), { jobId: randomUUID(), issuedAt: at, ...job }, at);
+}
+
+function expectOnly(body: Body, fields: ReadonlySet<string>): void {
+  const unknown = Object.keys(body).filter((name) => !fields.has(name));
+  if (unknown.length > 0) throw new RequestProblem(400, `found ${unknown.join(', ')}; expected only ${[...fields].join(', ')}`);
+}
+
+function expectNew(book: Book, jobId: string): void {
+  if (book.jobsById(jobId).length > 0)
+    throw new RequestProblem(409, `job ${jobId} exists already; POST /jobs sends it all the same`);
 }
 
 function stored(connectorId: string, job: Record<string, unknown>, at: string): StoredJob {

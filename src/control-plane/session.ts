@@ -78,6 +78,7 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
       holder.terminate();
       if (desk.sessions.get(connectorId) === holder) desk.sessions.delete(connectorId);
     }
+    await desk.pictures.of(connectorId).storing;
     if (closed.signal.aborted) return;
     const { ledgerId } = hello;
     const ackedSeq = book.ackedSeq(ledgerId);
@@ -135,15 +136,19 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
       if (phase === 'silent') {
         phase = 'greeting';
         refuseHello(read.refused.message);
-      } else refuseFrame(read.refused.message, read.refused.ref);
+      } else {
+        conversation?.unreadable(read.refused.ref);
+        refuseFrame(read.refused.message, read.refused.ref);
+      }
       return;
     }
     const { frame } = read;
-    const raw = JSON.parse(text) as Record<string, unknown>;
+    // Of the frames that are kept as they came; a page of a sync stream is long.
+    const raw = () => JSON.parse(text) as Record<string, unknown>;
     if (phase === 'silent') {
       phase = 'greeting';
       cancelHello();
-      if (frame.type === 'hello') greet(frame, raw).catch(fail);
+      if (frame.type === 'hello') greet(frame, raw()).catch(fail);
       else refuseHello(`the first frame was of type ${frame.type}`);
       return;
     }

@@ -68,7 +68,12 @@ export async function replaceFile(file: string, text: string, mode = 0o600): Pro
     await rm(temporary, { force: true });
     throw error;
   }
-  const folder = await open(dirname(file), 'r');
+  await syncFolder(dirname(file));
+}
+
+/** What was renamed in the folder is so on the disk. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
   try {
     await folder.sync();
   } finally {

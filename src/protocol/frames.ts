@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { contentHash } from '../access/canonical-json.ts';
-import type { JobId } from '../access/ids.ts';
+import { isProtocolId, type JobId } from '../access/ids.ts';
 import type { Job } from '../access/job.ts';
 import { directoryViewSchema, eventSchema, grantViewSchema } from './event-frame.ts';
 import { frameHash } from './frame-hash.ts';
@@ -102,7 +102,7 @@ export type WireFrameFromControlPlane =
 export interface RefusedFrame {
   readonly code: 'invalid_frame' | 'signature_invalid';
   readonly message: string;
-  /** The job id where it is legible, else the SHA-256 of the frame, hex. */
+  /** The job id or the stream's id where it is legible, else the SHA-256 of the frame, hex. */
   readonly ref: string;
 }
 
@@ -152,7 +152,7 @@ function readObject(text: string, maxValues: number): ReadFrame<Record<string, u
 function readBySchema<S extends z.ZodType>(schema: S, text: string, json: Record<string, unknown>): ReadFrame<z.output<S>> {
   const read = schema.safeParse(json);
   if (read.success) return { ok: true, frame: read.data };
-  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`);
+  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`, 'invalid_frame', streamOf(json));
 }
 
 function readJobFrame(text: string, json: Record<string, unknown>): ReadFrame<FrameFromControlPlane> {
@@ -179,6 +179,11 @@ function readJobFrame(text: string, json: Record<string, unknown>): ReadFrame<Fr
       received: { jobId: job.jobId, hash, job: parseJob(raw), ...(traceparent.success ? { traceparent: traceparent.data } : {}) },
     },
   };
+}
+
+/** The stream that a frame is of: who sends it then knows that it is over. */
+function streamOf({ type, syncId }: Record<string, unknown>): string | undefined {
+  return typeof type === 'string' && type.startsWith('sync.') && isProtocolId(syncId) ? syncId : undefined;
 }
 
 function shownType(json: Record<string, unknown>): string {
