@@ -52,7 +52,7 @@ export function simpleBind(name: string, password: string | (() => string)): Lda
 export type LdapDirectoryChanges = Partial<LdapDirectoryOptions>;
 
 /** What there is to know of a server, real or fake. */
-type DirectoryServer = Pick<
+export type DirectoryServer = Pick<
   OpenLdap,
   'ldapsUrl' | 'caFile' | 'connectorDn' | 'connectorPassword' | 'baseDn' | 'usersScope' | 'groupsScope'
 >;

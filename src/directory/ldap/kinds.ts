@@ -21,13 +21,11 @@ export function users({ landscape }: Place): Kind<UserEntry> {
     builtIn: flavour.users,
     configured: userFilter,
     attributes: distinct([flavour.id.attribute, flavour.uidAttribute, ...flavour.user.attributes]),
-    read: async (entry, inScope) => ({
-      id: idOf(entry, flavour.id),
-      dn: entry.dn,
-      uids: valuesOf(entry, flavour.uidAttribute),
-      inScope,
-      ...flavour.user.facts(entry),
-    }),
+    read: async (entry, inScope) => {
+      const { refusal, primaryGroup } = flavour.user.facts(entry);
+      const uids = valuesOf(entry, flavour.uidAttribute);
+      return { id: idOf(entry, flavour.id), dn: entry.dn, uids, inScope, refusal, primaryGroup };
+    },
   };
 }
 

@@ -15,14 +15,28 @@ export interface MemberStyle {
  * `memberUid`: names follow their entries better than user names do.
  */
 export async function memberStyle(
-  { memberClasses }: Pick<Flavour, 'memberClasses'>,
+  flavour: Pick<Flavour, 'memberClasses'>,
   objectClasses: readonly string[],
   schema: () => Promise<Schema>,
 ): Promise<MemberStyle> {
-  const classes = objectClasses.map((name) => name.toLowerCase()).filter((name) => name !== 'top');
-  const known = new Set(classes.flatMap((name) => memberClasses.get(name) ?? []));
-  const isUnknown = classes.some((name) => !memberClasses.has(name));
-  const described = isUnknown ? (await schema()).attributesOf(classes) : new Set<string>();
+  const { isUnknown } = knownClasses(flavour, objectClasses);
+  return memberStyleIn(flavour, objectClasses, isUnknown ? await schema() : null);
+}
+
+/** The same by a schema that was read; null where it was not, and classes that the flavour does not know allow nothing. */
+export function memberStyleIn(
+  flavour: Pick<Flavour, 'memberClasses'>,
+  objectClasses: readonly string[],
+  schema: Schema | null,
+): MemberStyle {
+  const { classes, known, isUnknown } = knownClasses(flavour, objectClasses);
+  const described = isUnknown && schema !== null ? schema.attributesOf(classes) : new Set<string>();
   const allowed = MEMBER_ATTRIBUTES.filter((name) => known.has(name) || described.has(name.toLowerCase()));
   return { used: allowed[0] ?? null, allowed };
+}
+
+function knownClasses({ memberClasses }: Pick<Flavour, 'memberClasses'>, objectClasses: readonly string[]) {
+  const classes = objectClasses.map((name) => name.toLowerCase()).filter((name) => name !== 'top');
+  const known = new Set(classes.flatMap((name) => memberClasses.get(name) ?? []));
+  return { classes, known, isUnknown: classes.some((name) => !memberClasses.has(name)) };
 }

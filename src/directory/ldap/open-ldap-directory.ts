@@ -4,7 +4,7 @@ import type { FailPoints } from '../../access/fail-point.ts';
 import { instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
-import { type BindRefusals, bindGate } from './bind-refusal.ts';
+import { type BindGate, type BindRefusals, bindGate } from './bind-refusal.ts';
 import { accountOf } from './bind-session.ts';
 import { check } from './check/check.ts';
 import type { CheckAsked } from './check/contents.ts';
@@ -24,7 +24,8 @@ import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
 
-export interface LdapDirectoryOptions extends Scopes {
+/** How the directory is connected to, and where in it to look: the same for all that is done with it. */
+export interface LdapConnectionOptions extends Scopes {
   /** `ldaps://` and `ldap://` URLs, separated by blanks; the first is tried first, the others where it cannot be connected to. */
   readonly url: string;
   readonly startTls: boolean;
@@ -40,15 +41,20 @@ export interface LdapDirectoryOptions extends Scopes {
   /** One operation. */
   readonly readTimeoutMs: number;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly bindRefusals: BindRefusals;
-  /** Where the base that recorded ids are of is kept; left out where nothing is recorded. */
-  readonly keepBase?: KeepBase;
   /** How long a refused password is not tried again. */
   readonly bindRefusalWaitMs?: number;
-  readonly failPoints?: FailPoints;
   readonly openSocket?: OpenSocket;
+}
+
+export interface LdapDirectoryOptions extends LdapConnectionOptions {
+  readonly random: Random;
+  /** Shared with whoever else binds with the same account; left out where nobody does. */
+  readonly gate?: BindGate;
+  /** Where the base that recorded ids are of is kept; left out where nothing is recorded. */
+  readonly keepBase?: KeepBase;
+  readonly failPoints?: FailPoints;
   /** What `check` looks at beside the directory itself; nothing where it is left out. */
   readonly checked?: CheckAsked;
 }
@@ -59,13 +65,20 @@ const BIND_REFUSAL_WAIT_MS = 15 * 60 * 1000;
 /** Replication that lags for longer is no longer a delay but a fault of its own, which monitoring of the servers finds. */
 const FAILOVER_DOUBT_MS = 15 * 60 * 1000;
 
+/** Decides whether the account's password may be tried. One for all who bind with it. */
+export function directoryGate(
+  options: Pick<LdapConnectionOptions, 'bind' | 'bindRefusals' | 'bindRefusalWaitMs' | 'clock'>,
+): BindGate {
+  const { bind, bindRefusals: refusals, bindRefusalWaitMs: waitMs = BIND_REFUSAL_WAIT_MS, clock } = options;
+  return bindGate({ refusals, waitMs, account: accountOf(bind), clock });
+}
+
 /** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */
 export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const { clock, logger, random, failPoints = () => undefined } = options;
   const { checked: asked = { protectedGroups: [], login: null } } = options;
   const endpoints = parseEndpoints(options.url, options.startTls);
-  const waitMs = options.bindRefusalWaitMs ?? BIND_REFUSAL_WAIT_MS;
-  const gate = bindGate({ refusals: options.bindRefusals, waitMs, account: accountOf(options.bind), clock });
+  const gate = options.gate ?? directoryGate(options);
   const means = {
     ...options,
     openSocket: options.openSocket ?? ((target) => connect(target)),

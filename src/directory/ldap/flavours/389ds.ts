@@ -25,8 +25,10 @@ export const DIRECTORY_SERVER_389: Flavour = {
   users: RFC_USERS,
   // Roles are subentries, which this server shows only to a filter that names their class.
   groups: or(RFC_GROUPS, and(equality('objectClass', 'ldapsubentry'), equality('objectClass', 'nsRoleDefinition'))),
+  people: RFC_USERS,
+  otherEmails: null,
   // Also set by a role for inactive accounts, through a class of service.
-  user: { attributes: ACCOUNT_LOCK.attributes, facts: (entry) => unfindable(entry) ?? ACCOUNT_LOCK.facts(entry) },
+  user: { attributes: ACCOUNT_LOCK.attributes, facts: userFacts },
   group: RFC_GROUP,
   memberClasses: RFC_MEMBER_CLASSES,
   // The plugin for referential integrity is delivered disabled; where it is on, it writes names in lower case.
@@ -64,9 +66,9 @@ function beginsWithLineBreak(value: string): boolean {
   return rdns.ok && rdns.value.flat().some((part) => typeof part.value === 'string' && /^\s*[\n\r]/.test(part.value));
 }
 
-function unfindable({ dn }: LdapEntry): UserFacts | null {
-  if (!beginsWithLineBreak(dn)) return null;
+function userFacts(entry: LdapEntry): UserFacts {
+  const facts = ACCOUNT_LOCK.facts(entry);
+  if (!beginsWithLineBreak(entry.dn)) return facts;
   const why = 'has a part that begins with a line break, which this server cannot find again in a group';
-  const refusal = `the name of the user "${dn}" ${why}; rename the entry, then ask again`;
-  return { refusal, primaryGroup: null };
+  return { ...facts, refusal: `the name of the user "${entry.dn}" ${why}; rename the entry, then ask again` };
 }

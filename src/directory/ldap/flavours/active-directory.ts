@@ -39,6 +39,8 @@ export const ACTIVE_DIRECTORY: Flavour = {
   uidAttribute: 'uid',
   users: or(PEOPLE, equality('objectClass', FOREIGN)),
   groups: equality('objectClass', 'group'),
+  people: PEOPLE,
+  otherEmails: { attribute: 'proxyAddresses', read: addressOf },
   user: { attributes: ['objectClass', 'userAccountControl', 'primaryGroupID', 'objectSid'], facts: userFacts },
   group: { attributes: ['groupType', 'objectSid', 'sAMAccountName'], facts: groupFacts },
   // Its posixGroup is an auxiliary class that every group may have, and says nothing about where members are kept.
@@ -63,6 +65,7 @@ function userFacts(entry: LdapEntry): UserFacts {
   return {
     refusal: userRefusal(entry),
     primaryGroup: sid === null || rid === null ? null : `${sid.domain}-${rid}`,
+    enabled: ((integerOf(entry, 'userAccountControl') ?? 0) & ACCOUNT_DISABLED) === 0,
   };
 }
 
@@ -72,6 +75,11 @@ function userRefusal(entry: LdapEntry): string | null {
   const control = integerOf(entry, 'userAccountControl');
   if (control === null || (control & ACCOUNT_DISABLED) === 0) return null;
   return disabledRefusal(entry, `userAccountControl is ${control}`);
+}
+
+/** Exchange's own: `SMTP:` before the address one writes from, `smtp:` before others, and other schemes for what is no e-mail. */
+function addressOf(value: string): string | null {
+  return /^smtp:(.+)$/is.exec(value)?.[1] ?? null;
 }
 
 function groupFacts(entry: LdapEntry): GroupFacts {

@@ -29,6 +29,8 @@ export interface UserFacts {
   readonly refusal: string | null;
   /** The group that it is in by an attribute of its own and by no value of the group's, as {@link GroupFacts} names it. */
   readonly primaryGroup: string | null;
+  /** False where the server's own state says that it may not log in. */
+  readonly enabled: boolean;
 }
 
 /** What a group's entry says about itself beyond its names. */
@@ -66,6 +68,10 @@ export interface Flavour {
   /** All that may be named as a user or as a group, those included that are then refused with a reason. */
   readonly users: Filter;
   readonly groups: Filter;
+  /** Those of the users who are people of this directory: what a sync tells of. */
+  readonly people: Filter;
+  /** An attribute with more e-mail addresses than the configured one has, and how each of its values is read; null for no address. */
+  readonly otherEmails: { readonly attribute: string; readonly read: (value: string) => string | null } | null;
   readonly user: FactsRule<UserFacts>;
   readonly group: FactsRule<GroupFacts>;
   /** What each object class lets a group hold its members in, in lower case; what is not here is looked up in the schema. */

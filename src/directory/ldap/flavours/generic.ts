@@ -17,6 +17,8 @@ export const GENERIC: Flavour = {
   uidAttribute: 'uid',
   users: RFC_USERS,
   groups: RFC_GROUPS,
+  people: RFC_USERS,
+  otherEmails: null,
   user: disabledBy('pwdAccountLockedTime', ['000001010000z']),
   group: RFC_GROUP,
   memberClasses: RFC_MEMBER_CLASSES,

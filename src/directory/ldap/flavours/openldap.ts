@@ -17,6 +17,8 @@ export const OPENLDAP: Flavour = {
   uidAttribute: 'uid',
   users: RFC_USERS,
   groups: RFC_GROUPS,
+  people: RFC_USERS,
+  otherEmails: null,
   // slapo-ppolicy(5): this value is an administrator's lock; any other passes by itself.
   user: disabledBy('pwdAccountLockedTime', ['000001010000z']),
   group: RFC_GROUP,

@@ -38,7 +38,7 @@ export function disabledBy(attribute: string, values: readonly string[]): FactsR
     facts: (entry) => {
       const found = valuesOf(entry, attribute).find((value) => values.includes(value.toLowerCase()));
       const refusal = found === undefined ? null : disabledRefusal(entry, `${attribute} is ${found}`);
-      return { refusal, primaryGroup: null };
+      return { refusal, primaryGroup: null, enabled: found === undefined };
     },
   };
 }

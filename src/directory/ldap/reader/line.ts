@@ -113,7 +113,7 @@ export function openLine(session: Session, { clock, readTimeoutMs }: { clock: Cl
       signal.addEventListener('abort', aborted, { once: true });
       try {
         lastHeardMs = clock.monotonicMs();
-        const names = attributes.length === 0 ? ['1.1'] : attributes.map(({ name }) => name);
+        const names = attributes.length === 0 ? ['1.1'] : attributes.map(({ name, ask }) => ask ?? name);
         lent.send(searchRequest(id, { ...asked, attributes: names }, controls));
         return await promise;
       } finally {

@@ -9,6 +9,8 @@ import { readText } from './text.ts';
 export interface WantedAttribute {
   readonly name: string;
   readonly as: 'text' | 'bytes' | 'parts';
+  /** How it is asked for, where that is not its name: with a range. */
+  readonly ask?: string;
 }
 
 /** The places of the values that an entry was given with, the last one null where these are its last ([MS-ADTS] §3.1.1.3.1.3.3). */

@@ -1,0 +1,41 @@
+import { not, or } from '../../../access/filter.ts';
+import { ANY_ENTRY } from '../entry.ts';
+import type { Line } from './line.ts';
+import type { Reading } from './reading.ts';
+
+/** What is neither a user nor a group: containers, and things that nobody here asks about. */
+export function neitherKind({ landscape }: Pick<Reading, 'landscape'>) {
+  return not(or(landscape.flavour.users, landscape.flavour.groups));
+}
+
+/** Looked at one by one; where more have changed, a full read costs less than to find out. */
+export const MOST_LOOKED_AT = 50;
+
+const SUCCESS = 0;
+const SIZE_LIMIT_EXCEEDED = 4;
+
+/**
+ * The first of some changed entries that has others beneath it; null where none has. A container that was renamed or moved takes
+ * what is beneath it along, and no entry there is changed by it, so that no delta tells of them.
+ */
+async function changedContainer(line: Line, dns: readonly string[], signal: AbortSignal): Promise<string | null> {
+  for (const dn of dns) {
+    let hasChild = false;
+    const result = await line.search(
+      { base: dn, scope: 'one', filter: ANY_ENTRY, attributes: [], sizeLimit: 1, controls: [] },
+      { entry: () => void (hasChild = true) },
+      signal,
+    );
+    // One that cannot be looked into may be one.
+    if (hasChild || (result.resultCode !== SUCCESS && result.resultCode !== SIZE_LIMIT_EXCEEDED)) return dn;
+  }
+  return null;
+}
+
+/** Why a delta cannot tell all, with these entries changed beside users and groups; null where it can. */
+export async function containerReason(line: Line, dns: ReadonlySet<string>, signal: AbortSignal): Promise<string | null> {
+  if (dns.size > MOST_LOOKED_AT) return `more than ${MOST_LOOKED_AT} entries have changed that are neither users nor groups`;
+  const container = await changedContainer(line, [...dns], signal);
+  if (container === null) return null;
+  return `the container "${container}" has changed, and with it, perhaps, the names of all entries beneath it`;
+}

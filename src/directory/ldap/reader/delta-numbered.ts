@@ -1,0 +1,55 @@
+import { and, type Filter } from '../../../access/filter.ts';
+import type { EntryId } from '../../../access/ids.ts';
+import type { ReadSink } from '../../directory-reader.ts';
+import { containerReason, MOST_LOOKED_AT, neitherKind } from './containers.ts';
+import type { DeltaEnd } from './delta.ts';
+import type { Line } from './line.ts';
+import { onLine, type Reading, remembering } from './reading.ts';
+import { scan, scanIds, scanPresent } from './scan.ts';
+
+/** What a server that numbers its changes can be asked. */
+export interface NumberedChanges {
+  /** Matches what has changed since the state. */
+  readonly since: Filter;
+  /** The state to begin the next delta with; it was read before anything of this one. */
+  readonly next: string;
+  /**
+   * Tells the ids of what was deleted since then; null where the account may not see them, or not everything that has left the
+   * scopes: then all that is there is told instead.
+   */
+  readonly deleted: ((line: Line, found: (id: EntryId) => void, signal: AbortSignal) => Promise<void>) | null;
+}
+
+/**
+ * What has changed by the server's own numbers. What changed in scope and filter is told whole; what changed anywhere beneath the
+ * base and is not in scope and filter (any more) is gone, as is what was deleted.
+ */
+export async function numberedDelta(
+  reading: Reading,
+  { since, next, deleted }: NumberedChanges,
+  { sink: given, signal }: { sink: ReadSink; signal: AbortSignal },
+): Promise<DeltaEnd> {
+  const { sink, told } = remembering(given);
+  const base = reading.landscape.baseDn;
+  return await onLine(reading, async (line) => {
+    const others = new Set<string>();
+    const met = (_: EntryId, dn: string) => void (others.size <= MOST_LOOKED_AT && others.add(dn));
+    await scanIds(reading, { line, base, filter: and(neitherKind(reading), since) }, { found: met, signal });
+    const reason = await containerReason(line, others, signal);
+    if (reason !== null) return { told: 'full_needed', reason };
+    const changed = new Set<EntryId>();
+    if (deleted !== null) {
+      await scanIds(reading, { line, base, filter: since }, { found: (id) => void changed.add(id), signal });
+      await deleted(line, (id) => void changed.add(id), signal);
+    }
+    await scan(reading, { line, kind: 'user', sink, narrowed: since }, signal);
+    await scan(reading, { line, kind: 'group', sink, narrowed: since }, signal);
+    if (deleted === null) {
+      await scanPresent(reading, { line, kind: 'user', sink, told }, signal);
+      await scanPresent(reading, { line, kind: 'group', sink, told }, signal);
+      return { told: 'present', state: next };
+    }
+    for (const id of changed) if (!told.has(id)) sink.gone(id);
+    return { told: 'changes', state: next };
+  });
+}
