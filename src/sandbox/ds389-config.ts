@@ -16,6 +16,7 @@ type Ds389Settings = {
   adminPassword: string;
   requireTls: boolean;
   memberof: boolean;
+  usn: boolean;
 };
 
 type ConfigEntry = { dn: string; lines: string[] };
@@ -67,6 +68,8 @@ export async function ds389Config(settings: Ds389Settings): Promise<string> {
     });
     set('cn=referential integrity postoperation,cn=plugins,cn=config', { 'nsslapd-pluginEnabled': 'on' });
   }
+
+  if (settings.usn) set('cn=USN,cn=plugins,cn=config', { 'nsslapd-pluginEnabled': 'on' });
 
   const plugins = server.root === '' ? undefined : pluginFolder(server);
   if (plugins !== undefined) {

@@ -25,6 +25,8 @@ import {
 export type Ds389Options = ThrowAwayDirectoryOptions & {
   /** Whether memberOf is kept, and member values follow a rename or a delete. Default false. */
   memberof?: boolean;
+  /** Whether all changes are numbered, and tombstones are left of what is deleted (plug-in USN). Default false. */
+  usn?: boolean;
 };
 
 type Place = {
@@ -126,8 +128,8 @@ async function buildFolder(place: Place, options: Ds389Options): Promise<string>
   for (const name of await readdir(shipped)) {
     if (name.endsWith('.conf')) await copyFile(join(shipped, name), join(configDir, name));
   }
-  const { requireTls = true, memberof = false } = options;
-  const settings = { server, dir, configDir, suffix: baseDn, user: userName(), adminDn, requireTls, memberof };
+  const { requireTls = true, memberof = false, usn = false } = options;
+  const settings = { server, dir, configDir, suffix: baseDn, user: userName(), adminDn, requireTls, memberof, usn };
   const config = await ds389Config({ ...settings, adminPassword: passwords.admin });
   await writeFile(join(configDir, 'dse.ldif'), config, { mode: 0o600 });
 

@@ -25,6 +25,8 @@ export type OpenLdapOptions = ThrowAwayDirectoryOptions & {
   idleTimeoutSeconds?: number;
   /** Whether replicas can follow it. Default false. */
   replicated?: boolean;
+  /** Whether it remembers, while it runs, what was deleted, for those that follow it (`replicated`). Default false. */
+  sessionLog?: boolean;
 };
 
 export type OpenLdap = ThrowAwayDirectory & {
@@ -118,7 +120,8 @@ async function buildFolder(place: OpenLdapPlace, options: OpenLdapOptions): Prom
   await writeFile(file('connector-password'), passwords.connector, { mode: 0o600 });
   const certificates = await makeCertificates({ openssl: program('openssl'), folder: dir, env });
   const { requireTls = true, memberof = false, idleTimeoutSeconds = 0 } = options;
-  const replication: Replication = { role: options.replicated === true ? 'provider' : 'none' };
+  const { replicated = false, sessionLog = false } = options;
+  const replication: Replication = replicated ? { role: 'provider', sessionLog } : { role: 'none' };
   const slapd = program('slapd');
   const names = { suffix: baseDn, adminDn, connectorDn, adminPassword: passwords.admin };
   const config = slapdConfig({ slapd, dir, ...names, certificates, requireTls, memberof, idleTimeoutSeconds, replication });

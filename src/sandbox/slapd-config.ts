@@ -21,7 +21,7 @@ type SlapdSettings = {
 /** A replica follows its provider by syncrepl (RFC 4533), and refers whoever wants to change something to it. */
 export type Replication =
   | { role: 'none' }
-  | { role: 'provider' }
+  | { role: 'provider'; sessionLog: boolean }
   | { role: 'replica'; providerUrl: string; providerCaFile: string };
 
 /** The text of slapd.conf(5). The connector's rights are the least that its work needs, and an example to copy. */
@@ -75,11 +75,17 @@ access to dn.subtree="${suffix}" attrs=entry,objectClass,entryUUID
   by * none
 access to *
   by * none
-${settings.memberof ? overlays : ''}${settings.replication.role === 'provider' ? '\noverlay syncprov\n' : ''}`;
+${settings.memberof ? overlays : ''}${providerLines(settings)}`;
 }
 
 function wantedModules({ memberof, replication }: SlapdSettings): string[] {
   return ['back_mdb', ...(memberof ? ['memberof', 'refint'] : []), ...(replication.role === 'provider' ? ['syncprov'] : [])];
+}
+
+/** With a log of its sessions it tells what was deleted; without one, what is still there. */
+function providerLines({ replication }: SlapdSettings): string {
+  if (replication.role !== 'provider') return '';
+  return `\noverlay syncprov\n${replication.sessionLog ? 'syncprov-sessionlog 10000\n' : ''}`;
 }
 
 function replicaLines({ replication, suffix, adminDn, adminPassword }: SlapdSettings): string {

@@ -1,15 +1,49 @@
-import { not, or } from '../../../access/filter.ts';
+import type { Filter } from '../../../access/filter.ts';
 import { ANY_ENTRY } from '../entry.ts';
 import type { Line } from './line.ts';
 import type { Reading } from './reading.ts';
 
-/** What is neither a user nor a group: containers, and things that nobody here asks about. */
-export function neitherKind({ landscape }: Pick<Reading, 'landscape'>) {
-  return not(or(landscape.flavour.users, landscape.flavour.groups));
+/**
+ * Whether an entry of these object classes is neither a user nor a group: a container, or something that nobody here asks about.
+ * It is judged here, since a filter cannot say it: where the server does not know one of the classes, a negation is never true
+ * (RFC 4511 §4.5.1.7).
+ */
+function isNeitherKind({ landscape }: Pick<Reading, 'landscape'>, objectClasses: readonly string[]): boolean {
+  const classes = new Set(objectClasses.map((name) => name.toLowerCase()));
+  const { users, groups } = landscape.flavour;
+  return !mayMatch(users, classes) && !mayMatch(groups, classes);
+}
+
+/** Whether a filter may match, as far as object classes tell. */
+function mayMatch(filter: Filter, classes: ReadonlySet<string>): boolean {
+  switch (filter.kind) {
+    case 'and':
+      return filter.filters.every((one) => mayMatch(one, classes));
+    case 'or':
+      return filter.filters.some((one) => mayMatch(one, classes));
+    case 'equality':
+      return filter.attribute.toLowerCase() !== 'objectclass' || classes.has(String(filter.value).toLowerCase());
+    default:
+      return true;
+  }
+}
+
+/** Entries that are neither users nor groups; no more are kept than are looked at. */
+export function otherEntries(reading: Pick<Reading, 'landscape'>): {
+  readonly dns: ReadonlySet<string>;
+  met(dn: string, objectClasses: readonly string[]): void;
+} {
+  const dns = new Set<string>();
+  return {
+    dns,
+    met(dn, objectClasses) {
+      if (dns.size <= MOST_LOOKED_AT && isNeitherKind(reading, objectClasses)) dns.add(dn);
+    },
+  };
 }
 
 /** Looked at one by one; where more have changed, a full read costs less than to find out. */
-export const MOST_LOOKED_AT = 50;
+const MOST_LOOKED_AT = 50;
 
 const SUCCESS = 0;
 const SIZE_LIMIT_EXCEEDED = 4;

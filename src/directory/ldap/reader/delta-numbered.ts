@@ -1,7 +1,7 @@
-import { and, type Filter } from '../../../access/filter.ts';
+import type { Filter } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
-import { containerReason, MOST_LOOKED_AT, neitherKind } from './containers.ts';
+import { containerReason, otherEntries } from './containers.ts';
 import type { DeltaEnd } from './delta.ts';
 import type { Line } from './line.ts';
 import { onLine, type Reading, remembering } from './reading.ts';
@@ -32,16 +32,16 @@ export async function numberedDelta(
   const { sink, told } = remembering(given);
   const base = reading.landscape.baseDn;
   return await onLine(reading, async (line) => {
-    const others = new Set<string>();
-    const met = (_: EntryId, dn: string) => void (others.size <= MOST_LOOKED_AT && others.add(dn));
-    await scanIds(reading, { line, base, filter: and(neitherKind(reading), since) }, { found: met, signal });
-    const reason = await containerReason(line, others, signal);
-    if (reason !== null) return { told: 'full_needed', reason };
+    const others = otherEntries(reading);
     const changed = new Set<EntryId>();
-    if (deleted !== null) {
-      await scanIds(reading, { line, base, filter: since }, { found: (id) => void changed.add(id), signal });
-      await deleted(line, (id) => void changed.add(id), signal);
-    }
+    const found = (id: EntryId, dn: string, objectClasses: readonly string[]) => {
+      if (deleted !== null) changed.add(id);
+      others.met(dn, objectClasses);
+    };
+    await scanIds(reading, { line, base, filter: since }, { found, signal });
+    const reason = await containerReason(line, others.dns, signal);
+    if (reason !== null) return { told: 'full_needed', reason };
+    await deleted?.(line, (id) => void changed.add(id), signal);
     await scan(reading, { line, kind: 'user', sink, narrowed: since }, signal);
     await scan(reading, { line, kind: 'group', sink, narrowed: since }, signal);
     if (deleted === null) {

@@ -1,10 +1,10 @@
 import { isBeneath } from '../../../access/dn.ts';
-import { and, or } from '../../../access/filter.ts';
+import { equality, not, or } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
 import { ANY_ENTRY, hasId, valuesOf } from '../entry.ts';
 import { entryAt } from '../place.ts';
-import { containerReason, MOST_LOOKED_AT, neitherKind } from './containers.ts';
+import { containerReason, otherEntries } from './containers.ts';
 import { readSyncDone, SYNC_DONE, SYNC_REQUEST, syncRequest } from './content-sync.ts';
 import type { DeltaEnd, DeltaWay, NoDelta } from './delta.ts';
 import { numberedDelta } from './delta-numbered.ts';
@@ -97,6 +97,10 @@ function cookieFor(state: string, search: number): Buffer | null {
 const MOST_IDS_LOOKED_UP = 2_000;
 const IDS_TOGETHER = 100;
 
+/** Every server knows this class, and most entries have it. */
+const NO_PERSON = not(equality('objectClass', 'person'));
+const CLASSES = [{ name: 'objectClass', as: 'text' }] as const;
+
 async function contentSync(
   reading: Reading,
   { state, sink: given }: { state: string; sink: ReadSink },
@@ -107,15 +111,11 @@ async function contentSync(
     const cookies: Buffer[] = [];
     const deleted = new Set<EntryId>();
     const listed: EntryKind[] = [];
-    const others = new Set<string>();
+    const others = otherEntries(reading);
     const beside = await refresh(
       line,
-      { base: reading.landscape.baseDn, filter: neitherKind(reading), wanted: [], cookie: cookieFor(state, 0) },
-      {
-        receiver: { entry: (entry) => void (others.size <= MOST_LOOKED_AT && others.add(entry.dn)) },
-        present: () => undefined,
-        deleted,
-      },
+      { base: reading.landscape.baseDn, filter: NO_PERSON, wanted: CLASSES, cookie: cookieFor(state, 0) },
+      { receiver: { entry: ({ dn, texts }) => others.met(dn, texts[0] ?? []) }, present: () => undefined, deleted },
       signal,
     );
     if ('reason' in beside) return beside;
@@ -142,7 +142,7 @@ async function contentSync(
       if (isWhole) listed.push(kind);
     }
     const gone = [...deleted].filter((id) => !told.has(id));
-    const reason = (await containerReason(line, others, signal)) ?? (await goneContainer(reading, { line, gone }, signal));
+    const reason = (await containerReason(line, others.dns, signal)) ?? (await goneContainer(reading, { line, gone }, signal));
     if (reason !== null) return { told: 'full_needed', reason };
     const next = formatCookies(cookies);
     if (listed.length === 0) {
@@ -165,11 +165,12 @@ async function goneContainer(
   signal: AbortSignal,
 ): Promise<string | null> {
   if (gone.length > MOST_IDS_LOOKED_UP) return `${gone.length} entries have gone or changed beside users and groups`;
-  const found = new Set<string>();
+  const others = otherEntries(reading);
+  const found = (_: EntryId, dn: string, objectClasses: readonly string[]) => others.met(dn, objectClasses);
   const stableId = reading.landscape.flavour.id;
   for (const ids of chunksOf(gone, IDS_TOGETHER)) {
-    const filter = and(or(...ids.map((id) => hasId(id, stableId))), neitherKind(reading));
-    await scanIds(reading, { line, base: reading.landscape.baseDn, filter }, { found: (_, dn) => void found.add(dn), signal });
+    const filter = or(...ids.map((id) => hasId(id, stableId)));
+    await scanIds(reading, { line, base: reading.landscape.baseDn, filter }, { found, signal });
   }
-  return await containerReason(line, found, signal);
+  return await containerReason(line, others.dns, signal);
 }

@@ -4,7 +4,7 @@ import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
 import { idAt } from './facts-entry.ts';
 import type { Line, SearchReceiver } from './line.ts';
-import { columns } from './mapping.ts';
+import { columns, textsAt } from './mapping.ts';
 import type { DecodedEntry, WantedAttribute } from './message-decoder.ts';
 import { readPages } from './pages.ts';
 import { peopleReader } from './people.ts';
@@ -67,16 +67,20 @@ export async function scan(
   }
 }
 
-/** The ids of entries beneath a base that match, with their names. */
+/** The ids of entries beneath a base that match, with their names and object classes. */
 export async function scanIds(
   reading: Reading,
   { line, base, filter, room }: { line: Line; base: string; filter: Filter; room?: ReadSink['room'] },
-  { found, signal }: { found: (id: EntryId, dn: string) => void; signal: AbortSignal },
+  { found, signal }: { found: (id: EntryId, dn: string, objectClasses: readonly string[]) => void; signal: AbortSignal },
 ): Promise<void> {
   const { id: stableId } = reading.landscape.flavour;
-  const { wanted, place } = columns({ bytes: [stableId.attribute] });
+  const { wanted, place } = columns({ bytes: [stableId.attribute], text: ['objectClass'] });
+  const classes = place('objectClass');
   const at = { place: place(stableId.attribute), stableId };
-  const receiver: SearchReceiver = { entry: (one) => found(idAt(one, at), one.dn), ...(room === undefined ? {} : { room }) };
+  const receiver: SearchReceiver = {
+    entry: (one) => found(idAt(one, at), one.dn, textsAt(one, classes)),
+    ...(room === undefined ? {} : { room }),
+  };
   const { pageSize } = reading.mapping;
   await readPages(line, { base, scope: 'sub', filter, attributes: wanted, pageSize }, receiver, signal);
 }

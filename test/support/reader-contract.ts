@@ -1,0 +1,19 @@
+import { after, before, suite } from 'node:test';
+import { deltaTests } from './reader-contract/deltas.ts';
+import { brokenReadTests, fullReadTests } from './reader-contract/full-reads.ts';
+import { openWorld, type ReaderServer, type ReaderWorld } from './reader-contract/world.ts';
+
+/** The contract of the port `DirectoryReader`: what every adapter must do, on every server. */
+export function readerContract(name: string, server: ReaderServer): void {
+  suite(`the directory reader's contract: ${name}`, () => {
+    let world: ReaderWorld;
+    before(async () => {
+      world = await openWorld(server);
+    });
+    after(() => world.server.stop());
+    const get = () => world;
+    fullReadTests(get);
+    if (server.differences.told !== null) deltaTests(get);
+    brokenReadTests(get);
+  });
+}
