@@ -16,7 +16,7 @@ import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import { linkSteps } from './link/check-control-plane.ts';
 import type { Link } from './link/link.ts';
-import { shareLink } from './link/sync-channel.ts';
+import { shareLink } from './link/share-link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';

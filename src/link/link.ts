@@ -48,16 +48,16 @@ export interface LinkListener {
 }
 
 /** PORT: the way of sync streams to the control plane. */
-export interface SyncChannel {
+export interface SyncLink {
   /**
    * Begins a stream on the connection of now; null where there is none, or another stream is open. `hear` is told what comes
    * back about it: the acknowledgements, and that it was refused; false for an acknowledgement of what was never sent.
    */
-  open(syncId: string, hear: (answer: SyncAnswer) => boolean): SyncStream | null;
+  open(syncId: string, hear: (answer: SyncAnswer) => boolean): OpenStream | null;
 }
 
 /** One stream. It lives no longer than its connection, whose signal aborts when it is lost. */
-export interface SyncStream {
+export interface OpenStream {
   readonly connection: LinkConnection;
   /** Nothing is heard any more, and another stream may begin. */
   close(): void;

@@ -214,6 +214,7 @@ describe('acknowledgements that are lost', () => {
     const { begin, pages, end } = syncFrames(DELTA);
     for (const frame of [begin, ...pages, end]) connector.send(frame);
     assert.equal((await connector.next())['page'], 1);
+    await stub.stdout.line(/stored the delta sync s-2/);
     // The stream has ended, and nobody said so: the connector begins again from where it was.
     connector.socket.terminate();
     await using again = await connect(stub, { instanceId: 'i-2' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { shareLink } from '../../src/link/sync-channel.ts';
+import { shareLink } from '../../src/link/share-link.ts';
 import { HOUR_MS, MINUTE_MS, settled, startedEngine, userDn } from '../support/engine-under-test.ts';
 import { fakeLink } from '../support/fake-link.ts';
 import { WELCOME } from '../support/link-contract.ts';

@@ -1,4 +1,4 @@
-import type { LinkConnection, LinkListener, SyncAnswer, SyncChannel } from './link.ts';
+import type { LinkConnection, LinkListener, SyncAnswer, SyncLink } from './link.ts';
 
 /** Told what the control plane says of its stream; false for an acknowledgement of what was never sent. */
 type Hear = (answer: SyncAnswer) => boolean;
@@ -6,7 +6,7 @@ type Hear = (answer: SyncAnswer) => boolean;
 /** The owner of a link as it was, and beside it the way of the sync streams. */
 export interface SharedLink {
   readonly listener: LinkListener;
-  readonly channel: SyncChannel;
+  readonly streams: SyncLink;
 }
 
 /** Lets sync streams use the connections of a link whose owner is someone else. */
@@ -36,7 +36,7 @@ export function shareLink(owner: Omit<LinkListener, 'syncAnswered'>): SharedLink
         owner.lost();
       },
     },
-    channel: {
+    streams: {
       open(syncId, hear) {
         if (connection === null || open !== null) return null;
         const mine = { syncId, hear };
