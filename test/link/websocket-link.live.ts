@@ -109,6 +109,49 @@ describe('liveness', () => {
     await flushed;
   });
 
+  test('an event goes before the pages of a sync that wait, and waits for no more than one', async () => {
+    await using server = await serving();
+    await using under = await linked(server.url);
+    under.link.start(under.listener);
+    const { peer, connection } = await welcomed(server, under);
+    peer.socket.pause();
+    const message = 'x'.repeat(16_000);
+    for (let i = 0; i < 1000; i += 1) assert.ok(connection.send({ type: 'error', code: 'filler', message }));
+    const pages = [1, 2, 3].map((page) => connection.sendText('sync.page', JSON.stringify({ type: 'sync.page', page, message })));
+    await turns(50);
+    assert.ok(connection.send({ type: 'job.received', jobId: 'urgent' }));
+    peer.socket.resume();
+    assert.deepEqual(await Promise.all(pages), [true, true, true]);
+    const came: unknown[] = [];
+    while (came.length < 4) {
+      const frame = await peer.next();
+      if (frame['type'] !== 'error') came.push(frame['page'] ?? frame['jobId']);
+    }
+    assert.deepEqual(came, ['urgent', 1, 2, 3]);
+  });
+
+  test('a page that waits is let go when the connection is lost', async () => {
+    await using server = await serving();
+    await using under = await linked(server.url);
+    under.link.start(under.listener);
+    const { peer, connection } = await welcomed(server, under);
+    peer.socket.pause();
+    const message = 'x'.repeat(16_000);
+    for (let i = 0; i < 1000; i += 1) assert.ok(connection.send({ type: 'error', code: 'filler', message }));
+    const page = connection.sendText('sync.page', '{}');
+    peer.lose();
+    assert.equal(await page, false);
+  });
+
+  test('a frame of a stream over 1 MiB is not sent, and says so', async () => {
+    await using server = await serving();
+    await using under = await linked(server.url);
+    under.link.start(under.listener);
+    const { connection } = await welcomed(server, under);
+    assert.equal(await connection.sendText('sync.page', `"${'é'.repeat(600_000)}"`), false);
+    assert.ok(under.log.lines.some(({ event, ['type']: type }) => event === 'link.frame-too-large' && type === 'sync.page'));
+  });
+
   test('a frame of our own over 1 MiB is not sent, since it would cost the connection', async () => {
     await using server = await serving();
     await using under = await linked(server.url);

@@ -157,6 +157,36 @@ export function linkContract(name: string, open: () => Promise<LinkUnderTest>): 
         for (let seq = 1; seq <= 50; seq += 1) assert.equal((await peer.next())['seq'], seq);
       }));
 
+    test('what is said of a sync stream reaches the owner, and an ack of what was never sent is an invalid frame', () =>
+      opened(async (under, listener) => {
+        const { peer } = await welcomed(under, listener);
+        const refusal = { type: 'error', code: 'sync_refused', message: 'no', ref: 's-1' };
+        for (const said of [
+          { type: 'sync.ack', syncId: 's-1', page: 1 },
+          { type: 'sync.ack', syncId: 's-1', end: true },
+          refusal,
+        ]) {
+          peer.send(said);
+          assert.deepEqual({ ...(await listener.syncAnswers.next()) }, said);
+        }
+        listener.wasSent = false;
+        peer.send({ type: 'sync.ack', syncId: 's-1', page: 2 });
+        assert.equal((await peer.next())['code'], 'invalid_frame');
+      }));
+
+    test('frames of a stream keep their order, and are not sent on a lost connection', () =>
+      opened(async (under, listener) => {
+        const { peer, connection } = await welcomed(under, listener);
+        const sent = [1, 2, 3].map((page) =>
+          connection.sendText('sync.page', `{"type":"sync.page","syncId":"s-1","page":${page},"records":[]}`),
+        );
+        assert.deepEqual(await Promise.all(sent), [true, true, true]);
+        for (const page of [1, 2, 3]) assert.equal((await peer.next())['page'], page);
+        peer.lose();
+        await listener.losses.next();
+        assert.equal(await connection.sendText('sync.page', '{}'), false);
+      }));
+
     test('a lost connection is told once, takes no more, and lets go of who waits', () =>
       opened(async (under, listener) => {
         const { peer, connection } = await welcomed(under, listener);
