@@ -7,6 +7,7 @@ import { formatInstant, type Instant, later } from '../../src/access/instant.ts'
 import type { Directory } from '../../src/directory/directory.ts';
 import { gatheredDirectory } from '../../src/directory/gathered-directory.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import type { EngineSync } from '../../src/engine/sync-request.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { readFrameFromControlPlane, type WireFrameFromConnector } from '../../src/protocol/frames.ts';
 import { capturedLog } from './captured-log.ts';
@@ -31,6 +32,7 @@ export interface EngineUnderTestOptions {
   readonly acknowledges?: boolean;
   readonly goneConfirmMs?: number;
   readonly personality?: Personality;
+  readonly sync?: EngineSync;
   /** Stands between the engine and its ports, in each life anew. */
   readonly watch?: Watch;
 }
@@ -109,6 +111,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
       },
       timings: { goneConfirmMs: options.goneConfirmMs ?? MINUTE_MS, lateWriteMs: 5000 },
       placeholder: 'cn=placeholder,dc=example,dc=test',
+      ...(options.sync === undefined ? {} : { sync: options.sync }),
       identity: { name: 'test', instanceId: 'i-1', version: '0', startedAt: clock.wall() },
     };
     return createEngine(parts);

@@ -162,6 +162,17 @@ function jobRules(open: OpenLedger): void {
       sampleJob('c', { job: { kind: 'list', jobId: jobIdOf('c'), issuedAt: DAWN, endedSince: DAWN } }),
       sampleJob('d', { job: { kind: 'check', jobId: jobIdOf('d'), issuedAt: DAWN } }),
       sampleJob('e'),
+      sampleJob('f', { job: { kind: 'sync', jobId: jobIdOf('f'), issuedAt: DAWN, mode: 'delta' } }),
+      sampleJob('g', {
+        job: {
+          kind: 'sync',
+          jobId: jobIdOf('g'),
+          issuedAt: DAWN,
+          mode: 'full',
+          acceptRemovals: 's-1',
+          notAfter: seconds(30),
+        },
+      }),
     ];
     for (const job of jobs) await first.ledger.storeJob(job, quietly());
     const { ledger } = await first.reopen();
