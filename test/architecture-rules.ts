@@ -22,7 +22,8 @@ interface Allowed {
 const ACCESS = /^src\/access\//;
 const PROTOCOL = /^src\/protocol\//;
 /** The port files: what a folder that uses a port may know of it. */
-const PORTS = /^src\/(?:ledger\/ledger|directory\/directory|link\/link|secrets\/secret-source|secrets\/secret)\.ts$/;
+const PORTS =
+  /^src\/(?:ledger\/(?:ledger|snapshots)|directory\/(?:directory|directory-reader)|link\/link|secrets\/secret-source|secrets\/secret)\.ts$/;
 const LISTEN_ERROR = /^src\/observability\/listen-error\.ts$/;
 const OBSERVABILITY_PORTS = /^src\/observability\/(?:logger|metrics)\.ts$/;
 const ANYTHING = /^src\/(?!sandbox\/|control-plane\/|cli\/|main\.ts$)/;

@@ -1,0 +1,344 @@
+import { randomInt } from 'node:crypto';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from '../../observability/logger.ts';
+import { LedgerError } from '../ledger.ts';
+import type { ChangeDraft, Draft, HeldRun, Picture, PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
+import { type Database, openDatabase } from './database.ts';
+import { ledgerErrorOf } from './faults.ts';
+import {
+  findable,
+  findableInTurns,
+  insertGroup,
+  insertUser,
+  notFindable,
+  sqlitePicture,
+  updateTags,
+} from './snapshot-picture.ts';
+import { damaged, integerOf, jsonOf, SNAPSHOT_FORMAT, SNAPSHOT_TABLES, textOf } from './snapshot-rows.ts';
+import { preparePrivateFile, syncDirectory } from './state-directory.ts';
+
+export interface SqliteSnapshotsOptions {
+  /** Where `sync.db` is. */
+  readonly folder: string;
+  /** Where a whole new picture is made; what is made elsewhere than in `folder` cannot be published. */
+  readonly draftFolder?: string;
+  /** Whom the pictures go to: what was published to another is nothing to build on. */
+  readonly receiver: string;
+  readonly logger: Logger;
+}
+
+interface Opened {
+  /** Sees what is published. */
+  readonly reader: Database;
+  /** Makes changes, which the other does not see until they are committed. */
+  readonly writer: Database;
+  readonly seed: number;
+  facts: PictureFacts;
+}
+
+const HELD_TABLE = `CREATE TABLE IF NOT EXISTS held (
+  sync_id TEXT PRIMARY KEY, at INTEGER NOT NULL, users INTEGER NOT NULL, groups INTEGER NOT NULL, memberships INTEGER NOT NULL
+) STRICT`;
+
+/** Held runs that are kept: a day of them, and some. */
+const MAX_HELD = 64;
+/** Another program that looks at the file does so for a moment. */
+const BUSY_MS = 1_000;
+const NOTHING_YET = 'nothing has been published from this state directory yet';
+const IN_DOUBT = 'it is not known whether the control plane took the last sync whole';
+
+/**
+ * Snapshots in `sync.db`, a SQLite file that nothing depends on: what is damaged or of another form is thrown away and said. A
+ * whole new picture is made in a file beside it, whose name it then takes; changes are a transaction. A power cut may lose the last
+ * of them: the control plane knows from which picture a delta starts, and refuses it.
+ */
+export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
+  const { folder, draftFolder = folder, logger } = options;
+  const path = join(folder, 'sync.db');
+  const draftPath = join(draftFolder, 'sync-next.db');
+  let opened: Opened | null = null;
+  let why: string | null = null;
+  let drafting = false;
+
+  function publishedOne(): Opened | null {
+    if (opened !== null || why !== null) return opened;
+    if (!existsSync(path)) {
+      why = NOTHING_YET;
+      return null;
+    }
+    try {
+      const found = openPublished(path, options.receiver);
+      if (typeof found === 'string') throwAway(found);
+      else opened = found;
+    } catch (error) {
+      if (!(error instanceof LedgerError) || error.fault !== 'damaged') throw error;
+      throwAway('the file of the last sync cannot be read');
+    }
+    return opened;
+  }
+
+  function throwAway(reason: string): void {
+    close();
+    removeFiles(path);
+    why = reason;
+    logger.warn({ event: 'sync.snapshot-thrown-away', path, reason }, `${reason}: the next sync tells everything`);
+  }
+
+  function close(): void {
+    opened?.writer.close();
+    opened?.reader.close();
+    opened = null;
+  }
+
+  function beginDraft(): () => void {
+    if (drafting) throw new Error('one draft at a time');
+    drafting = true;
+    return () => {
+      drafting = false;
+    };
+  }
+
+  return {
+    published(): PublishedPicture {
+      const found = publishedOne();
+      if (found === null) return { kind: 'none', reason: why ?? NOTHING_YET };
+      return { kind: 'picture', picture: sqlitePicture(found.reader, found.seed), facts: found.facts };
+    },
+    replace() {
+      const ended = beginDraft();
+      removeFiles(draftPath);
+      return newPicture(draftPath, {
+        ended,
+        receiver: options.receiver,
+        doubt() {
+          close();
+          removeFiles(path);
+          why = IN_DOUBT;
+        },
+        async adopt(facts) {
+          await makeDurable(draftPath);
+          rename(draftPath, path);
+          syncDirectory(folder);
+          why = null;
+          publishedOne();
+          logger.debug({ event: 'sync.snapshot-replaced', syncId: facts.syncId }, 'what was told is kept for the next sync');
+        },
+      });
+    },
+    change() {
+      const found = publishedOne();
+      if (found === null) throw new Error('there is nothing published to change');
+      return changedPicture(found, {
+        ended: beginDraft(),
+        receiver: options.receiver,
+        doubted() {
+          why = IN_DOUBT;
+        },
+        adopted(facts) {
+          found.facts = facts;
+          why = null;
+        },
+        lost: close,
+      });
+    },
+    forget: throwAway,
+    held: () => {
+      const found = publishedOne();
+      if (found === null) return [];
+      return found.reader
+        .rows('SELECT sync_id, at, users, groups, memberships FROM held ORDER BY at DESC, rowid DESC')
+        .map(heldOf);
+    },
+    hold({ syncId, at, users, groups, memberships }) {
+      const database = publishedOne()?.writer;
+      database?.run(
+        `INSERT OR REPLACE INTO held (sync_id, at, users, groups, memberships) VALUES (:syncId, :at, :users, :groups, :memberships)`,
+        { syncId, at, users, groups, memberships },
+      );
+      database?.run(
+        `DELETE FROM held WHERE rowid NOT IN (SELECT rowid FROM held ORDER BY at DESC, rowid DESC LIMIT ${MAX_HELD})`,
+      );
+    },
+    release: () => void publishedOne()?.writer.run('DELETE FROM held'),
+    close,
+  };
+}
+
+/** Null and undefined never: a sentence where the file is of no use. */
+function openPublished(path: string, receiver: string): Opened | string {
+  const reader = openDatabase({ path, busyMs: BUSY_MS });
+  try {
+    if (integerOf(reader.row('PRAGMA user_version'), 'user_version') !== SNAPSHOT_FORMAT)
+      return closed(reader, 'the file of the last sync is of another version');
+    const row = reader.row('SELECT seed, coalesce(facts, :none) AS facts FROM picture', { none: '' });
+    const text = textOf(row, 'facts');
+    if (text === '') return closed(reader, IN_DOUBT);
+    const { receiver: told, ...facts } = jsonOf<PictureFacts & { receiver: string }>(text, 'facts');
+    if (told !== receiver) return closed(reader, 'the last sync went to another control plane');
+    reader.row('PRAGMA journal_mode = WAL');
+    reader.script('PRAGMA synchronous = NORMAL');
+    reader.script(HELD_TABLE);
+    const writer = openDatabase({ path, busyMs: BUSY_MS });
+    writer.script('PRAGMA synchronous = NORMAL');
+    return { reader, writer, seed: integerOf(row, 'seed'), facts };
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}
+
+function closed(database: Database, reason: string): string {
+  database.close();
+  return reason;
+}
+
+interface NewPictureHooks {
+  readonly ended: () => void;
+  readonly receiver: string;
+  readonly doubt: () => void;
+  readonly adopt: (facts: PictureFacts) => Promise<void>;
+}
+
+function newPicture(path: string, { ended, receiver, doubt, adopt }: NewPictureHooks): Draft {
+  preparePrivateFile(path);
+  const database = openDatabase({ path, busyMs: BUSY_MS });
+  const seed = randomInt(2 ** 48 - 1);
+  // Nobody but this process ever sees the file before it is whole, and durable.
+  database.row('PRAGMA journal_mode = OFF');
+  database.script('PRAGMA synchronous = OFF');
+  database.script(SNAPSHOT_TABLES);
+  database.script('BEGIN');
+  database.run('INSERT INTO picture (one, seed) VALUES (1, :seed)', { seed });
+  const { userNumbers, groupAt, groups } = sqlitePicture(database, seed);
+  let open = true;
+  const end = (): void => {
+    open = false;
+    database.close();
+    ended();
+  };
+  return {
+    seed,
+    groupAt,
+    groups,
+    putUser: (user) => insertUser(database, user),
+    putGroup: (group) => insertGroup(database, group),
+    putTags: (number, tags) => updateTags(database, { number, tags }),
+    doubt,
+    async publish(facts) {
+      for (const _ of findableInTurns(database, userNumbers())) await nextTurn();
+      writeFacts(database, facts, receiver);
+      database.script('COMMIT');
+      end();
+      await adopt(facts);
+    },
+    discard() {
+      if (!open) return;
+      end();
+      removeFiles(path);
+    },
+  };
+}
+
+interface ChangeHooks {
+  readonly ended: () => void;
+  readonly receiver: string;
+  readonly doubted: () => void;
+  readonly adopted: (facts: PictureFacts) => void;
+  /** What is published is not known any more. */
+  readonly lost: () => void;
+}
+
+function changedPicture({ writer, seed }: Opened, hooks: ChangeHooks): ChangeDraft {
+  const picture: Picture = sqlitePicture(writer, seed);
+  let state: 'open' | 'doubted' | 'ended' = 'open';
+  writer.script('BEGIN IMMEDIATE');
+  const remove = (number: number): void => {
+    const before = picture.userAt(number);
+    if (before === null) return;
+    notFindable(writer, before);
+    writer.run('DELETE FROM users WHERE number = :number', { number });
+  };
+  const commit = (): void => {
+    if (state === 'open') writer.script('COMMIT');
+  };
+  return {
+    ...picture,
+    putUser(user) {
+      const before = picture.userAt(user.number);
+      if (before !== null) notFindable(writer, before);
+      insertUser(writer, user);
+      findable(writer, user);
+    },
+    putUserDigest: (number, digest) =>
+      void writer.run('UPDATE users SET digest = :digest WHERE number = :number', { number, digest }),
+    removeUser: remove,
+    putGroup: (group) => insertGroup(writer, group),
+    putTags: (number, tags) => updateTags(writer, { number, tags }),
+    removeGroup: (number) => void writer.run('DELETE FROM groups WHERE number = :number', { number }),
+    doubt() {
+      writer.script('UPDATE picture SET facts = NULL');
+      commit();
+      state = 'doubted';
+      hooks.doubted();
+    },
+    async publish(facts) {
+      writeFacts(writer, facts, hooks.receiver);
+      commit();
+      state = 'ended';
+      hooks.ended();
+      hooks.adopted(facts);
+    },
+    discard() {
+      if (state === 'ended') return;
+      if (state === 'open' && writer.inTransaction()) writer.script('ROLLBACK');
+      if (state === 'doubted') hooks.lost();
+      state = 'ended';
+      hooks.ended();
+    },
+  };
+}
+
+function writeFacts(database: Database, facts: PictureFacts, receiver: string): void {
+  database.run('UPDATE picture SET facts = :facts', { facts: JSON.stringify({ ...facts, receiver }) });
+}
+
+function heldOf(row: unknown): HeldRun {
+  const at = integerOf(row, 'at');
+  if (at < 0) throw damaged('a held run');
+  return {
+    syncId: textOf(row, 'sync_id'),
+    at: at as HeldRun['at'],
+    users: integerOf(row, 'users'),
+    groups: integerOf(row, 'groups'),
+    memberships: integerOf(row, 'memberships'),
+  };
+}
+
+async function makeDurable(path: string): Promise<void> {
+  try {
+    await using file = await open(path, 'r+');
+    await file.sync();
+  } catch (error) {
+    throw ledgerErrorOf(error, `sync ${path}`);
+  }
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    throw ledgerErrorOf(error, `rename ${from}`);
+  }
+}
+
+/** With what SQLite keeps beside it: a log of another file must never be taken for this one's. */
+function removeFiles(path: string): void {
+  try {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
+  } catch (error) {
+    throw ledgerErrorOf(error, `remove ${path}`);
+  }
+}

@@ -1,0 +1,46 @@
+import type { SyncCounts } from '../access/sync.ts';
+import type { HeldRun } from '../ledger/snapshots.ts';
+import type { Removed } from './run-parts.ts';
+
+/** What a run may do that would take so much from the control plane's picture. `empty`: what nobody can mean. */
+export type RemovalsJudgement =
+  | { readonly verdict: 'publish' }
+  | { readonly verdict: 'empty' | 'held'; readonly message: string };
+
+/** Fewer are never held, whatever share of the whole they are (CONFIGURATION, Sync). */
+const NEVER_HELD = 10;
+
+/**
+ * A directory that has lost much at once is more often one that cannot be read whole than one that was cleared. `accepted` is the
+ * held run that a person has looked at: its counts may be removed, and no more.
+ */
+export function judgeRemovals({
+  published,
+  counts,
+  removed,
+  maxPercent,
+  accepted,
+}: {
+  published: SyncCounts;
+  counts: SyncCounts;
+  removed: Removed;
+  maxPercent: number;
+  accepted: HeldRun | null;
+}): RemovalsJudgement {
+  for (const kind of ['users', 'groups'] as const)
+    if (counts[kind] === 0 && published[kind] > 0)
+      return {
+        verdict: 'empty',
+        message: `the directory shows no ${kind}, where the last sync had ${published[kind]}; nothing was published. Look at the scopes, the filters and the rights of the account; if there are none indeed, remove sync.db from the state directory while the connector is stopped`,
+      };
+  const tooMany = (['users', 'groups', 'memberships'] as const).filter((kind) => {
+    const most = Math.max(NEVER_HELD, (published[kind] * maxPercent) / 100, accepted?.[kind] ?? 0);
+    return removed[kind] > most;
+  });
+  if (tooMany.length === 0) return { verdict: 'publish' };
+  const told = tooMany.map((kind) => `${removed[kind]} of ${published[kind]} ${kind}`).join(' and ');
+  return {
+    verdict: 'held',
+    message: `the sync would remove ${told}, which is more than SYNC_MAX_REMOVED (${maxPercent}%) allows; nothing was published. Look at the directory, the scopes and the rights of the account; if it is meant, accept the removals of this sync within 24 h`,
+  };
+}

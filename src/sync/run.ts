@@ -1,0 +1,275 @@
+import type { Clock } from '../access/clock.ts';
+import { later } from '../access/instant.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
+import type { SyncCounts, SyncMode } from '../access/sync.ts';
+import type { DirectoryReader } from '../directory/directory-reader.ts';
+import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
+import type { Logger } from '../observability/logger.ts';
+import { readChanges } from './changes.ts';
+import type { SyncChannel, SyncStream } from './channel.ts';
+import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
+import { type FindingCounts, type Findings, findings } from './findings.ts';
+import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
+import { type Pager, pager } from './pager.ts';
+import { judgeRemovals } from './removals.ts';
+import type { Base, Built, RunParts } from './run-parts.ts';
+import { turns } from './turns.ts';
+import { readWhole } from './whole.ts';
+
+export interface SyncRunOptions {
+  readonly reader: DirectoryReader;
+  readonly snapshots: Snapshots;
+  readonly channel: SyncChannel;
+  /** What grants hold now; null where nobody knows. */
+  readonly heldGrants: (() => Promise<HeldGrants>) | null;
+  readonly isProtected: RunParts['isProtected'];
+  /** Of what was published, as much may be removed, in percent (SYNC_MAX_REMOVED). */
+  readonly maxRemovedPercent: number;
+  /** A folder of ours, for what has to wait. */
+  readonly scratchFolder: string;
+  readonly clock: Clock;
+  readonly newSyncId: () => string;
+  readonly log: Logger;
+}
+
+/** What a run shall do. */
+export interface SyncWish {
+  readonly mode: SyncMode;
+  /** The run whose removals were held, and may now be told. */
+  readonly acceptRemovals: string | null;
+}
+
+/** What a run came to. `unlinked`: without a connection to the control plane, or with one that was lost, nothing is published. */
+export type SyncResult =
+  | {
+      readonly kind: 'published';
+      readonly syncId: string;
+      readonly mode: SyncMode;
+      readonly counts: SyncCounts;
+      /** Entries and memberships that were told anew or otherwise than before. */
+      readonly changed: number;
+      readonly removed: number;
+      readonly durationMs: number;
+      /** What was found in the directory; null where it was not read whole. */
+      readonly findings: FindingCounts | null;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly syncId: string;
+      readonly mode: SyncMode;
+      readonly error: JobError;
+      readonly heldSyncId: string | null;
+    }
+  | { readonly kind: 'unlinked'; readonly syncId: string; readonly reason: string };
+
+/** A run: rejects only where the signal says so. One at a time. */
+export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResult>;
+
+/** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
+const ACCEPTED_WITHIN_MS = 86_400_000;
+
+/** What one attempt of a run is about. */
+interface Attempt {
+  readonly syncId: string;
+  readonly mode: SyncMode;
+  readonly base: Base | null;
+  /** Where the changes begin; null where everything is to be read. */
+  readonly cursor: string | null;
+  readonly accepted: HeldRun | null;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the directory, compares it with what was published last, and tells the difference or everything: complete or not at all.
+ * What was published last is replaced once the control plane has acknowledged the end.
+ */
+export function syncRun(options: SyncRunOptions): SyncRun {
+  const { snapshots, clock, newSyncId, log } = options;
+
+  return async (wish, signal) => {
+    const beganMs = clock.monotonicMs();
+    const accepted = wish.acceptRemovals === null ? null : acceptable(options, wish.acceptRemovals);
+    if (accepted === undefined) return notHeld(newSyncId(), wish);
+    // Twice at most: what cannot be told as a difference is told whole.
+    for (const mode of [wish.mode, 'full'] as const) {
+      const attempt = prepare(options, { mode, accepted, signal });
+      const { syncId } = attempt;
+      try {
+        const { built, found } = await stream(options, attempt);
+        const durationMs = Math.round(clock.monotonicMs() - beganMs);
+        return published(options, { attempt, built, found, durationMs });
+      } catch (error) {
+        if (signal.aborted) throw error;
+        const failure = failureOf(error, attempt.mode);
+        const level = failure.kind === 'error' ? 'error' : 'warn';
+        log[level]({ event: 'sync.failed', syncId, mode: attempt.mode, error }, failure.message);
+        if (failure.kind === 'unlinked') return { kind: 'unlinked', syncId, reason: failure.message };
+        if (failure.kind === 'error') return failed(options, attempt, failure);
+        snapshots.forget(failure.message);
+      }
+    }
+    const error = jobError('internal', 'the file of the last sync was damaged twice; look at the volume of the state directory');
+    return { kind: 'failed', syncId: newSyncId(), mode: 'full', error, heldSyncId: null };
+  };
+}
+
+/** The held run of that id; undefined where none can be accepted. */
+function acceptable({ snapshots, clock }: SyncRunOptions, syncId: string): HeldRun | undefined {
+  const since = later(clock.wall(), -ACCEPTED_WITHIN_MS);
+  return snapshots.held().find((held) => held.syncId === syncId && held.at >= since);
+}
+
+function notHeld(syncId: string, { mode, acceptRemovals }: SyncWish): SyncResult {
+  const message = `no removals of a sync ${acceptRemovals} are held: it is not known, was published since, or is older than 24 h; run a sync to see what would be removed now`;
+  return { kind: 'failed', syncId, mode, error: jobError('removals_held', message), heldSyncId: null };
+}
+
+function prepare(
+  { snapshots, newSyncId, log }: SyncRunOptions,
+  { mode, accepted, signal }: { mode: SyncMode; accepted: HeldRun | null; signal: AbortSignal },
+): Attempt {
+  const syncId = newSyncId();
+  const last = snapshots.published();
+  if (last.kind === 'none') {
+    log.info(
+      { event: 'sync.started', syncId, mode: 'full', asked: mode, reason: last.reason },
+      'a sync has begun, which tells everything',
+    );
+    return { syncId, mode: 'full', base: null, cursor: null, accepted, signal };
+  }
+  const { picture, facts } = last;
+  log.info({ event: 'sync.started', syncId, mode, baseSyncId: facts.syncId }, 'a sync has begun');
+  return { syncId, mode, base: { picture, facts }, cursor: mode === 'delta' ? facts.cursor : null, accepted, signal };
+}
+
+/** One stream, from its beginning to what the control plane has acknowledged. */
+async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: FindingCounts | null }> {
+  const { channel, clock, log } = options;
+  const { syncId, mode, base } = attempt;
+  const found = findings(log);
+  const heldBefore = (await options.heldGrants?.()) ?? null;
+  const out = await channel.begin({ syncId, mode, baseCursor: mode === 'delta' ? (base?.facts.syncId ?? null) : null });
+  try {
+    const pages = pager(out);
+    const run = partsOf(options, { attempt, pages, found, heldBefore });
+    const difference = await readDifference(options, attempt, run);
+    const { draft, built } = difference ?? (await readEverything(options, run));
+    try {
+      refuse(built, attempt, options.maxRemovedPercent);
+      await pages.flush();
+      draft.doubt();
+      await out.end({ counts: built.counts, cursor: syncId });
+      await keep(options, draft, { syncId, at: clock.wall(), cursor: built.cursor, counts: built.counts });
+    } finally {
+      draft.discard();
+    }
+    return { built, found: difference === null ? found.counts() : null };
+  } catch (error) {
+    abort(out, error, attempt);
+    throw error;
+  } finally {
+    found.close();
+  }
+}
+
+interface Drafted {
+  readonly draft: Draft;
+  readonly built: Built;
+}
+
+/** Null where everything has to be read. */
+async function readDifference({ snapshots, log }: SyncRunOptions, attempt: Attempt, run: RunParts): Promise<Drafted | null> {
+  const { syncId, base, cursor } = attempt;
+  if (base === null || cursor === null) return null;
+  const draft = snapshots.change();
+  try {
+    const built = await readChanges(run, { base, cursor, draft });
+    if (!('told' in built)) return { draft, built };
+    draft.discard();
+    log.info({ event: 'sync.reads-everything', syncId, reason: built.reason }, `the directory is read whole: ${built.reason}`);
+    return null;
+  } catch (error) {
+    draft.discard();
+    throw error;
+  }
+}
+
+async function readEverything({ snapshots }: SyncRunOptions, run: RunParts): Promise<Drafted> {
+  const draft = snapshots.replace();
+  try {
+    return { draft, built: await readWhole(run, draft) };
+  } catch (error) {
+    draft.discard();
+    throw error;
+  }
+}
+
+function partsOf(
+  options: SyncRunOptions,
+  { attempt, pages, found, heldBefore }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null },
+): RunParts {
+  const { reader, heldGrants, isProtected, scratchFolder, clock } = options;
+  const { base, mode, signal } = attempt;
+  return {
+    reader,
+    base,
+    mode,
+    out: pages,
+    turns: turns(clock),
+    signal,
+    isProtected,
+    held: async () => (heldGrants === null || heldBefore === null ? null : heldMeanwhile(heldBefore, await heldGrants())),
+    findings: found,
+    scratchFolder,
+  };
+}
+
+/** Throws where so much would be removed that a person has to look. */
+function refuse(built: Built, { base, accepted }: Attempt, maxPercent: number): void {
+  if (base === null) return;
+  const { counts, removed } = built;
+  const judged = judgeRemovals({ published: base.facts.counts, counts, removed, maxPercent, accepted });
+  if (judged.verdict !== 'publish') throw new RefusedRemovals(judged.message, judged.verdict === 'held' ? removed : null);
+}
+
+/** The control plane has the picture: that it cannot be kept here makes the next sync a full one, and no failure of this one. */
+async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: PictureFacts): Promise<void> {
+  const { syncId } = facts;
+  try {
+    await draft.publish(facts);
+    snapshots.release();
+  } catch (error) {
+    log.error(
+      { event: 'sync.snapshot-not-kept', syncId, error },
+      'what was told could not be kept: the next sync tells everything',
+    );
+    snapshots.forget('what the last sync told could not be kept');
+  }
+}
+
+/** The receiver throws the pages away; of a stream that it refused itself, or cannot be told of, it has. */
+function abort(out: SyncStream, error: unknown, { mode, signal }: Attempt): void {
+  const stopped = jobError('internal', 'the connector stopped the sync');
+  const failure = failureOf(error, mode);
+  const inner = failure.kind === 'error' ? failure.error : jobError('internal', failure.message);
+  out.abort(signal.aborted ? stopped : inner);
+}
+
+function published(
+  { log }: SyncRunOptions,
+  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: FindingCounts | null; durationMs: number },
+): SyncResult {
+  const { syncId, mode } = attempt;
+  const { counts, changed } = built;
+  const removed = built.removed.users + built.removed.groups + built.removed.memberships;
+  const figures = { ...counts, changed, removed, durationMs };
+  log.info({ event: 'sync.completed', syncId, mode, ...figures }, 'the control plane has the picture of the directory');
+  return { kind: 'published', syncId, mode, counts, changed, removed, durationMs, findings: found };
+}
+
+function failed({ snapshots, clock }: SyncRunOptions, attempt: Attempt, failure: Failure & { kind: 'error' }): SyncResult {
+  const { syncId, mode } = attempt;
+  if (failure.removed !== null) snapshots.hold({ syncId, at: clock.wall(), ...failure.removed });
+  const heldSyncId = failure.removed === null ? null : syncId;
+  return { kind: 'failed', syncId, mode, error: failure.error, heldSyncId };
+}
