@@ -53,7 +53,9 @@ export async function* pagedSearch(
     if (next === undefined)
       throw new DirectoryError('refused', 'The directory answered a paged search without saying where it stands.');
     if (next.length === 0) return;
-    if (next.equals(cookie)) throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
+    // 389 Directory Server has one cookie for all pages of a search, so only where nothing came does it stand still.
+    if (next.equals(cookie) && answer.entries.length === 0)
+      throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
     cookie = next;
   }
   throw new DirectoryError('refused', `A paged search did not end within ${MOST_PAGES} pages.`);

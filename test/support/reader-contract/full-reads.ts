@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { foldDn, sameDn } from '../../../src/access/dn.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
 import type { ReadSink } from '../../../src/directory/directory-reader.ts';
 import { unique } from '../directory-contract/world.ts';
-import { dn } from '../ldap-directory-under-test.ts';
+import { dn, simpleBind } from '../ldap-directory-under-test.ts';
 import { hearing, NOTHING, readAll, shownPicture } from '../read-directory.ts';
 import { makeGroup, makeUnit, makeUser, never, type ReaderWorld, replace } from './world.ts';
 
@@ -37,11 +38,11 @@ export function fullReadTests(get: () => ReaderWorld): void {
     assert.equal(dana?.fullName, 'Dana Levi');
     assert.deepEqual([...(dana?.emails ?? [])].toSorted(), ['dana.levi@example.test', 'dana@example.test']);
     assert.equal(dana?.emails[0], 'dana@example.test');
-    assert.equal(dana?.managerDn?.toLowerCase(), server.personDn('bjorn').toLowerCase());
+    assert.ok(sameDn(dn(dana?.managerDn ?? ''), dn(server.personDn('bjorn'))));
     assert.deepEqual(dana?.uids, ['dana']);
     assert.equal(dana?.enabled, true);
     assert.equal(users.get('sam')?.enabled, differences.disabling === null);
-    assert.equal(users.get('jsmith')?.dn, server.personDn('jsmith'));
+    assert.ok(sameDn(dn(users.get('jsmith')?.dn ?? ''), dn(server.personDn('jsmith'))));
     assert.equal(users.get('katya')?.fullName, 'Катя Соколова');
   });
 
@@ -59,8 +60,11 @@ export function fullReadTests(get: () => ReaderWorld): void {
     assert.equal(group?.memberAttribute, 'member');
     assert.deepEqual(group?.ownerDns, [boss.dn]);
     assert.deepEqual(group?.members, [member.dn, server.personDn('dana')].toSorted());
-    for (const { dn: at, memberAttribute, members } of picture.groups.values()) {
-      if (memberAttribute === 'member') assert.deepEqual(members, (await server.members(at)).toSorted());
+    for (const { dn: at, members } of picture.groups.values()) {
+      const values = await server.members(at);
+      // A domain has its names in `member` alone.
+      const counted = differences.hasPosixGroups ? values : values.filter((value) => value.includes('='));
+      assert.deepEqual(members, counted.toSorted());
     }
   });
 
@@ -70,10 +74,11 @@ export function fullReadTests(get: () => ReaderWorld): void {
     const inner = await makeGroup(world, [outsider.dn]);
     const stand = await makeUser(world, world.elsewhere);
     const outer = await makeGroup(world, [inner.dn, outsider.dn, stand.dn]);
-    const reader = await world.readerWith({ placeholder: stand.dn });
-    const { picture } = await readAll(reader);
+    // As the server spells it, which is how it is compared.
+    const held = (await world.server.members(outer.dn)).find((value) => sameDn(dn(value), stand.dn));
+    const { picture } = await readAll(await world.readerWith({ placeholder: held ?? stand.dn }));
     assert.equal(picture.users.has(outsider.id), false);
-    assert.deepEqual(picture.groups.get(outer.id)?.members, [inner.dn, outsider.dn].toSorted());
+    assert.deepEqual(folded(picture.groups.get(outer.id)?.members ?? []), folded([inner.dn, outsider.dn]));
   });
 
   test('a configured filter and a narrower scope leave out what they say', async () => {
@@ -184,11 +189,15 @@ export function brokenReadTests(get: () => ReaderWorld): void {
   test('a refused password fails a read, and is tried once', async () => {
     const { readerWith, server } = get();
     const reader = await readerWith({
-      bind: (await import('../ldap-directory-under-test.ts')).simpleBind(server.connectorDn, unique('wrong')),
+      bind: simpleBind(server.connectorDn, unique('wrong')),
     });
     for (let i = 0; i < 2; i += 1)
       await assert.rejects(readAll(reader), (error) => error instanceof DirectoryError && error.fault === 'bind_refused');
   });
+}
+
+function folded(names: readonly string[]): readonly string[] {
+  return names.map((name) => foldDn(dn(name))).toSorted();
 }
 
 /** A sink that does something when the first user has come, before anything more is read. */

@@ -4,7 +4,7 @@ import type { EntryId } from '../../../access/ids.ts';
 import { ANY_ENTRY, bytesOf } from '../entry.ts';
 import { entryAt } from '../place.ts';
 import type { DeltaWay, NoDelta } from './delta.ts';
-import { numberedDelta } from './delta-numbered.ts';
+import { numberedDelta, unsearchable } from './delta-numbered.ts';
 import { idAt } from './facts-entry.ts';
 import type { Line } from './line.ts';
 import { columns } from './mapping.ts';
@@ -26,6 +26,8 @@ export async function activeDirectoryDelta(reading: Reading, signal: AbortSignal
   const settings = await entryAt({ session }, { dn: service, filter: ANY_ENTRY, attributes: ['invocationId'] }, signal);
   const [invocation] = settings === null ? [] : bytesOf(settings, 'invocationId');
   if (invocation === undefined) return { name: null, reason: `invocationId of "${service}" cannot be read` };
+  const problem = await unsearchable(reading, 'uSNChanged', signal);
+  if (problem !== null) return { name: null, reason: problem };
   return {
     name: 'uSNChanged',
     reason: 'the server numbers all changes',

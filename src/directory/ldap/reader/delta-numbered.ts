@@ -1,6 +1,7 @@
 import type { Filter } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
+import { entryAt } from '../place.ts';
 import { containerReason, otherEntries } from './containers.ts';
 import type { DeltaEnd } from './delta.ts';
 import type { Line } from './line.ts';
@@ -18,6 +19,22 @@ export interface NumberedChanges {
    * scopes: then all that is there is told instead.
    */
   readonly deleted: ((line: Line, found: (id: EntryId) => void, signal: AbortSignal) => Promise<void>) | null;
+}
+
+/**
+ * Why changes cannot be found by an attribute: a filter about one that must not be searched is never true, and everything would
+ * seem unchanged. Null where each scope's own entry is found by it.
+ */
+export async function unsearchable(
+  { session, usersScopes, groupsScopes }: Reading,
+  attribute: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  for (const dn of new Set([...usersScopes, ...groupsScopes])) {
+    const found = await entryAt({ session }, { dn, filter: { kind: 'present', attribute }, attributes: ['1.1'] }, signal);
+    if (found === null) return `the account may not search for ${attribute} in "${dn}", or there is none`;
+  }
+  return null;
 }
 
 /**

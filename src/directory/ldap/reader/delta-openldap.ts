@@ -7,7 +7,7 @@ import { entryAt } from '../place.ts';
 import { containerReason, otherEntries } from './containers.ts';
 import { readSyncDone, SYNC_DONE, SYNC_REQUEST, syncRequest } from './content-sync.ts';
 import type { DeltaEnd, DeltaWay, NoDelta } from './delta.ts';
-import { numberedDelta } from './delta-numbered.ts';
+import { numberedDelta, unsearchable } from './delta-numbered.ts';
 import type { Line } from './line.ts';
 import { chunksOf } from './mapping.ts';
 import { type EntryKind, filterOf, onLine, type Reading, remembering, rootValues, scopesOf } from './reading.ts';
@@ -21,6 +21,8 @@ import { kindReader, scanIds, scanPresent } from './scan.ts';
 export async function openLdapDelta(reading: Reading, signal: AbortSignal): Promise<DeltaWay | NoDelta> {
   const { supportedControl } = await rootValues(reading.session, ['supportedControl'], signal);
   const server = reading.baseId;
+  const problem = await unsearchable(reading, 'entryCSN', signal);
+  if (problem !== null) return { name: null, reason: problem };
   if (supportedControl.includes(SYNC_REQUEST)) {
     const cookie = await cookieNow(reading, signal);
     if (cookie !== null)

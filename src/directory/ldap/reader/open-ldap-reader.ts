@@ -50,15 +50,15 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
       // Read once: it is large on some servers, and classes that come later are those of nobody's groups yet.
       if (known?.from !== from) known = { from, schema: await landscape.schema() };
       const place = { session, landscape, mapping: options };
-      const usersScopes = await provedScopes(session, landscape.usersScope, signal);
-      const groupsScopes = await provedScopes(session, landscape.groupsScope, signal);
+      const usersScopes = await provedScopes(place, landscape.usersScope, signal);
+      const groupsScopes = await provedScopes(place, landscape.groupsScope, signal);
       const baseId = await baseIdOf(place, signal);
       const { schema } = known;
       const done = await work({ ...place, schema, clock, readTimeoutMs, baseId, usersScopes, groupsScopes });
       const identity = await proveIdentity(session, options.bind.name);
       if (!identity.proved)
         throw new DirectoryError('unavailable', `At the end of the read the directory ${identity.why}. Nothing of it is used.`);
-      await provedScopes(session, [...landscape.usersScope, ...landscape.groupsScope], signal);
+      await provedScopes(place, [...landscape.usersScope, ...landscape.groupsScope], signal);
       return done;
     } finally {
       await session.close();

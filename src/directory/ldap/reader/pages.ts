@@ -30,10 +30,11 @@ export async function readPages(
   let cookie: Buffer = Buffer.alloc(0);
   let size = pageSize;
   let entries = 0;
+  let came = 0;
   const counted: SearchReceiver = {
     ...receiver,
     entry(entry) {
-      entries += 1;
+      came += 1;
       receiver.entry(entry);
     },
   };
@@ -43,6 +44,7 @@ export async function readPages(
       counted,
       signal,
     );
+    entries += came;
     if (result.resultCode === ADMIN_LIMIT_EXCEEDED && entries === 0 && size > LEAST_PAGE) {
       size = Math.max(LEAST_PAGE, Math.floor(size / 2));
       continue;
@@ -53,7 +55,9 @@ export async function readPages(
     if (next === undefined)
       throw new DirectoryError('refused', 'The directory answered a paged search without saying where it stands.');
     if (next.length === 0) return;
-    if (next.equals(cookie)) throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
+    // 389 Directory Server has one cookie for all pages of a search, so only where nothing came does it stand still.
+    if (next.equals(cookie) && came === 0)
+      throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
     cookie = next;
   }
   throw new DirectoryError('refused', `A paged search did not end within ${MOST_PAGES} pages.`);

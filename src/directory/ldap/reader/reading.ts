@@ -4,7 +4,7 @@ import { and, type Filter } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import { DirectoryError } from '../../directory.ts';
 import type { ReadSink } from '../../directory-reader.ts';
-import { ANY_ENTRY, idOf, valuesOf } from '../entry.ts';
+import { ANY_ENTRY, bytesOf, idOf, valuesOf } from '../entry.ts';
 import { entryAt } from '../place.ts';
 import type { Schema } from '../schema.ts';
 import type { Session } from '../session.ts';
@@ -33,12 +33,20 @@ export async function onLine<T>(
   return await work(line);
 }
 
-/** Finds each scope; rejects where one is not there or must not be read, since nothing would then be found beneath it. */
-export async function provedScopes(session: Session, scopes: readonly Dn[], signal: AbortSignal): Promise<readonly Dn[]> {
+/**
+ * Finds each scope and reads its id; rejects where one is not there or must not be read, since nothing would then be found beneath
+ * it. Active Directory shows the bare name of an entry to those who must read nothing of it.
+ */
+export async function provedScopes(
+  { session, landscape }: Pick<Reading, 'session' | 'landscape'>,
+  scopes: readonly Dn[],
+  signal: AbortSignal,
+): Promise<readonly Dn[]> {
+  const { attribute } = landscape.flavour.id;
   const found: Dn[] = [];
   for (const dn of scopes) {
-    const entry = await entryAt({ session }, { dn, filter: ANY_ENTRY, attributes: ['1.1'] }, signal);
-    if (entry === null)
+    const entry = await entryAt({ session }, { dn, filter: ANY_ENTRY, attributes: [attribute] }, signal);
+    if (entry === null || bytesOf(entry, attribute).length === 0)
       throw new DirectoryError(
         'refused',
         `"${dn}" is not there, or the account must not read it; check LDAP_BASE_DN, the scopes and the rights. Nothing of this read is used.`,
