@@ -114,7 +114,7 @@ export function readFrameFromControlPlane(text: string): ReadFrame<FrameFromCont
     const json = readObject(text, MAX_VALUES_FROM_CONTROL_PLANE);
     if (!json.ok) return json;
     if (json.frame['type'] === 'job') return readJobFrame(text, json.frame);
-    return readBySchema(fromControlPlaneSchema, text, json.frame);
+    return readBySchema(fromControlPlaneSchema, { text, json: json.frame });
   });
 }
 
@@ -122,7 +122,7 @@ export function readFrameFromControlPlane(text: string): ReadFrame<FrameFromCont
 export function readFrameFromConnector(text: string): ReadFrame<FrameFromConnector> {
   return guarded(text, () => {
     const json = readObject(text, MAX_VALUES_FROM_CONNECTOR);
-    return json.ok ? readBySchema(fromConnectorSchema, text, json.frame) : json;
+    return json.ok ? readBySchema(fromConnectorSchema, { text, json: json.frame, ref: streamOf(json.frame) }) : json;
   });
 }
 
@@ -149,10 +149,13 @@ function readObject(text: string, maxValues: number): ReadFrame<Record<string, u
   return { ok: true, frame: value as Record<string, unknown> };
 }
 
-function readBySchema<S extends z.ZodType>(schema: S, text: string, json: Record<string, unknown>): ReadFrame<z.output<S>> {
+function readBySchema<S extends z.ZodType>(
+  schema: S,
+  { text, json, ref }: { text: string; json: Record<string, unknown>; ref?: string | undefined },
+): ReadFrame<z.output<S>> {
   const read = schema.safeParse(json);
   if (read.success) return { ok: true, frame: read.data };
-  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`, 'invalid_frame', streamOf(json));
+  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`, 'invalid_frame', ref);
 }
 
 function readJobFrame(text: string, json: Record<string, unknown>): ReadFrame<FrameFromControlPlane> {
