@@ -94,6 +94,16 @@ export interface PolicyConfig {
   readonly unprotectedGroups: readonly GroupRef[];
 }
 
+export interface SyncConfig {
+  /** Cron expressions of five or six fields; null: never by itself. */
+  readonly schedule: string | null;
+  readonly fullSchedule: string | null;
+  /** Of both; a name of the IANA data base. */
+  readonly timezone: string;
+  /** A run that would remove more of what was published last is held. */
+  readonly maxRemovedPercent: number;
+}
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -113,5 +123,6 @@ export interface Config {
   readonly controlPlane: ControlPlaneConfig;
   readonly directory: DirectoryConfig;
   readonly policy: PolicyConfig;
+  readonly sync: SyncConfig;
   readonly process: ProcessConfig;
 }

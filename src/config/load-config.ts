@@ -1,6 +1,6 @@
 import { parse as parseDotenv } from 'dotenv';
 import { type Instant, instant } from '../access/instant.ts';
-import type { Config, PolicyConfig, ProcessConfig } from './config.ts';
+import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
@@ -43,10 +43,11 @@ export function loadConfig({
   const controlPlane = readControlPlane({ environment: merged, reader, warnings, now });
   const directory = readDirectory({ reader, warnings, now });
   const policy = readPolicy(reader);
+  const sync = readSync(reader);
   const process = readProcess(reader, policy.maxGrantMs);
   if (reader.problems.length > 0 || controlPlane === undefined || directory === undefined)
     return { ok: false, problems: reader.problems };
-  return { ok: true, config: deepFreeze({ controlPlane, directory, policy, process }), warnings };
+  return { ok: true, config: deepFreeze({ controlPlane, directory, policy, sync, process }), warnings };
 }
 
 function definedOnly(environment: Environment): Environment {
@@ -99,6 +100,19 @@ function readPolicy(reader: VariableReader): PolicyConfig {
     maxPendingMs: reader.optional('LATCHKEY_MAX_PENDING', values.duration('1s', '7d')) ?? 15 * 60_000,
     unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS', values.groupList) ?? [],
     protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS', values.groupList) ?? [],
+  };
+}
+
+function readSync(reader: VariableReader): SyncConfig {
+  const hourly = '0 * * * *';
+  const daily = '0 0 * * *';
+  const schedule = reader.optional('SYNC_SCHEDULE', values.schedule);
+  const fullSchedule = reader.optional('SYNC_FULL_SCHEDULE', values.schedule);
+  return {
+    schedule: schedule === undefined ? hourly : schedule,
+    fullSchedule: fullSchedule === undefined ? daily : fullSchedule,
+    timezone: reader.optional('SYNC_TIMEZONE', values.timezone) ?? 'UTC',
+    maxRemovedPercent: reader.optional('SYNC_MAX_REMOVED', values.percentage) ?? 30,
   };
 }
 

@@ -9,6 +9,7 @@ import { readCertificateFile } from '../secrets/certificate-file.ts';
 import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
 import { SecretError } from '../secrets/secret-source.ts';
+import { parseSchedule, parseTimezone } from '../sync/schedule.ts';
 import { type CertificateFile, LOG_LEVELS } from './config.ts';
 import { isHost } from './host.ts';
 
@@ -159,6 +160,19 @@ export const listenAddress: Value<{ readonly host: string; readonly port: number
     return host !== undefined && isHost(host) && port <= 65_535 ? { ok: true, value: { host, port } } : REFUSED;
   },
 );
+
+/** `off` is null. */
+export const schedule: Value<string | null> = value(
+  'off, hourly, daily, or a cron expression such as "30 2 * * *" (minute hour day-of-month month day-of-week; with a sixth field before them, seconds)',
+  parseSchedule,
+);
+
+export const timezone: Value<string> = value('the name of a time zone, such as UTC or Europe/Berlin', parseTimezone);
+
+export const percentage: Value<number> = value('a share such as 30%, from 0% to 100%', (text) => {
+  const [, digits] = /^(\d{1,3})\s*%$/.exec(text.trim()) ?? [];
+  return digits !== undefined && Number(digits) <= 100 ? { ok: true, value: Number(digits) } : REFUSED;
+});
 
 /** RFC 6750 §2.1 names the characters of a bearer token; the length is a bound against mistakes. */
 export const bearerToken: Value<string> = value('a bearer token: 1 to 4096 letters, digits and - . _ ~ + / =', (text) =>

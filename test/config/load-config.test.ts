@@ -82,6 +82,7 @@ test('the required variables are enough, and everything else has the documented 
     readTimeoutMs: 10_000,
   });
   assert.deepEqual(config.policy, { maxGrantMs: 604_800_000, maxPendingMs: 900_000, protectedGroups: [], unprotectedGroups: [] });
+  assert.deepEqual(config.sync, { schedule: '0 * * * *', fullSchedule: '0 0 * * *', timezone: 'UTC', maxRemovedPercent: 30 });
   assert.deepEqual(config.process, {
     stateDir: './state',
     retentionMs: 7_776_000_000,
@@ -188,6 +189,24 @@ test('an unknown name is a problem that tells the nearest known one; an unknown 
   assert.deepEqual(loaded.warnings, [
     { variable: 'SYNC_SHEDULE', message: 'there is no such variable; the nearest is SYNC_SCHEDULE' },
   ]);
+});
+
+test('a sync runs by word or by cron expression, in a time zone, and removes no more than a share', () => {
+  const { sync } = configOf(
+    load({
+      SYNC_SCHEDULE: '*/20 * * * * *',
+      SYNC_FULL_SCHEDULE: 'off',
+      SYNC_TIMEZONE: 'Europe/Berlin',
+      SYNC_MAX_REMOVED: '5 %',
+    }),
+  );
+  assert.deepEqual(sync, { schedule: '*/20 * * * * *', fullSchedule: null, timezone: 'Europe/Berlin', maxRemovedPercent: 5 });
+  assert.equal(configOf(load({ SYNC_SCHEDULE: 'daily' })).sync.schedule, '0 0 * * *');
+  for (const wrong of ['', 'weekly', '* * * *', '61 * * * *', '0 0 31 2 *', '0 0 1 * 1', '* * * * * * *', 'x'.repeat(300)])
+    refused({ SYNC_SCHEDULE: wrong }, 'SYNC_SCHEDULE', /expected|off, hourly, daily/);
+  refused({ SYNC_FULL_SCHEDULE: '0 0 1 * 1' }, 'SYNC_FULL_SCHEDULE', /give one of them/);
+  for (const wrong of ['Mars/Olympus', '', '+99:00']) refused({ SYNC_TIMEZONE: wrong }, 'SYNC_TIMEZONE');
+  for (const wrong of ['30', '101%', '-1%', '3.5%', 'all']) refused({ SYNC_MAX_REMOVED: wrong }, 'SYNC_MAX_REMOVED');
 });
 
 test('names that Kubernetes injects for services are passed over', () => {
