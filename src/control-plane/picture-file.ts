@@ -103,11 +103,13 @@ function stageAnew({
     return await open(temporary, 'w', 0o600);
   })();
   let last: Promise<unknown> = opened;
+  const writeAfter = async (before: Promise<unknown>, text: string): Promise<void> => {
+    await before;
+    await writeAll(await opened, text, bytes);
+    bytes += Buffer.byteLength(text);
+  };
   const append = (text: string): Promise<void> => {
-    const written = last.then(async () => {
-      await writeAll(await opened, text, bytes);
-      bytes += Buffer.byteLength(text);
-    });
+    const written = writeAfter(last, text);
     last = written;
     return written;
   };
@@ -217,18 +219,11 @@ function openReading() {
   function takeFrame(line: string): boolean {
     const read = readFrameFromConnector(line);
     if (!read.ok) return false;
-    switch (read.frame.type) {
-      case 'sync.begin':
-        stream = openStream(read.frame, picture);
-        return true;
-      case 'sync.page':
-        return stream !== null && stream.takePage(read.frame) === null;
-      case 'sync.end':
-        end = read.frame;
-        return true;
-      default:
-        return false;
-    }
+    const { frame } = read;
+    if (frame.type === 'sync.begin') stream = openStream(frame, picture);
+    else if (frame.type === 'sync.end') end = frame;
+    else return frame.type === 'sync.page' && stream !== null && stream.takePage(frame) === null;
+    return true;
   }
 
   function store(storedAt: string): boolean {

@@ -77,7 +77,7 @@ export function syncTurns({
         },
         refuse(error) {
           settled();
-          reject(error as Error);
+          reject(error);
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
