@@ -104,7 +104,7 @@ export function openLine(session: Session, { clock, readTimeoutMs }: { clock: Cl
         current = null;
         resolve(result);
       };
-      const decoder = new MessageDecoder(attributes, receiverOf({ id, receiver, answered, onReferences: lent.onReferences }));
+      const decoder = new MessageDecoder(attributes, answerReceiver({ id, receiver, answered, onReferences: lent.onReferences }));
       current = { id, receiver, decoder, answered, failed: reject };
       const aborted = () => {
         lent.send(abandonRequest(id + 1, id));
@@ -128,7 +128,7 @@ export function openLine(session: Session, { clock, readTimeoutMs }: { clock: Cl
 }
 
 /** What the messages of one search are to whoever asked. Those of any other, and of any other kind, end the connection. */
-function receiverOf(options: {
+export function answerReceiver(options: {
   id: number;
   receiver: SearchReceiver;
   answered: (result: LdapResult) => void;
