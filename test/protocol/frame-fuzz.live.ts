@@ -21,6 +21,9 @@ const VALID: readonly object[] = [
   { type: 'job', job: { ...common, kind: 'revoke', grantId: 'g', reason: 'r' } },
   { type: 'job', job: { ...common, kind: 'check', notAfter: ISSUED } },
   { type: 'job', job: { ...common, kind: 'list', endedSince: ISSUED } },
+  { type: 'job', job: { ...common, kind: 'sync', mode: 'delta', acceptRemovals: 's', notAfter: ISSUED } },
+  { type: 'sync.ack', syncId: 's', page: 3 },
+  { type: 'sync.ack', syncId: 's', end: true },
 ];
 
 /** Texts that stand where a value stood, as they are: some are no JSON value, or none that survives a parser. */
@@ -114,6 +117,13 @@ function isFrame(frame: Record<string, unknown>): boolean {
       );
     case 'ack':
       return isWhole(frame['seq'], 1);
+    case 'sync.ack':
+      return (
+        isId(frame['syncId']) &&
+        (frame['end'] === undefined) !== (frame['page'] === undefined) &&
+        optional(frame['page'], (one) => isWhole(one, 1)) &&
+        optional(frame['end'], (one) => one === true)
+      );
     case 'error':
       return (
         isText(frame['code'], 1, 256) &&
@@ -140,6 +150,12 @@ function isJob(job: Record<string, unknown>): boolean {
       );
     case 'revoke':
       return isId(job['grantId']) && optional(job['reason'], (one) => isText(one, 0, 4096));
+    case 'sync':
+      return (
+        ['full', 'delta'].includes(String(job['mode'])) &&
+        optional(job['acceptRemovals'], isId) &&
+        optional(job['notAfter'], isTime)
+      );
     case 'check':
     case 'list':
       return optional(job['notAfter'], isTime) && optional(job['endedSince'], isTime);
