@@ -1,7 +1,14 @@
 import { DirectoryError } from '../../src/directory/directory.ts';
 import { readPagedCookie } from '../../src/directory/ldap/ldap-message.ts';
 import { berElement, berNumber, berText } from '../../src/directory/ldap/reader/ber-writer.ts';
-import { readSyncDone, readSyncInfo, readSyncState, SYNC_DONE, SYNC_INFO, SYNC_STATE } from '../../src/directory/ldap/reader/content-sync.ts';
+import {
+  readSyncDone,
+  readSyncInfo,
+  readSyncState,
+  SYNC_DONE,
+  SYNC_INFO,
+  SYNC_STATE,
+} from '../../src/directory/ldap/reader/content-sync.ts';
 import { answerReceiver } from '../../src/directory/ldap/reader/line.ts';
 import { MessageDecoder, type WantedAttribute } from '../../src/directory/ldap/reader/message-decoder.ts';
 import { PAGED_RESULTS } from '../../src/directory/ldap/reader/requests.ts';
@@ -18,7 +25,8 @@ const ID = 7;
 export function likelyAnswer(random: () => number): Buffer {
   const below = (limit: number) => Math.floor(random() * limit);
   const uuid = Buffer.alloc(16, below(256));
-  const texts = (count: number, length: number) => Array.from({ length: count }, () => Buffer.alloc(below(length), 97 + below(26)));
+  const texts = (count: number, length: number) =>
+    Array.from({ length: count }, () => Buffer.alloc(below(length), 97 + below(26)));
   const message = (tag: number, ...parts: readonly Buffer[]) => berElement(0x30, berNumber(0x02, ID), berElement(tag, ...parts));
   const entry = () =>
     writtenEntry({
@@ -72,7 +80,11 @@ export function spoilt(answer: Buffer, random: () => number): Buffer {
         bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + below(8))]);
         break;
       case 4:
-        bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from([0x84, below(8), below(256), below(256), below(256)]), bytes.subarray(at)]);
+        bytes = Buffer.concat([
+          bytes.subarray(0, at),
+          Buffer.from([0x84, below(8), below(256), below(256), below(256)]),
+          bytes.subarray(at),
+        ]);
         break;
       default:
         bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(below(at + 1))]);

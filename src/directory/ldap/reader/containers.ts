@@ -23,8 +23,16 @@ function mayMatch(filter: Filter, classes: ReadonlySet<string>): boolean {
       return filter.filters.some((one) => mayMatch(one, classes));
     case 'equality':
       return filter.attribute.toLowerCase() !== 'objectclass' || classes.has(String(filter.value).toLowerCase());
-    default:
+    // What is asked beside the classes is not known here.
+    case 'not':
+    case 'present':
+    case 'greaterOrEqual':
+    case 'lessOrEqual':
+    case 'approx':
+    case 'substrings':
       return true;
+    default:
+      return filter satisfies never;
   }
 }
 

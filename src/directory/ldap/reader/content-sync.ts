@@ -60,24 +60,24 @@ export function readSyncDone(value: Buffer): SyncDone {
 
 export function readSyncInfo(value: Buffer): SyncInfo {
   const info = readBerElement(value, 0, value.length);
-  switch (info?.tag) {
-    case 0x80:
-      return { kind: 'cookie' };
-    case 0xa1:
-      return { kind: 'phase', told: 'deletes' };
-    case 0xa2:
-      return { kind: 'phase', told: 'presents' };
-    case 0xa3: {
-      const parts = elementsOf(value, info);
-      const ids = parts.find(({ tag }) => tag === BER.set);
-      if (ids === undefined) throw refused('a set of ids that is none');
-      const told = isTrue(value, parts) === true ? 'deletes' : 'presents';
-      return { kind: 'ids', told, uuids: elementsOf(value, ids).map((id) => uuidIn(value, id)) };
-    }
-    default:
-      throw refused('a sync information that is none');
-  }
+  if (info === undefined) throw refused('a sync information that is none');
+  const kind = INFO_TAGS[info.tag];
+  if (kind === undefined) throw refused('a sync information that is none');
+  if (kind !== 'ids') return kind === 'cookie' ? { kind } : { kind: 'phase', told: kind };
+  const parts = elementsOf(value, info);
+  const ids = parts.find(({ tag }) => tag === BER.set);
+  if (ids === undefined) throw refused('a set of ids that is none');
+  const told = isTrue(value, parts) === true ? 'deletes' : 'presents';
+  return { kind, told, uuids: elementsOf(value, ids).map((id) => uuidIn(value, id)) };
 }
+
+/** The choices of a syncInfoValue (RFC 4533 §2.5). */
+const INFO_TAGS: Readonly<Record<number, 'cookie' | 'deletes' | 'presents' | 'ids'>> = {
+  0x80: 'cookie',
+  0xa1: 'deletes',
+  0xa2: 'presents',
+  0xa3: 'ids',
+};
 
 function partsOf(value: Buffer): readonly BerElement[] {
   const outer = readBerElement(value, 0, value.length);

@@ -76,7 +76,7 @@ async function seesDeleted(reading: Reading, signal: AbortSignal): Promise<boole
       controls: [SHOW_DELETED],
     } as const;
     // The container of deleted objects is itself one of them.
-    await line.search(asked, { entry: ({ dn }) => void (sees ||= /^cn=deleted objects,/i.test(dn) === false) }, signal);
+    await line.search(asked, { entry: ({ dn }) => void (sees ||= !/^cn=deleted objects,/i.test(dn)) }, signal);
     return sees;
   });
 }

@@ -59,7 +59,14 @@ function attributesIn(filter: Filter): readonly string[] {
       return filter.filters.flatMap(attributesIn);
     case 'not':
       return attributesIn(filter.filter);
-    default:
+    case 'present':
+    case 'equality':
+    case 'greaterOrEqual':
+    case 'lessOrEqual':
+    case 'approx':
+    case 'substrings':
       return [filter.attribute];
+    default:
+      return filter satisfies never;
   }
 }

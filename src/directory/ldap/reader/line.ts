@@ -68,25 +68,30 @@ export function openLine(session: Session, { clock, readTimeoutMs }: { clock: Cl
       // Beyond the last message of a search nothing may come.
       if (current === null && !decoder.isIdle) throw refused('an answer that nothing had asked for');
       const room = isWaiting ? null : (receiver.room?.() ?? null);
-      if (room !== null) waitFor(room);
+      if (room !== null) void waitFor(room);
     } catch (error) {
       fail(error);
     }
   };
   const lent = session.lend(take);
-  const waitFor = (room: Promise<void>): void => {
+  const waitFor = async (room: Promise<void>): Promise<void> => {
     isWaiting = true;
     lent.pause();
-    room.then(() => {
+    try {
+      await room;
       isWaiting = false;
       lastHeardMs = clock.monotonicMs();
       lent.resume();
-    }, fail);
+    } catch (error) {
+      fail(error);
+    }
   };
-  void session.ended.then((why) => {
+  const failWith = async (end: Promise<DirectoryError>): Promise<void> => {
+    const why = await end;
     current?.failed(why);
     current = null;
-  });
+  };
+  void failWith(session.ended);
   const cancelWatch = watch(
     { clock, readTimeoutMs, quietSinceMs: () => (isWaiting || current === null ? null : lastHeardMs) },
     () => fail(unavailable(session.endpoint, { trouble: 'timed_out', doing: 'get an answer from the directory' })),

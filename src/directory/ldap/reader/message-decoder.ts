@@ -88,7 +88,7 @@ export class MessageDecoder {
   #messageEnd = 0;
   #listEnd = 0;
   #valuesEnd = 0;
-  #entry: DecodedEntry = newEntry(0, '', 0);
+  #entry: DecodedEntry = newEntry(0, '', []);
   #place = 0;
   #kept = 0;
   #texts: string[] = [];
@@ -178,7 +178,7 @@ export class MessageDecoder {
         `The directory gave an entry whose name is not UTF-8: ${held.bytes.toString('hex', from, Math.min(to, from + 80))}.`,
       );
     held.at = held.contents;
-    this.#entry = newEntry(this.#messageId, dn, this.#wanted.length);
+    this.#entry = newEntry(this.#messageId, dn, this.#wanted);
     this.#kept = 0;
     this.#step = 'attribute';
     return true;
@@ -308,12 +308,12 @@ export class MessageDecoder {
   }
 }
 
-function newEntry(messageId: number, dn: string, places: number): DecodedEntry {
+function newEntry(messageId: number, dn: string, wanted: readonly WantedAttribute[]): DecodedEntry {
   return {
     messageId,
     dn,
-    texts: new Array<readonly string[]>(places).fill(NO_TEXTS),
-    bytes: new Array<readonly Buffer[]>(places).fill(NO_BYTES),
+    texts: wanted.map(() => NO_TEXTS),
+    bytes: wanted.map(() => NO_BYTES),
     ranges: [],
     controls: NO_CONTROLS,
   };

@@ -83,7 +83,10 @@ suite('the reader before what only Active Directory does', () => {
         sink.group(group);
       },
     };
-    assert.match((await failureOf(reader.readAll(forgetful, never))).message, /At the end of the read the directory takes us for another/);
+    assert.match(
+      (await failureOf(reader.readAll(forgetful, never))).message,
+      /At the end of the read the directory takes us for another/,
+    );
   });
 
   test('a server that forgets who we are, disconnects or hangs up between two pages fails the read', async () => {

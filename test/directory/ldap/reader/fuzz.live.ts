@@ -28,7 +28,9 @@ suite('the reader and answers that no server gives', () => {
       if (i === 2_000) beforeMiB = heldMiB();
       if (i > 2_000 && i % 1_000 === 0) mostMiB = Math.max(mostMiB, heldMiB());
     }
-    context.diagnostic(`${JSON.stringify(counts)}, longest ${longestMs.toFixed(1)} ms, grew by ${(mostMiB - beforeMiB).toFixed(0)} MiB`);
+    context.diagnostic(
+      `${JSON.stringify(counts)}, longest ${longestMs.toFixed(1)} ms, grew by ${(mostMiB - beforeMiB).toFixed(0)} MiB`,
+    );
     assert.ok(counts.read > 0 && counts.refused > 0 && counts.cut > 0);
     assert.ok(longestMs < MOST_CPU_MS, `${longestMs} ms`);
     assert.ok(mostMiB - beforeMiB < MOST_GROWTH_MIB, `${mostMiB - beforeMiB} MiB`);
