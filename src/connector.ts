@@ -4,10 +4,12 @@ import type { Clock, Random } from './access/clock.ts';
 import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
-import { directoryOptions, shownReference } from './connector/directory-options.ts';
+import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
+import { type ConnectorSync, openSync } from './connector/sync.ts';
 import type { Directory } from './directory/directory.ts';
 import { gatheredDirectory } from './directory/gathered-directory.ts';
-import { openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
+import { directoryGate, openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
+import { openLdapReader } from './directory/ldap/reader/open-ldap-reader.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';
@@ -69,8 +71,24 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const { connectorId, ledgerId } = await ledger.identity();
   const log = options.log.child({ connectorId, instanceId });
 
-  const directory = openLdapDirectory(directoryOptions({ ...options, clock, random, failPoints, log, ledger }));
+  const ldap = directoryOptions({ ...options, clock, random, failPoints, log, ledger });
+  // One account: a password that one of the two was refused with is not tried by the other.
+  const gate = directoryGate(ldap);
+  const directory = openLdapDirectory({ ...ldap, gate });
   opened.defer(() => directory.close());
+  const sync = openSync({
+    config,
+    connectorId,
+    ledger,
+    reader: openLdapReader({ ...readerOptions(config, ldap), gate }),
+    streams: () => shared.streams,
+    tell: (event) => engine.tell(event),
+    isProtected: (group) => engine.isProtected(group),
+    clock,
+    random,
+    log,
+  });
+  opened.defer(() => sync.stop());
   const engine = await createEngine({
     ledger,
     directory: gatheredDirectory({ directory, failPoints }),
@@ -86,9 +104,11 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     },
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
+    sync: sync.engine,
     localChecks: async () => [await checkStateDirectory(config.process.stateDir), ...linkSteps(link.status())],
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
+  const shared = shareLink(engine.listener);
   const { proxy } = config.controlPlane;
   const link = openWebSocketLink({
     url: config.controlPlane.url,
@@ -105,7 +125,9 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   opened.defer(() => link.stop());
   const { http } = config.process;
   const endpoint =
-    http === null ? null : await serveHealth({ ...http, health: () => health({ ledger, directory, link, engine }), logger: log });
+    http === null
+      ? null
+      : await serveHealth({ ...http, health: () => health({ ledger, directory, link, engine, sync }), logger: log });
   if (endpoint !== null) opened.defer(() => endpoint.close());
 
   log.info(
@@ -121,7 +143,15 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   );
   directory.start();
   await engine.start();
-  link.start(shareLink(engine.listener).listener);
+  sync.start();
+  link.start({
+    ...shared.listener,
+    async welcomed(welcome, connection) {
+      const answer = await shared.listener.welcomed(welcome, connection);
+      if (answer === 'accepted') sync.linked();
+      return answer;
+    },
+  });
 
   const closing = opened.move();
   return {
@@ -130,6 +160,8 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       log.info({ event: 'connector.stopping', graceMs }, 'the connector stops: it takes no more jobs and finishes those begun');
       const deadline = AbortSignal.timeout(graceMs);
       link.stopReading();
+      // Before what it works with is closed: a sync writes nothing that a stop has to wait for.
+      await sync.stop();
       const drained = await engine.stop(deadline);
       await closing.disposeAsync();
       log.info(
@@ -154,11 +186,13 @@ async function health({
   directory,
   link,
   engine,
+  sync,
 }: {
   ledger: Ledger;
   directory: Directory;
   link: Link;
   engine: Engine;
+  sync: ConnectorSync;
 }): Promise<HealthParts> {
   const directoryStatus = directory.status();
   const linkStatus = link.status();
@@ -187,6 +221,7 @@ async function health({
       ready: protectedGroupsMissing === null || protectedGroupsMissing.length === 0,
       protectedGroupsMissing: protectedGroupsMissing ?? [],
     },
+    sync: sync.health(),
   };
 }
 

@@ -76,6 +76,9 @@ export interface DirectoryConfig {
   /** Null: the flavour's. */
   readonly usernameAttribute: string | null;
   readonly groupNameAttribute: string | null;
+  readonly fullNameAttribute: string | null;
+  readonly ownerAttribute: string | null;
+  readonly managerAttribute: string;
   /** Null: by each group's object classes. */
   readonly memberAttribute: MemberAttribute | null;
   /** The empty name is nobody. */
@@ -84,6 +87,8 @@ export interface DirectoryConfig {
   readonly connectTimeoutMs: number;
   /** One operation, or one page of it. */
   readonly readTimeoutMs: number;
+  /** Entries a page, where a whole directory is read. */
+  readonly pageSize: number;
 }
 
 export interface PolicyConfig {

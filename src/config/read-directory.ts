@@ -34,12 +34,16 @@ export function readDirectory(reading: Reading): DirectoryConfig | undefined {
     flavour: reader.optional('LDAP_FLAVOUR', values.oneOf(FLAVOUR_NAMES)) ?? null,
     usernameAttribute: reader.optional('LDAP_USERNAME_ATTRIBUTE', values.attributeName) ?? null,
     groupNameAttribute: reader.optional('LDAP_GROUP_NAME_ATTRIBUTE', values.attributeName) ?? null,
+    fullNameAttribute: reader.optional('LDAP_FULL_NAME_ATTRIBUTE', values.attributeName) ?? null,
+    ownerAttribute: reader.optional('LDAP_OWNER_ATTRIBUTE', values.attributeName) ?? null,
+    managerAttribute: reader.optional('LDAP_MANAGER_ATTRIBUTE', values.attributeName) ?? 'manager',
     memberAttribute: reader.optional('LDAP_MEMBER_ATTRIBUTE', values.oneOf(MEMBER_ATTRIBUTES)) ?? null,
     userEmailAttribute: reader.optional('LDAP_USER_EMAIL_ATTRIBUTE', values.attributeName) ?? 'mail',
     placeholderMember: reader.optional('LDAP_PLACEHOLDER_MEMBER', values.dnOrNobody) ?? emptyDn(),
     referrals: reader.optional('LDAP_REFERRALS', values.oneOf(['ignore', 'follow'])) ?? 'ignore',
     connectTimeoutMs: reader.optional('LDAP_CONNECT_TIMEOUT', values.duration('100ms', '5m')) ?? 5_000,
     readTimeoutMs: reader.optional('LDAP_READ_TIMEOUT', values.duration('100ms', '10m')) ?? 10_000,
+    pageSize: reader.optional('LDAP_PAGE_SIZE', values.pageSize) ?? 1_000,
   };
   if (transport === undefined || bind === undefined) return undefined;
   return { ...transport, bind, baseDn, ...scopes, ...others };

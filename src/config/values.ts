@@ -174,6 +174,12 @@ export const percentage: Value<number> = value('a share such as 30%, from 0% to 
   return digits !== undefined && Number(digits) <= 100 ? { ok: true, value: Number(digits) } : REFUSED;
 });
 
+/** A page is one message at a time, but its entries are asked for together: more than these make no read faster. */
+export const pageSize: Value<number> = value('a number of entries from 10 to 10000', (text) => {
+  const count = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
+  return count >= 10 && count <= 10_000 ? { ok: true, value: count } : REFUSED;
+});
+
 /** RFC 6750 §2.1 names the characters of a bearer token; the length is a bound against mistakes. */
 export const bearerToken: Value<string> = value('a bearer token: 1 to 4096 letters, digits and - . _ ~ + / =', (text) =>
   /^[A-Za-z0-9._~+/=-]{1,4096}$/.test(text) ? { ok: true, value: text } : REFUSED,

@@ -4,6 +4,7 @@ import type { GroupRef } from '../access/reference.ts';
 import type { Config, DirectoryServer } from '../config/config.ts';
 import type { LoginTried } from '../directory/ldap/check/login.ts';
 import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
+import type { LdapReaderOptions } from '../directory/ldap/reader/open-ldap-reader.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningKey } from '../secrets/learning.ts';
@@ -62,6 +63,12 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
     ...(ledger === null ? {} : { keepBase: (found) => ledger.keepBase(found) }),
     checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
   };
+}
+
+/** How the same directory is read whole. */
+export function readerOptions({ directory }: Config, ldap: LdapDirectoryOptions): LdapReaderOptions {
+  const { fullNameAttribute, ownerAttribute, managerAttribute, pageSize, placeholderMember: placeholder } = directory;
+  return { ...ldap, fullNameAttribute, ownerAttribute, managerAttribute, pageSize, placeholder };
 }
 
 function urlOf({ host, port, security }: DirectoryServer): string {

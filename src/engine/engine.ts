@@ -22,7 +22,7 @@ import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
 import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
-import { protectedGroups } from './protected-groups.ts';
+import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
 import { answerCheck, answerList } from './questions.ts';
 import { recovery } from './recovery.ts';
@@ -74,6 +74,8 @@ export interface Engine {
   readonly listener: Omit<LinkListener, 'syncAnswered'>;
   /** Stores what the control plane shall be told, and sends it. */
   tell(event: Event): Promise<void>;
+  /** True where the configuration protects the group by its id, its name now, or its DN now. */
+  readonly isProtected: ProtectedGroups['protects'];
   status(): EngineStatus;
   /** Begins nothing new and finishes what was begun; true where nothing that could be told was left untold. */
   stop(deadline: AbortSignal): Promise<boolean>;
@@ -354,6 +356,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     listener,
+    isProtected: (group) => parts.protectedGroups.protects(group),
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
       out.wake();

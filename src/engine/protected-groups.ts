@@ -8,7 +8,7 @@ export interface ProtectedGroups {
   /** Resolves what is not resolved yet to stable ids; rejects where the directory cannot be asked. */
   resolve(signal: AbortSignal): Promise<void>;
   /** True where the group is protected by its id, its name now, or its DN now. Only meaningful after a `resolve`. */
-  protects(group: GroupEntry): boolean;
+  protects(group: { readonly id: EntryId; readonly dn: string; readonly name: string }): boolean;
   /** True where the group rules over its directory and LATCHKEY_UNPROTECTED_GROUPS does not name it. */
   protectsBuiltIn(group: GroupEntry): boolean;
   /** What was configured and means no group in the directory; null before the first look. */

@@ -4,13 +4,17 @@ export interface HealthPart {
   readonly [detail: string]: unknown;
 }
 
-/** Everything that readiness depends on. `policy` is not ready while a protected group resolves to nothing. */
+/**
+ * Everything that readiness depends on. `policy` is not ready while a protected group resolves to nothing, `sync` while removals
+ * are held.
+ */
 export interface HealthParts {
   readonly directory: HealthPart;
   readonly controlPlane: HealthPart;
   readonly ledger: HealthPart;
   readonly clock: HealthPart;
   readonly policy: HealthPart;
+  readonly sync: HealthPart;
 }
 
 /** The answer to a readiness probe: 200 only if every part is ready. */

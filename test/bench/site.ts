@@ -151,6 +151,9 @@ function connectorEnv(ldap: ThrowAwayDirectory, stateDir: string, controlPlaneUr
     LATCHKEY_CONNECTOR_ID: CONNECTOR_ID,
     ...directoryEnv(ldap),
     LATCHKEY_STATE_DIR: stateDir,
+    // What is measured is not a sync that happens to begin.
+    SYNC_SCHEDULE: 'off',
+    SYNC_FULL_SCHEDULE: 'off',
     LATCHKEY_HTTP_ADDR: 'off',
   };
 }

@@ -70,6 +70,10 @@ test('the required variables are enough, and everything else has the documented 
     flavour: null,
     usernameAttribute: null,
     groupNameAttribute: null,
+    fullNameAttribute: null,
+    ownerAttribute: null,
+    managerAttribute: 'manager',
+    pageSize: 1_000,
     memberAttribute: null,
     baseDn: null,
     groupsScope: null,
@@ -206,6 +210,9 @@ test('a sync runs by word or by cron expression, in a time zone, and removes no 
     refused({ SYNC_SCHEDULE: wrong }, 'SYNC_SCHEDULE', /expected|off, hourly, daily/);
   refused({ SYNC_FULL_SCHEDULE: '0 0 1 * 1' }, 'SYNC_FULL_SCHEDULE', /give one of them/);
   for (const wrong of ['Mars/Olympus', '', '+99:00']) refused({ SYNC_TIMEZONE: wrong }, 'SYNC_TIMEZONE');
+  const { directory } = configOf(load({ LDAP_PAGE_SIZE: '250', LDAP_OWNER_ATTRIBUTE: 'managedBy' }));
+  assert.deepEqual([directory.pageSize, directory.ownerAttribute], [250, 'managedBy']);
+  for (const wrong of ['0', '9', '10001', '1e3', 'many']) refused({ LDAP_PAGE_SIZE: wrong }, 'LDAP_PAGE_SIZE');
   for (const wrong of ['30', '101%', '-1%', '3.5%', 'all']) refused({ SYNC_MAX_REMOVED: wrong }, 'SYNC_MAX_REMOVED');
 });
 

@@ -8,11 +8,12 @@ const ready: HealthParts = {
   ledger: { ready: true },
   clock: { ready: true },
   policy: { ready: true },
+  sync: { ready: true },
 };
 
 test('readiness is 200 only while every part is ready', () => {
   assert.deepEqual(judgeHealth(ready), { status: 200, body: { ready: true, ...ready } });
-  for (const part of ['directory', 'controlPlane', 'ledger', 'clock', 'policy'] as const) {
+  for (const part of ['directory', 'controlPlane', 'ledger', 'clock', 'policy', 'sync'] as const) {
     const parts = { ...ready, [part]: { ready: false, reason: 'down' } };
     assert.deepEqual(judgeHealth(parts), { status: 503, body: { ready: false, ...parts } });
   }

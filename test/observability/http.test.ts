@@ -12,6 +12,7 @@ const READY: HealthParts = {
   ledger: { ready: true },
   clock: { ready: true },
   policy: { ready: true },
+  sync: { ready: true },
 };
 
 async function served(health: () => HealthParts | Promise<HealthParts> = () => READY) {

@@ -111,6 +111,9 @@ export async function startSystemOn<Server extends ThrowAwayDirectory>(
     ...directoryEnv(ldap),
     LATCHKEY_STATE_DIR: stateDir,
     LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
+    // A sync that begins by itself is what tests of syncs ask for.
+    SYNC_SCHEDULE: 'off',
+    SYNC_FULL_SCHEDULE: 'off',
     LATCHKEY_LOG_LEVEL: 'trace',
     TEST_GONE_CONFIRM_MS: '300',
     TEST_LATE_WRITE_MS: '300',

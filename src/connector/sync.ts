@@ -1,0 +1,222 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Clock, Random } from '../access/clock.ts';
+import type { Event } from '../access/event.ts';
+import { formatInstant, type Instant, later } from '../access/instant.ts';
+import type { SyncMode } from '../access/sync.ts';
+import type { Config } from '../config/config.ts';
+import type { DeltaMeans, DirectoryReader, ReadGroup } from '../directory/directory-reader.ts';
+import type { EngineSync, SyncOutcome, SyncWish } from '../engine/sync-request.ts';
+import { syncTurns } from '../engine/sync-turns.ts';
+import { type Ledger, LedgerError } from '../ledger/ledger.ts';
+import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
+import type { SyncLink } from '../link/link.ts';
+import type { HealthPart } from '../observability/health.ts';
+import type { Logger } from '../observability/logger.ts';
+import { heldGrants } from '../sync/held-grants.ts';
+import { linkChannel } from '../sync/link-channel.ts';
+import { type SyncResult, syncRun } from '../sync/run.ts';
+import { type SyncSchedule, startSchedule } from '../sync/schedule.ts';
+
+export interface ConnectorSyncOptions {
+  readonly config: Config;
+  readonly connectorId: string;
+  readonly ledger: Ledger;
+  readonly reader: DirectoryReader;
+  /** Asked when a run begins, since the link is made after this. */
+  readonly streams: () => SyncLink;
+  readonly tell: (event: Event) => Promise<void>;
+  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name'>) => boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Syncs of the running connector, whoever asks for them. */
+export interface ConnectorSync {
+  readonly engine: EngineSync;
+  /** Runs by schedule from now on. */
+  start(): void;
+  /** A control plane has welcomed us: what could not be told without it is run now. */
+  linked(): void;
+  health(): HealthPart;
+  stop(): Promise<void>;
+}
+
+/** What is known of the last runs, for health. */
+interface Told {
+  published: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'published' }> } | null;
+  failed: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'failed' }> } | null;
+  held: { readonly syncId: string; readonly at: Instant; readonly message: string } | null;
+}
+
+/** How long a held run can be accepted; after that a new one has to be looked at. */
+const ACCEPTED_WITHIN_MS = 86_400_000;
+
+/** Puts schedule, runs and what is kept of them together. */
+export function openSync(options: ConnectorSyncOptions): ConnectorSync {
+  const { config, ledger, reader, clock, log } = options;
+  const snapshots = sqliteSnapshots({
+    folder: config.process.stateDir,
+    receiver: receiverOf(options),
+    logger: log,
+  });
+  const stopping = new AbortController();
+  const told: Told = { published: null, failed: null, held: heldBefore() };
+  let schedule: SyncSchedule | null = null;
+  let means: DeltaMeans | null = null;
+  /** What is run as soon as there is a connection. */
+  let waiting: SyncMode | null = isScheduled(config) && isFirst() ? 'delta' : null;
+  const runs = new Set<Promise<unknown>>();
+
+  function isFirst(): boolean {
+    return unlessUnreadable(() => snapshots.published().kind === 'none', true);
+  }
+
+  function heldBefore(): Told['held'] {
+    const [newest] = unlessUnreadable(() => snapshots.held(), []);
+    return newest === undefined ? null : { ...newest, message: 'its removals are more than SYNC_MAX_REMOVED allows' };
+  }
+
+  async function run(wish: SyncWish, signal: AbortSignal): Promise<SyncOutcome> {
+    const running = syncRun({
+      reader,
+      snapshots,
+      channel: linkChannel({ link: options.streams(), clock }),
+      heldGrants: () => heldGrants(ledger),
+      isProtected: options.isProtected,
+      maxRemovedPercent: config.sync.maxRemovedPercent,
+      scratchFolder: config.process.stateDir,
+      clock,
+      newSyncId: () => randomUUID(),
+      log,
+    })(wish, AbortSignal.any([signal, stopping.signal]));
+    runs.add(running);
+    try {
+      return await outcomeOf(await running);
+    } finally {
+      runs.delete(running);
+    }
+  }
+
+  async function outcomeOf(result: SyncResult): Promise<SyncOutcome> {
+    switch (result.kind) {
+      case 'published': {
+        const { syncId, mode, counts, changed, removed, durationMs } = result;
+        const { users, groups, memberships } = counts;
+        told.published = { at: clock.wall(), result };
+        told.held = null;
+        await options.tell({ kind: 'sync.completed', syncId, mode, users, groups, memberships, changed, removed, durationMs });
+        return { kind: 'done' };
+      }
+      case 'failed': {
+        const { syncId, mode, error, heldSyncId } = result;
+        told.failed = { at: clock.wall(), result };
+        if (heldSyncId !== null) told.held = { syncId: heldSyncId, at: clock.wall(), message: error.message };
+        const held = heldSyncId === null ? {} : { heldSyncId };
+        await options.tell({ kind: 'sync.failed', syncId, mode, error, ...held });
+        return { kind: 'failed', error };
+      }
+      case 'unlinked':
+        return { kind: 'unlinked' };
+      default:
+        return result satisfies never;
+    }
+  }
+
+  const request = syncTurns({ run, now: () => clock.wall() });
+
+  async function runDue(mode: SyncMode, signal: AbortSignal): Promise<void> {
+    const outcome = await request({ mode, acceptRemovals: null, notAfter: null }, signal);
+    if (outcome.kind === 'unlinked') waiting = waiting === 'full' ? 'full' : mode;
+    await learnMeans();
+  }
+
+  /** Which means there are is only known once the directory was asked; nothing depends on it but what `hello` says. */
+  async function learnMeans(): Promise<void> {
+    if (means !== null) return;
+    try {
+      means = await reader.means(stopping.signal);
+      log.info({ event: 'sync.means', means: means.name, reason: means.reason }, 'how changes in the directory are found');
+    } catch (error) {
+      log.debug({ event: 'sync.means-unknown', error }, 'the directory could not be asked how its changes can be found');
+    }
+  }
+
+  return {
+    engine: {
+      request,
+      capabilities: () => ['sync', ...(means === null || means.name !== null ? ['sync-delta'] : [])],
+      counts: () => {
+        const last = unlessUnreadable(() => snapshots.published(), null);
+        return last?.kind === 'picture' ? { users: last.facts.counts.users, groups: last.facts.counts.groups } : null;
+      },
+    },
+    start() {
+      const { schedule: delta, fullSchedule: full, timezone } = config.sync;
+      const { random } = options;
+      schedule = startSchedule({ expressions: { delta, full }, timezone, run: runDue, clock, random, log });
+    },
+    linked() {
+      const mode = waiting;
+      waiting = null;
+      if (mode === null || stopping.signal.aborted) return;
+      const running = runDue(mode, stopping.signal).catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
+      });
+      runs.add(running);
+      void running.finally(() => runs.delete(running));
+    },
+    health: () => healthOf(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
+    async stop() {
+      stopping.abort(new Error('the connector is stopping'));
+      await schedule?.stop();
+      await Promise.allSettled(runs);
+      snapshots.close();
+    },
+  };
+
+  function unlessUnreadable<T>(look: () => T, otherwise: T): T {
+    try {
+      return look();
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      log.warn({ event: 'sync.snapshot-unreadable', error }, error.message);
+      return otherwise;
+    }
+  }
+}
+
+function isScheduled({ sync }: Config): boolean {
+  return sync.schedule !== null || sync.fullSchedule !== null;
+}
+
+/** Another control plane, or another connector of it, knows nothing of what this one was told. */
+function receiverOf({ config, connectorId }: ConnectorSyncOptions): string {
+  return createHash('sha256').update(`${config.controlPlane.url}\n${connectorId}`).digest('hex');
+}
+
+function healthOf(
+  { published, failed, held }: Told,
+  { now, nextRunAt }: { now: Instant; nextRunAt: Instant | null },
+): HealthPart {
+  const last =
+    published === null ? null : { at: formatInstant(published.at), syncId: published.result.syncId, ...published.result.counts };
+  const failure =
+    failed === null || (published !== null && published.at > failed.at)
+      ? {}
+      : { lastFailure: { at: formatInstant(failed.at), code: failed.result.error.code, message: failed.result.error.message } };
+  const next = nextRunAt === null ? null : formatInstant(nextRunAt);
+  if (held === null) return { ready: true, lastSuccess: last, nextRunAt: next, ...failure };
+  const until = later(held.at, ACCEPTED_WITHIN_MS);
+  const toDo =
+    until > now
+      ? `accept it with "latchkey sync --accept-removals ${held.syncId}" until ${formatInstant(until)}`
+      : 'it is too old to be accepted; run a sync, and look at what it would remove';
+  return {
+    ready: false,
+    lastSuccess: last,
+    nextRunAt: next,
+    heldSyncId: held.syncId,
+    message: `a sync is held: ${held.message}; ${toDo}`,
+  };
+}
