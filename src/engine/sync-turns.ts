@@ -2,6 +2,13 @@ import type { Instant } from '../access/instant.ts';
 import { jobError } from '../access/outcome.ts';
 import type { RequestSync, SyncOutcome, SyncRequest, SyncWish } from './sync-request.ts';
 
+/** Who runs syncs, one at a time. */
+export interface SyncTurns {
+  readonly request: RequestSync;
+  /** Resolves when no run is under way and none waits: what a run uses may be closed. */
+  idle(): Promise<void>;
+}
+
 interface Asker {
   readonly request: SyncRequest;
   readonly answer: (outcome: SyncOutcome) => void;
@@ -24,9 +31,10 @@ export function syncTurns({
 }: {
   run: (wish: SyncWish, signal: AbortSignal) => Promise<SyncOutcome>;
   now: () => Instant;
-}): RequestSync {
+}): SyncTurns {
   const waiting = new Set<Asker>();
   let running: Turn | null = null;
+  let over: Promise<void> = Promise.resolve();
 
   function beginNext(): void {
     for (const asker of waiting) {
@@ -41,7 +49,7 @@ export function syncTurns({
     const askers = new Set([...waiting].filter(({ request }) => [null, acceptRemovals].includes(request.acceptRemovals)));
     for (const asker of askers) waiting.delete(asker);
     const mode = [...askers].some(({ request }) => request.mode === 'full') ? 'full' : 'delta';
-    void take({ wish: { mode, acceptRemovals }, askers, nobodyWaits: new AbortController() });
+    over = take({ wish: { mode, acceptRemovals }, askers, nobodyWaits: new AbortController() });
   }
 
   async function take(turn: Turn): Promise<void> {
@@ -61,7 +69,7 @@ export function syncTurns({
     if (running?.askers.delete(asker) === true && running.askers.size === 0) running.nobodyWaits.abort();
   }
 
-  return (request, signal) =>
+  const request: RequestSync = (asked, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error);
       const onAbort = (): void => {
@@ -70,7 +78,7 @@ export function syncTurns({
       };
       const settled = (): void => signal.removeEventListener('abort', onAbort);
       const asker: Asker = {
-        request,
+        request: asked,
         answer(outcome) {
           settled();
           resolve(outcome);
@@ -81,10 +89,18 @@ export function syncTurns({
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      if (running !== null && !running.nobodyWaits.signal.aborted && covers(running.wish, request)) running.askers.add(asker);
+      if (running !== null && !running.nobodyWaits.signal.aborted && covers(running.wish, asked)) running.askers.add(asker);
       else waiting.add(asker);
       if (running === null) beginNext();
     });
+
+  return {
+    request,
+    async idle() {
+      // Each run begins the next as it ends; bounded by who asks.
+      while (running !== null) await over;
+    },
+  };
 }
 
 function covers(wish: SyncWish, request: SyncRequest): boolean {

@@ -12,7 +12,7 @@ function underTest() {
   const clock = fakeClock();
   const begun: { readonly wish: SyncWish; readonly signal: AbortSignal; readonly end: (outcome: SyncOutcome | Error) => void }[] =
     [];
-  const request = syncTurns({
+  const { request, idle } = syncTurns({
     now: () => clock.wall(),
     run(wish, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<SyncOutcome>();
@@ -24,6 +24,7 @@ function underTest() {
   return {
     clock,
     begun,
+    idle,
     wishes: () => begun.map(({ wish: { mode, acceptRemovals } }) => [mode, acceptRemovals]),
     async end(outcome: SyncOutcome | Error = DONE) {
       begun.at(-1)?.end(outcome);
@@ -106,4 +107,16 @@ test('one whose notAfter passes while it waits is expired; one that joins is nev
   const outcome = await late;
   assert.equal(outcome.kind === 'failed' && outcome.error.code, 'job_expired');
   assert.equal(under.begun.length, 1);
+});
+
+test('what a run uses may be closed when the last has come to its end', async () => {
+  const under = underTest();
+  await under.idle();
+  const asked = [under.ask(), under.ask({ mode: 'full' })];
+  const idle = under.idle().then(() => 'idle');
+  await under.end();
+  assert.equal(await Promise.race([idle, settled()]), undefined);
+  await under.end();
+  assert.equal(await idle, 'idle');
+  await Promise.all(asked);
 });
