@@ -94,9 +94,9 @@ function taker({
 
 function read<End extends ReadEnd | FullNeeded | undefined | void>(
   { run, take }: Changes,
-  read: (sink: ReadSink, signal: AbortSignal) => Promise<End>,
+  ask: (sink: ReadSink, signal: AbortSignal) => Promise<End>,
 ): Promise<End> {
-  return reading({ read, take, turns: run.turns, signal: run.signal });
+  return reading({ read: ask, take, turns: run.turns, signal: run.signal });
 }
 
 /** What was neither told nor said to be there is gone. */
@@ -171,8 +171,8 @@ async function readAgain(
 }
 
 async function tell({ run, users, groups }: Changes, { facts }: Base): Promise<Omit<Built, 'cursor'>> {
-  const changedUsers = await users.tell();
-  const changedGroups = await groups.tell();
+  const toldUsers = await users.tell();
+  const toldGroups = await groups.tell();
   const members = await groups.tellMembers(await run.held());
   for (const [entity, ids] of [
     ['group', groups.gone()],
@@ -186,7 +186,7 @@ async function tell({ run, users, groups }: Changes, { facts }: Base): Promise<O
       memberships: facts.counts.memberships + members.balance,
       membersOutOfScope: facts.counts.membersOutOfScope + members.outOfScopeBalance,
     },
-    changed: changedUsers + changedGroups + members.added,
+    changed: toldUsers + toldGroups + members.added,
     removed: { users: users.gone().length, groups: groups.gone().length, memberships: members.removed },
   };
 }

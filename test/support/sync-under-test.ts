@@ -15,10 +15,11 @@ export interface SyncUnderTest extends AsyncDisposable {
   readonly clock: FakeClock;
   readonly receiver: SyncedReceiver;
   readonly log: ReturnType<typeof capturedLog>;
-  run(wish: SyncWish): Promise<SyncResult>;
+  run(wish: SyncWish, signal?: AbortSignal): Promise<SyncResult>;
   held(): readonly { readonly syncId: string; readonly at: Instant }[];
   /** As a connector that was stopped and started. */
   restart(): void;
+  close(): void;
 }
 
 export async function syncUnderTest({
@@ -38,7 +39,7 @@ export async function syncUnderTest({
     clock,
     receiver,
     log,
-    run: (wish) =>
+    run: (wish, signal = AbortSignal.timeout(30_000)) =>
       syncRun({
         reader,
         snapshots,
@@ -54,12 +55,13 @@ export async function syncUnderTest({
         },
         log: log.logger,
         ...others,
-      })(wish, AbortSignal.timeout(30_000)),
+      })(wish, signal),
     held: () => snapshots.held(),
     restart() {
       snapshots.close();
       snapshots = open();
     },
+    close: () => snapshots.close(),
     async [Symbol.asyncDispose]() {
       snapshots.close();
       await rm(folder, { recursive: true, force: true });

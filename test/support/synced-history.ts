@@ -137,8 +137,8 @@ export function treeHistory(tree: SyncedTree) {
       tree.changed(gone.id);
       addUser(gone.name);
     },
-    'rename user': (one, other) => void mapped(user(one), (it) => rename(it, `user${other}x`, false)),
-    'rename user with refint': (one, other) => void mapped(user(one), (it) => rename(it, `user${other}y`, true)),
+    'rename user': (one, other) => mapped(user(one), (it) => rename(it, `user${other}x`, false)),
+    'rename user with refint': (one, other) => mapped(user(one), (it) => rename(it, `user${other}y`, true)),
     'move user': (one) =>
       changeUser(mortal(user(one)), (it) => {
         it.container = it.container === 'people' ? 'elsewhere' : 'people';
@@ -267,7 +267,7 @@ export function expectedPicture(tree: SyncedTree, grants: Grants) {
       const managerId = user.manager === null ? undefined : named(tree.shown(user.manager));
       const { id, mail } = user;
       const told = { record: 'user', id, dn: tree.dnOf(user), username: user.name, email: mail, emails: [mail] };
-      return [id as string, { ...told, ...(managerId === undefined ? {} : { managerId }), enabled: user.enabled }];
+      return [id, { ...told, ...(managerId === undefined ? {} : { managerId }), enabled: user.enabled }];
     }),
   );
   const groups = new Map<string, unknown>();

@@ -25,6 +25,8 @@ export interface SyncedReceiver {
   /** The connection of the next stream is lost at that page, or (`end`) before or after the end was stored. */
   loseNext(at: number | 'before_end' | 'after_end'): void;
   aborted(): readonly string[];
+  /** It has lost its picture. */
+  forget(): void;
 }
 
 const ORDER: Record<SyncRecord['record'], number> = { user: 0, group: 1, members: 2, gone: 3 };
@@ -50,6 +52,11 @@ export function syncedReceiver(): SyncedReceiver {
       loss = at;
     },
     aborted: () => aborted,
+    forget() {
+      picture = emptyDraft();
+      cursor = null;
+      counts = null;
+    },
     channel: {
       async begin({ mode, baseCursor }) {
         if (mode === 'delta' && baseCursor !== cursor) throw new SyncChannelError('refused', 'another base is known');

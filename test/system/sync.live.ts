@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type System, startSystem, until } from '../support/system.ts';
@@ -88,7 +89,6 @@ suite('a sync, from the directory to the control plane', () => {
     await published('delta');
     await s.stopConnector();
     assert.ok(existsSync(join(s.stateDir, 'sync.db')));
-    const { rm } = await import('node:fs/promises');
     for (const end of ['', '-wal', '-shm']) await rm(join(s.stateDir, `sync.db${end}`), { force: true });
     await s.startConnector();
     assert.equal((await published('delta')).mode, 'full');
@@ -97,12 +97,11 @@ suite('a sync, from the directory to the control plane', () => {
 
   test('runs by itself as soon as there is a connection, where nothing was told yet, and then by schedule', async () => {
     await s.stopConnector();
-    const { rm } = await import('node:fs/promises');
     for (const end of ['', '-wal', '-shm']) await rm(join(s.stateDir, `sync.db${end}`), { force: true });
-    const before = (await s.api<unknown[]>('/syncs')).length;
+    const earlier = (await s.api<unknown[]>('/syncs')).length;
     await s.startConnector({ env: { SYNC_SCHEDULE: '* * * * * *' } });
-    await until('two syncs', async () => (await s.api<unknown[]>('/syncs')).length >= before + 2);
-    const told = (await s.api<{ mode: string; state: string }[]>('/syncs')).slice(before, before + 2);
+    await until('two syncs', async () => (await s.api<unknown[]>('/syncs')).length >= earlier + 2);
+    const told = (await s.api<{ mode: string; state: string }[]>('/syncs')).slice(earlier, earlier + 2);
     assert.deepEqual(
       told.map(({ mode }) => mode),
       ['full', 'delta'],

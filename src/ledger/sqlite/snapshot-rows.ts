@@ -74,9 +74,9 @@ function columnOf(row: unknown, column: string): unknown {
 }
 
 /** JSON of this version's making. */
-export function jsonOf<T>(text: string, what: string): T {
+export function jsonOf(text: string, what: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch {
     throw damaged(what);
   }
@@ -90,7 +90,7 @@ export function userOf(row: unknown): StoredUser {
     id: textOf(row, 'id') as EntryId,
     digest: textOf(row, 'digest'),
     dnKey: integerOf(row, 'dn_key'),
-    uidKeys: more === null ? (uidKey === null ? [] : [uidKey]) : jsonOf<number[]>(more, 'names of a user'),
+    uidKeys: more === null ? (uidKey === null ? [] : [uidKey]) : (jsonOf(more, 'names of a user') as number[]),
     managerKey: maybe(row, 'manager_key', integerOf),
     primaryKey: maybe(row, 'primary_key', integerOf),
   };
@@ -123,7 +123,7 @@ export function groupOf(row: unknown): StoredGroup {
     ownerKeys: new Float64Array(bytesOf(row, 'owner_keys', 8)),
     members: new Int32Array(bytesOf(row, 'members', 4)),
     unresolved: new Float64Array(bytesOf(row, 'unresolved', 8)),
-    tags: new Map(tags === null ? [] : jsonOf<[number, GrantId][]>(tags, 'tags of a group')),
+    tags: new Map(tags === null ? [] : (jsonOf(tags, 'tags of a group') as [number, GrantId][])),
   };
 }
 

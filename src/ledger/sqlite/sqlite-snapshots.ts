@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../../observability/logger.ts';
@@ -176,7 +176,7 @@ function openPublished(path: string, receiver: string): Opened | string {
     const row = reader.row('SELECT seed, coalesce(facts, :none) AS facts FROM picture', { none: '' });
     const text = textOf(row, 'facts');
     if (text === '') return closed(reader, IN_DOUBT);
-    const { receiver: told, ...facts } = jsonOf<PictureFacts & { receiver: string }>(text, 'facts');
+    const { receiver: told, ...facts } = jsonOf(text, 'facts') as PictureFacts & { receiver: string };
     if (told !== receiver) return closed(reader, 'the last sync went to another control plane');
     reader.row('PRAGMA journal_mode = WAL');
     reader.script('PRAGMA synchronous = NORMAL');
@@ -213,9 +213,9 @@ function newPicture(path: string, { ended, receiver, doubt, adopt }: NewPictureH
   database.script('BEGIN');
   database.run('INSERT INTO picture (one, seed) VALUES (1, :seed)', { seed });
   const { userNumbers, groupAt, groups } = sqlitePicture(database, seed);
-  let open = true;
+  let isOpen = true;
   const end = (): void => {
-    open = false;
+    isOpen = false;
     database.close();
     ended();
   };
@@ -235,7 +235,7 @@ function newPicture(path: string, { ended, receiver, doubt, adopt }: NewPictureH
       await adopt(facts);
     },
     discard() {
-      if (!open) return;
+      if (!isOpen) return;
       end();
       removeFiles(path);
     },
@@ -319,7 +319,7 @@ function heldOf(row: unknown): HeldRun {
 
 async function makeDurable(path: string): Promise<void> {
   try {
-    await using file = await open(path, 'r+');
+    await using file = await openFile(path, 'r+');
     await file.sync();
   } catch (error) {
     throw ledgerErrorOf(error, `sync ${path}`);

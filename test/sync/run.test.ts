@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { EntryId } from '../../src/access/ids.ts';
+import { DirectoryError } from '../../src/directory/directory.ts';
+import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
+import type { SyncResult } from '../../src/sync/run.ts';
+import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
+import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
+
+const DELTA = { mode: 'delta', acceptRemovals: null } as const;
+const FULL = { mode: 'full', acceptRemovals: null } as const;
+const DAY_MS = 86_400_000;
+
+/** A tree with so many users, all in one group. */
+function company(users: number): SyncedTree {
+  const tree = syncedTree({ told: 'changes', links: false });
+  for (let number = 1; number <= users; number += 1) addUser(tree, number);
+  const id = idOf(9_000_001);
+  const values = [...tree.users.values()].map((user) => ({ to: user.id, text: tree.dnOf(user) }));
+  tree.groups.set(id, {
+    id,
+    name: 'everybody',
+    container: 'groups',
+    attribute: 'member',
+    values,
+    owners: [],
+    primaryName: null,
+  });
+  tree.changed(id);
+  return tree;
+}
+
+function addUser(tree: SyncedTree, number: number): void {
+  const id = idOf(number);
+  const name = `user${number}`;
+  tree.users.set(id, {
+    id,
+    name,
+    container: 'people',
+    mail: `${name}@example`,
+    uids: [name],
+    manager: null,
+    enabled: true,
+    primary: null,
+  });
+  tree.changed(id);
+}
+
+function idOf(number: number): EntryId {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as EntryId;
+}
+
+function remove(tree: SyncedTree, users: number): void {
+  for (const id of [...tree.users.keys()].slice(0, users)) {
+    tree.users.delete(id);
+    tree.changed(id);
+  }
+}
+
+function failure(result: SyncResult): Extract<SyncResult, { kind: 'failed' }> {
+  assert.equal(result.kind, 'failed');
+  return result as Extract<SyncResult, { kind: 'failed' }>;
+}
+
+function publishedAs(result: SyncResult): string {
+  assert.equal(result.kind, 'published', JSON.stringify(result));
+  return result.kind === 'published' ? result.mode : '';
+}
+
+for (const wish of [DELTA, FULL])
+  test(`removals beyond the share are held, change nothing, and are published once they are accepted (${wish.mode})`, async () => {
+    const tree = company(40);
+    await using sync = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30 });
+    await sync.run(FULL);
+    const before = sync.receiver.picture();
+    remove(tree, 13);
+    const held = failure(await sync.run(wish));
+    assert.equal(held.error.code, 'removals_held');
+    assert.equal(held.heldSyncId, held.syncId);
+    assert.match(held.error.message, /13 of 40 users and 13 of 40 memberships/);
+    assert.equal(sync.receiver.picture(), before);
+    assert.deepEqual(sync.receiver.aborted(), ['removals_held']);
+    sync.restart();
+    assert.deepEqual(
+      sync.held().map(({ syncId }) => syncId),
+      [held.syncId],
+    );
+    assert.equal(publishedAs(await sync.run({ ...wish, acceptRemovals: held.syncId })), wish.mode);
+    assert.equal(sync.receiver.counts()?.users, 27);
+    assert.deepEqual(sync.held(), []);
+    assert.equal(failure(await sync.run({ ...wish, acceptRemovals: held.syncId })).error.code, 'removals_held');
+  });
+
+test('accepted removals cover what was held and no more, for a day', async () => {
+  const tree = company(40);
+  await using sync = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30 });
+  await sync.run(FULL);
+  remove(tree, 13);
+  const first = failure(await sync.run(DELTA)).syncId;
+  remove(tree, 1);
+  const second = failure(await sync.run({ ...DELTA, acceptRemovals: first }));
+  assert.notEqual(second.heldSyncId, first);
+  sync.clock.advance(DAY_MS + 1);
+  assert.match(failure(await sync.run({ ...DELTA, acceptRemovals: second.syncId })).error.message, /older than 24 h/);
+  assert.equal(sync.receiver.counts()?.users, 40);
+});
+
+test('ten removals are never held, however few there were', async () => {
+  const tree = company(11);
+  await using sync = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 0 });
+  await sync.run(FULL);
+  remove(tree, 10);
+  publishedAs(await sync.run(DELTA));
+  assert.equal(sync.receiver.counts()?.users, 1);
+});
+
+test('a directory that shows nobody where there were some is not believed, and nobody can accept it', async () => {
+  const tree = company(3);
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  await sync.run(FULL);
+  remove(tree, 3);
+  for (const wish of [FULL, DELTA]) {
+    const { error, heldSyncId } = failure(await sync.run(wish));
+    assert.deepEqual([error.code, heldSyncId], ['directory_refused', null]);
+  }
+  assert.equal(sync.receiver.counts()?.users, 3);
+});
+
+test('a read that fails in its middle publishes nothing, and leaves nothing behind', async () => {
+  const tree = company(3);
+  const reader: DirectoryReader = {
+    ...tree.reader,
+    async readAll(sink) {
+      for (const user of tree.users.values()) sink.user(tree.readUserOf(user));
+      throw new DirectoryError('refused', 'the size limit of the server was met');
+    },
+  };
+  await using sync = await syncUnderTest({ reader });
+  const { error } = failure(await sync.run(FULL));
+  assert.deepEqual([error.code, error.message], ['directory_refused', 'the size limit of the server was met']);
+  assert.equal(sync.receiver.counts(), null);
+  assert.deepEqual(sync.receiver.aborted(), ['directory_refused']);
+  assert.deepEqual(readdirSync(sync.folder), []);
+});
+
+const SPOILED: Readonly<Record<string, (path: string) => void>> = {
+  'is no database': (path) => writeFileSync(path, 'not a database at all, but long enough to be taken for one'),
+  'was cut off': (path) => truncateSync(path, 8_192),
+  'is empty': (path) => truncateSync(path, 0),
+};
+for (const [how, spoil] of Object.entries(SPOILED))
+  test(`a file of the last sync that ${how} is thrown away, and everything is told`, async () => {
+    const tree = company(200);
+    await using sync = await syncUnderTest({ reader: tree.reader });
+    await sync.run(FULL);
+    sync.close();
+    spoil(join(sync.folder, 'sync.db'));
+    sync.restart();
+    assert.equal(publishedAs(await sync.run(DELTA)), 'full');
+    assert.ok(sync.log.lines.some(({ event }) => event === 'sync.snapshot-thrown-away'));
+    assert.equal(publishedAs(await sync.run(DELTA)), 'delta');
+  });
+
+test('a control plane that has another picture refuses the difference, and is told everything', async () => {
+  const tree = company(3);
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  await sync.run(FULL);
+  sync.receiver.forget();
+  assert.equal(publishedAs(await sync.run(DELTA)), 'full');
+  assert.equal(sync.receiver.counts()?.users, 3);
+});
+
+test('two accounts with one address or name, and managers in a circle, are said and are no failure', async () => {
+  const tree = company(4);
+  const [one, two, three] = [...tree.users.values()];
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  two.mail = one.mail.toUpperCase();
+  for (const [user, manager] of [
+    [one, two],
+    [two, three],
+    [three, one],
+  ] as const)
+    user.manager = { to: manager.id, text: tree.dnOf(manager) };
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  const result = await sync.run(FULL);
+  assert.ok(result.kind === 'published');
+  assert.deepEqual(result.findings, {
+    duplicate_email: 1,
+    duplicate_username: 0,
+    ambiguous_uid: 0,
+    manager_unresolved: 0,
+    manager_loop: 1,
+  });
+  assert.deepEqual(
+    sync.log.lines.filter(({ event }) => event === 'sync.found').map(({ finding }) => finding),
+    ['duplicate_email', 'manager_loop'],
+  );
+});
+
+test('a large directory goes in pages of 500 records and chunks of 1,000 members', async () => {
+  const tree = company(1_600);
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  publishedAs(await sync.run(FULL));
+  assert.equal(sync.receiver.last()?.records, 1_600 + 1 + 2);
+  assert.equal(sync.receiver.counts()?.memberships, 1_600);
+});
+
+test('a sync that is told to stop rejects, and publishes nothing', async () => {
+  const tree = company(2);
+  const stop = new AbortController();
+  const reader: DirectoryReader = {
+    ...tree.reader,
+    readAll: (_sink, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+        stop.abort(new Error('stopped'));
+      }),
+  };
+  await using sync: SyncUnderTest = await syncUnderTest({ reader });
+  await assert.rejects(sync.run(FULL, stop.signal), /stopped/);
+  assert.equal(sync.receiver.counts(), null);
+});
