@@ -1,6 +1,7 @@
 import { type LdapEnvelope, OPERATION } from '../../src/directory/ldap/ldap-message.ts';
+import type { WantedAttribute } from '../../src/directory/ldap/reader/attribute-places.ts';
 import { berElement, berNumber, berText } from '../../src/directory/ldap/reader/ber-writer.ts';
-import { MessageDecoder, type WantedAttribute } from '../../src/directory/ldap/reader/message-decoder.ts';
+import { MessageDecoder } from '../../src/directory/ldap/reader/message-decoder.ts';
 
 /** An entry as a test writes it. */
 export interface WrittenEntry {

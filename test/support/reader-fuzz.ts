@@ -1,5 +1,6 @@
 import { DirectoryError } from '../../src/directory/directory.ts';
 import { readPagedCookie } from '../../src/directory/ldap/ldap-message.ts';
+import type { WantedAttribute } from '../../src/directory/ldap/reader/attribute-places.ts';
 import { berElement, berNumber, berText } from '../../src/directory/ldap/reader/ber-writer.ts';
 import {
   readSyncDone,
@@ -10,7 +11,7 @@ import {
   SYNC_STATE,
 } from '../../src/directory/ldap/reader/content-sync.ts';
 import { answerReceiver } from '../../src/directory/ldap/reader/line.ts';
-import { MessageDecoder, type WantedAttribute } from '../../src/directory/ldap/reader/message-decoder.ts';
+import { MessageDecoder } from '../../src/directory/ldap/reader/message-decoder.ts';
 import { PAGED_RESULTS } from '../../src/directory/ldap/reader/requests.ts';
 import { writtenEntry } from './decoded.ts';
 

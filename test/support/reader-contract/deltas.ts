@@ -26,7 +26,9 @@ export function deltaTests(get: () => ReaderWorld): void {
   test('where nothing has changed a delta tells nothing, and ends as it always does', async () => {
     const world = get();
     const { delta } = await deltaAfter(world, async () => undefined);
-    assert.equal(delta.heard.picture.users.size + delta.heard.picture.groups.size, 0);
+    const told = delta.heard.picture.users.size + delta.heard.picture.groups.size;
+    // Numbers that are compared inclusively tell the last change again.
+    assert.ok(told <= (world.differences.means === 'entryCSN' ? 1 : 0), `${told} entries`);
     if (world.differences.told === 'present') assert.ok(delta.end.told === 'present' || delta.end.told === 'changes');
     else assert.equal(delta.end.told, 'changes');
   });

@@ -162,14 +162,17 @@ export function brokenReadTests(get: () => ReaderWorld): void {
   test('a server that is restarted between two pages fails the read, and the next one is whole', async () => {
     const world = get();
     const reader = await world.readerWith({ pageSize: 5 });
+    const restarted = Promise.withResolvers<void>();
     const restart = async () => {
       await world.server.kill('SIGKILL');
       await world.server.start();
+      restarted.resolve();
     };
     await assert.rejects(
       reader.readAll(once(restart), never),
       (error) => error instanceof DirectoryError && error.fault === 'unavailable',
     );
+    await restarted.promise;
     await readAll(reader);
   });
 

@@ -4,7 +4,8 @@ import { unavailable } from '../endpoint.ts';
 import { elementsOf, type LdapEnvelope, type LdapResult, OPERATION, readResult } from '../ldap-message.ts';
 import type { Session } from '../session.ts';
 import { cancelled } from '../session-end.ts';
-import { type DecodedEntry, MessageDecoder, type WantedAttribute } from './message-decoder.ts';
+import type { WantedAttribute } from './attribute-places.ts';
+import { type DecodedEntry, MessageDecoder } from './message-decoder.ts';
 import { refused } from './refused.ts';
 import { abandonRequest, type RequestControl, type SearchAsked, searchRequest } from './requests.ts';
 

@@ -1,23 +1,10 @@
 import { DirectoryError } from '../../directory.ts';
 import { BER, berInteger, readBerElement } from '../ber.ts';
 import { type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
+import { type AttributePlaces, attributePlaces, type ValueRange, type WantedAttribute } from './attribute-places.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { refused } from './refused.ts';
 import { readText } from './text.ts';
-
-/** An attribute that is asked for, and as what its values are wanted: `parts` are given while the entry is still coming. */
-export interface WantedAttribute {
-  readonly name: string;
-  readonly as: 'text' | 'bytes' | 'parts';
-  /** How it is asked for, where that is not its name: with a range. */
-  readonly ask?: string;
-}
-
-/** The places of the values that an entry was given with, the last one null where these are its last ([MS-ADTS] §3.1.1.3.1.3.3). */
-export interface ValueRange {
-  readonly from: number;
-  readonly to: number | null;
-}
 
 /** An entry, or what has come of it. Values stand at the place of their attribute in the list of those that are wanted. */
 export interface DecodedEntry {
@@ -54,20 +41,12 @@ const MOST_CONTROLS_BYTES = 1024 * 1024;
 const MOST_KEPT_VALUES = 100_000;
 /** Values of a part. */
 const PART = 1_000;
-/** Attribute types remembered with the places they stand for; a server has a few for each that is asked. */
-const MOST_TYPES = 256;
 
 const NO_TEXTS: readonly string[] = [];
 const NO_BYTES: readonly Buffer[] = [];
 const NO_CONTROLS: ReadonlyMap<string, Buffer> = new Map();
 
 type Step = 'message' | 'name' | 'attribute' | 'values' | 'unwanted' | 'tail' | 'whole';
-
-interface Known {
-  readonly place: number;
-  readonly range: ValueRange | undefined;
-}
-const UNKNOWN: Known = { place: -1, range: undefined };
 
 /**
  * Reads LDAP messages (RFC 4511 §4.1.1) from bytes as they arrive, however they are cut. An entry is never held as a whole: its
@@ -80,8 +59,7 @@ export class MessageDecoder {
   readonly #held = new HeldBytes();
   readonly #wanted: readonly WantedAttribute[];
   readonly #receiver: MessageReceiver;
-  readonly #places: ReadonlyMap<string, number>;
-  readonly #known = new Map<string, Known>();
+  readonly #places: AttributePlaces;
   #step: Step = 'message';
   #messageId = 0;
   /** Ends of what is being read, as counted by the held bytes. */
@@ -97,7 +75,7 @@ export class MessageDecoder {
   constructor(wanted: readonly WantedAttribute[], receiver: MessageReceiver) {
     this.#wanted = wanted;
     this.#receiver = receiver;
-    this.#places = new Map(wanted.map(({ name }, place) => [name.toLowerCase(), place]));
+    this.#places = attributePlaces(wanted);
   }
 
   /** True between two messages. */
@@ -198,7 +176,7 @@ export class MessageDecoder {
     const [from, to] = [held.contents, held.contents + held.length];
     if (!held.readHeader(to, end)) return false;
     if (!held.hasTag(BER.set) || held.contents + held.length !== end) throw refused('an attribute whose values are malformed');
-    const known = this.#placeOf(held.bytes.toString('latin1', from, to));
+    const known = this.#places.of(held.bytes.toString('latin1', from, to));
     held.at = held.contents;
     this.#valuesEnd = end;
     this.#place = known.place;
@@ -208,19 +186,6 @@ export class MessageDecoder {
       this.#step = 'values';
     }
     return true;
-  }
-
-  /** The place of an attribute by its type; options are those of a range, and what has others was not asked for. */
-  #placeOf(type: string): Known {
-    const met = this.#known.get(type);
-    if (met !== undefined) return met;
-    const [name = '', option, ...others] = type.toLowerCase().split(';');
-    const place = this.#places.get(name);
-    const range = option === undefined ? undefined : readRange(option);
-    const isAsked = place !== undefined && others.length === 0 && (option === undefined || range !== undefined);
-    const known: Known = isAsked ? { place, range } : UNKNOWN;
-    if (this.#known.size < MOST_TYPES) this.#known.set(type, known);
-    return known;
   }
 
   #takeValues(): boolean {
@@ -317,10 +282,4 @@ function newEntry(messageId: number, dn: string, wanted: readonly WantedAttribut
     ranges: [],
     controls: NO_CONTROLS,
   };
-}
-
-function readRange(option: string): ValueRange | undefined {
-  const [, from, to] = /^range=(\d{1,9})-(\d{1,9}|\*)$/.exec(option) ?? [];
-  if (from === undefined || to === undefined) return undefined;
-  return { from: Number(from), to: to === '*' ? null : Number(to) };
 }

@@ -1,8 +1,8 @@
 import { DirectoryError } from '../../directory.ts';
 import type { ReadSink } from '../../directory-reader.ts';
 import { ANY_ENTRY } from '../entry.ts';
+import type { ValueRange } from './attribute-places.ts';
 import type { Line } from './line.ts';
-import type { ValueRange } from './message-decoder.ts';
 import { incomplete } from './pages.ts';
 import { type CutGroup, withoutPlaceholder } from './teams.ts';
 

@@ -1,6 +1,7 @@
 import type { Filter } from '../../../access/filter.ts';
 import { type EntryId, parseEntryId } from '../../../access/ids.ts';
 import type { FullNeeded } from '../../directory-reader.ts';
+import type { WantedAttribute } from './attribute-places.ts';
 import {
   readSyncDone,
   readSyncInfo,
@@ -12,7 +13,6 @@ import {
   syncRequest,
 } from './content-sync.ts';
 import type { Line, SearchReceiver } from './line.ts';
-import type { WantedAttribute } from './message-decoder.ts';
 import { incomplete } from './pages.ts';
 import { refused } from './refused.ts';
 

@@ -2,9 +2,10 @@ import { MEMBER_ATTRIBUTES, type MemberAttribute } from '../../../access/members
 import type { ReadGroup, ReadSink } from '../../directory-reader.ts';
 import { memberStyleIn } from '../member-style.ts';
 import type { Schema } from '../schema.ts';
+import type { WantedAttribute } from './attribute-places.ts';
 import { factPlaces, factsEntry, idAt } from './facts-entry.ts';
 import { columns, type ReadPlace, textsAt } from './mapping.ts';
-import type { DecodedEntry, WantedAttribute } from './message-decoder.ts';
+import type { DecodedEntry } from './message-decoder.ts';
 
 /** A group whose members came only in part, by a range; they are read on by {@link readRanges}. */
 export interface CutGroup {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { DirectoryError } from '../../../../src/directory/directory.ts';
+import type { WantedAttribute } from '../../../../src/directory/ldap/reader/attribute-places.ts';
 import { berElement, berNumber, berText } from '../../../../src/directory/ldap/reader/ber-writer.ts';
-import type { WantedAttribute } from '../../../../src/directory/ldap/reader/message-decoder.ts';
 import { cut, decoded, type WrittenEntry, writtenDone, writtenEntry } from '../../../support/decoded.ts';
 
 const WANTED: readonly WantedAttribute[] = [
