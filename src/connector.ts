@@ -160,9 +160,10 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       log.info({ event: 'connector.stopping', graceMs }, 'the connector stops: it takes no more jobs and finishes those begun');
       const deadline = AbortSignal.timeout(graceMs);
       link.stopReading();
-      // Before what it works with is closed: a sync writes nothing that a stop has to wait for.
+      // First the engine, which leaves the jobs of the runs that are ended here open: they run again at the next start.
+      const draining = engine.stop(deadline);
       await sync.stop();
-      const drained = await engine.stop(deadline);
+      const drained = await draining;
       await closing.disposeAsync();
       log.info(
         { event: 'connector.stopped', drained },

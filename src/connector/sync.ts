@@ -123,7 +123,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     }
   }
 
-  const request = syncTurns({ run, now: () => clock.wall() });
+  const { request, idle } = syncTurns({ run, now: () => clock.wall() });
 
   async function runDue(mode: SyncMode, signal: AbortSignal): Promise<void> {
     const outcome = await request({ mode, acceptRemovals: null, notAfter: null }, signal);
@@ -170,6 +170,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     async stop() {
       stopping.abort(new Error('the connector is stopping'));
       await schedule?.stop();
+      await idle();
       await Promise.allSettled(runs);
       snapshots.close();
     },
