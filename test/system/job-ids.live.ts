@@ -169,8 +169,8 @@ suite('job ids and the age of jobs', () => {
     assert.equal(await isMember('u0007'), false);
   });
 
-  test('a sync is invalid until there is one', async () => {
-    const { jobId } = await s.job({ kind: 'sync', mode: 'full' });
+  test('a sync of no known mode is invalid', async () => {
+    const { jobId } = await s.job({ kind: 'sync', mode: 'half' });
     assert.equal(await answer(s, jobId), 'invalid_job');
   });
 
