@@ -23,6 +23,7 @@ import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
+import { openOperatorSocket } from './operator/operator-socket.ts';
 import { learning, learningCredentials, learningKey } from './secrets/learning.ts';
 
 export interface ConnectorOptions {
@@ -129,6 +130,14 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       ? null
       : await serveHealth({ ...http, health: () => health({ ledger, directory, link, engine, sync }), logger: log });
   if (endpoint !== null) opened.defer(() => endpoint.close());
+
+  const operator = await openOperatorSocket({
+    stateDir: config.process.stateDir,
+    requestSync: sync.engine.request,
+    onProgress: (tell) => sync.onProgress(tell),
+    logger: log,
+  });
+  opened.defer(() => operator.close());
 
   log.info(
     {

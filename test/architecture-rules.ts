@@ -52,7 +52,8 @@ const FOLDERS: Readonly<Record<string, Allowed>> = {
   // The logger is there before the connector is: a bad configuration and a failed start are logged too.
   cli: {
     values: [
-      /^src\/connector(?:\.ts|\/preflight\.ts)$/,
+      /^src\/connector(?:\.ts|\/(?:preflight|local-sync)\.ts)$/,
+      /^src\/operator\/ask\.ts$/,
       /^src\/config\//,
       PORTS,
       LISTEN_ERROR,

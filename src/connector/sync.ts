@@ -12,6 +12,7 @@ import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { SyncLink } from '../link/link.ts';
 import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
+import { countingChannel } from '../sync/counting-channel.ts';
 import { heldGrants } from '../sync/held-grants.ts';
 import { linkChannel } from '../sync/link-channel.ts';
 import { type SyncResult, syncRun } from '../sync/run.ts';
@@ -39,6 +40,11 @@ export interface ConnectorSync {
   /** A control plane has welcomed us: what could not be told without it is run now. */
   linked(): void;
   health(): HealthPart;
+  /** Tells how many records the run of now has told; the returned function ends that. */
+  onProgress(tell: (records: number) => void): () => void;
+  /** Begins none by schedule any more, and ends what it began. */
+  stopSchedule(): Promise<void>;
+  /** Once nobody asks any more. */
   stop(): Promise<void>;
 }
 
@@ -61,12 +67,13 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     logger: log,
   });
   const stopping = new AbortController();
+  const quiet = new AbortController();
   const told: Told = { published: null, failed: null, held: heldBefore() };
   let schedule: SyncSchedule | null = null;
   let means: DeltaMeans | null = null;
   /** What is run as soon as there is a connection. */
   let waiting: SyncMode | null = isScheduled(config) && isFirst() ? 'delta' : null;
-  const runs = new Set<Promise<unknown>>();
+  const listeners = new Set<(records: number) => void>();
 
   function isFirst(): boolean {
     return unlessUnreadable(() => snapshots.published().kind === 'none', true);
@@ -78,10 +85,12 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   }
 
   async function run(wish: SyncWish, signal: AbortSignal): Promise<SyncOutcome> {
-    const running = syncRun({
+    const result = await syncRun({
       reader,
       snapshots,
-      channel: linkChannel({ link: options.streams(), clock }),
+      channel: countingChannel(linkChannel({ link: options.streams(), clock }), (records) => {
+        for (const tell of listeners) tell(records);
+      }),
       heldGrants: () => heldGrants(ledger),
       isProtected: options.isProtected,
       maxRemovedPercent: config.sync.maxRemovedPercent,
@@ -90,12 +99,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       newSyncId: () => randomUUID(),
       log,
     })(wish, AbortSignal.any([signal, stopping.signal]));
-    runs.add(running);
-    try {
-      return await outcomeOf(await running);
-    } finally {
-      runs.delete(running);
-    }
+    return await outcomeOf(result);
   }
 
   async function outcomeOf(result: SyncResult): Promise<SyncOutcome> {
@@ -142,6 +146,11 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     }
   }
 
+  async function stopSchedule(): Promise<void> {
+    quiet.abort(new Error('the connector is stopping'));
+    await schedule?.stop();
+  }
+
   return {
     engine: {
       request,
@@ -159,19 +168,21 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     linked() {
       const mode = waiting;
       waiting = null;
-      if (mode === null || stopping.signal.aborted) return;
-      const running = runDue(mode, stopping.signal).catch((error: unknown) => {
-        if (!stopping.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
+      if (mode === null || quiet.signal.aborted) return;
+      void runDue(mode, quiet.signal).catch((error: unknown) => {
+        if (!quiet.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
       });
-      runs.add(running);
-      void running.finally(() => runs.delete(running));
     },
     health: () => healthOf(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
+    onProgress(tell) {
+      listeners.add(tell);
+      return () => void listeners.delete(tell);
+    },
+    stopSchedule,
     async stop() {
+      await stopSchedule();
       stopping.abort(new Error('the connector is stopping'));
-      await schedule?.stop();
       await idle();
-      await Promise.allSettled(runs);
       snapshots.close();
     },
   };

@@ -61,6 +61,12 @@ export function protectedGroups({
   };
 }
 
+/** Which groups the configuration protects by the very id, name or DN that it names: what can be told without asking the directory. */
+export function protectedBySpelling(configured: readonly string[]): ProtectedGroups['protects'] {
+  const spellings = new Set(configured.map(fold));
+  return ({ id, dn, name }) => [id, dn, name].some((one) => spellings.has(fold(one)));
+}
+
 /** Names and DNs compare without case and spelling; a text with `=` that reads as a DN is one. */
 function fold(text: string): string {
   const dn = text.includes('=') ? parseDn(text) : undefined;

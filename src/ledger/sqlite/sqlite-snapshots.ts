@@ -25,8 +25,10 @@ export interface SqliteSnapshotsOptions {
   readonly folder: string;
   /** Where a whole new picture is made; what is made elsewhere than in `folder` cannot be published. */
   readonly draftFolder?: string;
-  /** Whom the pictures go to: what was published to another is nothing to build on. */
-  readonly receiver: string;
+  /** Whom the pictures go to: what was published to another is nothing to build on. Null: to whomever. */
+  readonly receiver: string | null;
+  /** The file is another's, and is left as it is, whatever is wrong with it. */
+  readonly onlyLook?: boolean;
   readonly logger: Logger;
 }
 
@@ -82,8 +84,9 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
 
   function throwAway(reason: string): void {
     close();
-    removeFiles(path);
     why = reason;
+    if (options.onlyLook === true) return;
+    removeFiles(path);
     logger.warn({ event: 'sync.snapshot-thrown-away', path, reason }, `${reason}: the next sync tells everything`);
   }
 
@@ -168,7 +171,7 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
 }
 
 /** Null and undefined never: a sentence where the file is of no use. */
-function openPublished(path: string, receiver: string): Opened | string {
+function openPublished(path: string, receiver: string | null): Opened | string {
   const reader = openDatabase({ path, busyMs: BUSY_MS });
   try {
     if (integerOf(reader.row('PRAGMA user_version'), 'user_version') !== SNAPSHOT_FORMAT)
@@ -177,7 +180,7 @@ function openPublished(path: string, receiver: string): Opened | string {
     const text = textOf(row, 'facts');
     if (text === '') return closed(reader, IN_DOUBT);
     const { receiver: told, ...facts } = jsonOf(text, 'facts') as PictureFacts & { receiver: string };
-    if (told !== receiver) return closed(reader, 'the last sync went to another control plane');
+    if (receiver !== null && told !== receiver) return closed(reader, 'the last sync went to another control plane');
     reader.row('PRAGMA journal_mode = WAL');
     reader.script('PRAGMA synchronous = NORMAL');
     reader.script(HELD_TABLE);
@@ -197,7 +200,7 @@ function closed(database: Database, reason: string): string {
 
 interface NewPictureHooks {
   readonly ended: () => void;
-  readonly receiver: string;
+  readonly receiver: string | null;
   readonly doubt: () => void;
   readonly adopt: (facts: PictureFacts) => Promise<void>;
 }
@@ -244,7 +247,7 @@ function newPicture(path: string, { ended, receiver, doubt, adopt }: NewPictureH
 
 interface ChangeHooks {
   readonly ended: () => void;
-  readonly receiver: string;
+  readonly receiver: string | null;
   readonly doubted: () => void;
   readonly adopted: (facts: PictureFacts) => void;
   /** What is published is not known any more. */
@@ -301,7 +304,7 @@ function changedPicture({ writer, seed }: Opened, hooks: ChangeHooks): ChangeDra
   };
 }
 
-function writeFacts(database: Database, facts: PictureFacts, receiver: string): void {
+function writeFacts(database: Database, facts: PictureFacts, receiver: string | null): void {
   database.run('UPDATE picture SET facts = :facts', { facts: JSON.stringify({ ...facts, receiver }) });
 }
 
