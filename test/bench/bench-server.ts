@@ -48,7 +48,7 @@ const rfc = (id: StableId) => ({
   spelt: asItIs,
   unspelt: asItIs,
 });
-const groupsOfNames = (groups: readonly BenchGroup[]): string =>
+export const groupsOfNames = (groups: readonly BenchGroup[]): string =>
   groups.map(({ cn, members }) => groupEntry(cn, { members: [KEEPER, ...members] })).join('');
 
 export async function startSlapd({ people, groups }: Population, { syncs }: { syncs: boolean }): Promise<OpenLdap> {

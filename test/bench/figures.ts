@@ -5,6 +5,7 @@ import type { Figure } from './figure.ts';
 import { grantsAlone } from './grants-alone.ts';
 import { grantsInFlight } from './grants-in-flight.ts';
 import { lateness } from './lateness.ts';
+import { readGroup, readUsers, readUsersOverTls } from './reads.ts';
 import { refusedPair } from './refused-pair.ts';
 
 /** In the order of the document. */
@@ -16,4 +17,7 @@ export const FIGURES: readonly Figure[] = [
   directoryReturns,
   refusedPair,
   ...eachServer,
+  readUsers,
+  readUsersOverTls,
+  readGroup,
 ];
