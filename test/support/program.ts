@@ -3,9 +3,29 @@ import { once } from 'node:events';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 
+/** What a program that has ended said. */
+export interface Said {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** Runs the product's own entry until it ends by itself, and keeps what it wrote to each stream. */
-export async function runMain(env: NodeJS.ProcessEnv, cwd: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN], {
+export async function runMain(env: NodeJS.ProcessEnv, cwd: string): Promise<Said> {
+  return await runCommand({ args: [], env, cwd });
+}
+
+/** The same for one of its commands. */
+export async function runCommand({
+  args,
+  env,
+  cwd,
+}: {
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+}): Promise<Said> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LD_LIBRARY_PATH: process.env['LD_LIBRARY_PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
