@@ -146,7 +146,8 @@ export class MessageDecoder {
     const held = this.#held;
     if (!held.readHeader(held.at, this.#listEnd)) return false;
     if (!held.hasTag(BER.octetString) || held.length > MOST_NAME_BYTES) throw refused('an entry without a name');
-    const [from, to] = [held.contents, held.contents + held.length];
+    const from = held.contents;
+    const to = from + held.length;
     if (!held.readHeader(to, this.#listEnd)) return false;
     if (!held.hasTag(BER.sequence) || held.contents + held.length !== this.#listEnd) throw refused('an entry that is malformed');
     const dn = readText(held.bytes, from, to);
@@ -158,6 +159,7 @@ export class MessageDecoder {
     held.at = held.contents;
     this.#entry = newEntry(this.#messageId, dn, this.#wanted);
     this.#kept = 0;
+    this.#places.begin();
     this.#step = 'attribute';
     return true;
   }
@@ -173,10 +175,11 @@ export class MessageDecoder {
     const end = held.contents + held.length;
     if (!held.readHeader(held.contents, end)) return false;
     if (!held.hasTag(BER.octetString) || held.length > MOST_TYPE_BYTES) throw refused('an attribute without a type');
-    const [from, to] = [held.contents, held.contents + held.length];
+    const from = held.contents;
+    const to = from + held.length;
     if (!held.readHeader(to, end)) return false;
     if (!held.hasTag(BER.set) || held.contents + held.length !== end) throw refused('an attribute whose values are malformed');
-    const known = this.#places.of(held.bytes.toString('latin1', from, to));
+    const known = this.#places.of(held.bytes, from, to);
     held.at = held.contents;
     this.#valuesEnd = end;
     this.#place = known.place;
@@ -194,7 +197,8 @@ export class MessageDecoder {
     while (held.at < this.#valuesEnd) {
       if (!held.readElement(this.#valuesEnd)) return false;
       if (!held.hasTag(BER.octetString)) throw refused('a value that is malformed');
-      const [from, to] = [held.contents, held.contents + held.length];
+      const from = held.contents;
+      const to = from + held.length;
       held.at = to;
       if (as === 'bytes') this.#bytes.push(held.bytes.subarray(from, to));
       else this.#takeText(from, to, as === 'parts');
@@ -230,14 +234,16 @@ export class MessageDecoder {
 
   /** An attribute may be given twice, as a range and without one. */
   #ownTexts(): readonly string[] {
-    const [earlier = NO_TEXTS, texts] = [this.#entry.texts[this.#place], this.#texts];
+    const earlier = this.#entry.texts[this.#place] ?? NO_TEXTS;
+    const texts = this.#texts;
     this.#texts = [];
     return earlier.length === 0 ? texts : [...earlier, ...texts];
   }
 
   /** Bytes wait for the end of the entry, by which time what they are views of may have moved. */
   #ownBytes(): readonly Buffer[] {
-    const [earlier = NO_BYTES, bytes] = [this.#entry.bytes[this.#place], this.#bytes];
+    const earlier = this.#entry.bytes[this.#place] ?? NO_BYTES;
+    const bytes = this.#bytes;
     this.#bytes = [];
     return earlier.length === 0 ? bytes : [...earlier, ...bytes];
   }
