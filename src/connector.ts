@@ -106,7 +106,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
     sync: sync.engine,
-    localChecks: async () => [await checkStateDirectory(config.process.stateDir), ...linkSteps(link.status())],
+    localChecks: async () => [await checkStateDirectory(config.process.stateDir), ...linkSteps(link.status()), ...sync.steps()],
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const shared = shareLink(engine.listener);

@@ -1,15 +1,19 @@
 import type { Parsed } from '../access/brand.ts';
 import type { CheckStep } from '../access/event.ts';
 import type { Config } from '../config/config.ts';
+import { DirectoryError } from '../directory/directory.ts';
+import type { DirectoryReader } from '../directory/directory-reader.ts';
 import { accessRules } from '../directory/ldap/access-rules.ts';
 import type { LoginTried } from '../directory/ldap/check/login.ts';
-import { openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';
+import { directoryGate, openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';
+import { openLdapReader } from '../directory/ldap/reader/open-ldap-reader.ts';
 import { systemClock } from '../engine/system-clock.ts';
 import { checkStateDirectory } from '../ledger/sqlite/check-state-directory.ts';
 import { checkControlPlane } from '../link/check-control-plane.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
-import { directoryOptions } from './directory-options.ts';
+import { directoryOptions, readerOptions } from './directory-options.ts';
+import { meansStep } from './sync.ts';
 
 export interface PreflightOptions {
   readonly config: Config;
@@ -23,12 +27,16 @@ const DEADLINE_MS = 120_000;
 /** Runs every check for a person. It opens no ledger and says no hello, so a connector that runs is not disturbed. */
 export async function preflight(options: PreflightOptions & { login: LoginTried | null }): Promise<readonly CheckStep[]> {
   const { config, log, learnSecret } = options;
-  const directory = openLdapDirectory(optionsOf(options));
+  const ldap = optionsOf(options);
+  const gate = directoryGate(ldap);
+  const directory = openLdapDirectory({ ...ldap, gate });
+  const reader = openLdapReader({ ...readerOptions(config, ldap), gate });
   const { controlPlane } = config;
   const { proxy } = controlPlane;
   try {
     return [
       ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
+      await changesStep(reader),
       await checkStateDirectory(config.process.stateDir),
       ...(await checkControlPlane({
         url: controlPlane.url,
@@ -42,6 +50,15 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
     ];
   } finally {
     await directory.close();
+  }
+}
+
+async function changesStep(reader: DirectoryReader): Promise<CheckStep> {
+  try {
+    return meansStep(await reader.means(AbortSignal.timeout(DEADLINE_MS)));
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    return { step: 'changes', status: 'fail', detail: error.message };
   }
 }
 

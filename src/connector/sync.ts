@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../access/clock.ts';
-import type { Event } from '../access/event.ts';
+import type { CheckStep, Event } from '../access/event.ts';
 import { formatInstant, type Instant, later } from '../access/instant.ts';
 import type { SyncMode } from '../access/sync.ts';
 import type { Config } from '../config/config.ts';
@@ -13,6 +13,7 @@ import type { SyncLink } from '../link/link.ts';
 import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
 import { countingChannel } from '../sync/counting-channel.ts';
+import type { FindingCounts } from '../sync/findings.ts';
 import { heldGrants } from '../sync/held-grants.ts';
 import { linkChannel } from '../sync/link-channel.ts';
 import { type SyncResult, syncRun } from '../sync/run.ts';
@@ -40,6 +41,8 @@ export interface ConnectorSync {
   /** A control plane has welcomed us: what could not be told without it is run now. */
   linked(): void;
   health(): HealthPart;
+  /** What a check says of it. */
+  steps(): readonly CheckStep[];
   /** Tells how many records the run of now has told; the returned function ends that. */
   onProgress(tell: (records: number) => void): () => void;
   /** Begins none by schedule any more, and ends what it began. */
@@ -53,6 +56,8 @@ interface Told {
   published: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'published' }> } | null;
   failed: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'failed' }> } | null;
   held: { readonly syncId: string; readonly at: Instant; readonly message: string } | null;
+  /** Of the last run that read everything. */
+  findings: FindingCounts | null;
 }
 
 /** How long a held run can be accepted; after that a new one has to be looked at. */
@@ -68,7 +73,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   });
   const stopping = new AbortController();
   const quiet = new AbortController();
-  const told: Told = { published: null, failed: null, held: heldBefore() };
+  const told: Told = { published: null, failed: null, held: heldBefore(), findings: null };
   let schedule: SyncSchedule | null = null;
   let means: DeltaMeans | null = null;
   /** What is run as soon as there is a connection. */
@@ -109,6 +114,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         const { users, groups, memberships } = counts;
         told.published = { at: clock.wall(), result };
         told.held = null;
+        told.findings = result.findings ?? told.findings;
         await options.tell({ kind: 'sync.completed', syncId, mode, users, groups, memberships, changed, removed, durationMs });
         return { kind: 'done' };
       }
@@ -139,7 +145,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   async function learnMeans(): Promise<void> {
     if (means !== null) return;
     try {
-      means = await reader.means(stopping.signal);
+      means = await reader.means(quiet.signal);
       log.info({ event: 'sync.means', means: means.name, reason: means.reason }, 'how changes in the directory are found');
     } catch (error) {
       log.debug({ event: 'sync.means-unknown', error }, 'the directory could not be asked how its changes can be found');
@@ -168,12 +174,14 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     linked() {
       const mode = waiting;
       waiting = null;
-      if (mode === null || quiet.signal.aborted) return;
+      if (quiet.signal.aborted) return;
+      if (mode === null) return void learnMeans();
       void runDue(mode, quiet.signal).catch((error: unknown) => {
         if (!quiet.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
       });
     },
     health: () => healthOf(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
+    steps: () => [...(means === null ? [] : [meansStep(means)]), runStep(told), ...findingsStep(told)],
     onProgress(tell) {
       listeners.add(tell);
       return () => void listeners.delete(tell);
@@ -196,6 +204,31 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       return otherwise;
     }
   }
+}
+
+/** How changes are found, as `check` tells it. */
+export function meansStep({ name, reason }: DeltaMeans): CheckStep {
+  const detail =
+    name === null ? `every sync reads the whole directory, and tells what changed: ${reason}` : `by ${name}: ${reason}`;
+  return { step: 'changes', status: 'ok', detail };
+}
+
+function runStep({ published, failed, held }: Told): CheckStep {
+  if (held !== null) return { step: 'sync', status: 'fail', detail: `held since ${formatInstant(held.at)}: ${held.message}` };
+  if (failed !== null && (published === null || failed.at > published.at))
+    return { step: 'sync', status: 'warn', detail: `failed at ${formatInstant(failed.at)}: ${failed.result.error.message}` };
+  if (published === null) return { step: 'sync', status: 'ok', detail: 'none since the connector was started' };
+  const { users, groups, memberships, membersOutOfScope } = published.result.counts;
+  const found = `${users} users, ${groups} groups, ${memberships} memberships, ${membersOutOfScope} members out of scope`;
+  return { step: 'sync', status: 'ok', detail: `${found}, told at ${formatInstant(published.at)}` };
+}
+
+/** What the last whole read found to be wrong in the directory; nothing where nothing was. */
+function findingsStep({ findings }: Told): readonly CheckStep[] {
+  const found = Object.entries(findings ?? {}).filter(([, count]) => count > 0);
+  if (found.length === 0) return [];
+  const detail = `the last whole read found ${found.map(([kind, count]) => `${count} × ${kind}`).join(', ')}; the log names them (sync.found)`;
+  return [{ step: 'directory content', status: 'warn', detail }];
 }
 
 function isScheduled({ sync }: Config): boolean {

@@ -1,24 +1,15 @@
-import { randomInt } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
-import type { ChangeDraft, Draft, HeldRun, Picture, PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
+import type { HeldRun, PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
 import { type Database, openDatabase } from './database.ts';
 import { ledgerErrorOf } from './faults.ts';
-import {
-  findable,
-  findableInTurns,
-  insertGroup,
-  insertUser,
-  notFindable,
-  sqlitePicture,
-  updateTags,
-} from './snapshot-picture.ts';
-import { damaged, integerOf, jsonOf, SNAPSHOT_FORMAT, SNAPSHOT_TABLES, textOf } from './snapshot-rows.ts';
-import { preparePrivateFile, syncDirectory } from './state-directory.ts';
+import { BUSY_MS, changedPicture, newPicture, removeFiles } from './snapshot-drafts.ts';
+import { sqlitePicture } from './snapshot-picture.ts';
+import { damaged, integerOf, jsonOf, SNAPSHOT_FORMAT, textOf } from './snapshot-rows.ts';
+import { syncDirectory } from './state-directory.ts';
 
 export interface SqliteSnapshotsOptions {
   /** Where `sync.db` is. */
@@ -47,8 +38,6 @@ const HELD_TABLE = `CREATE TABLE IF NOT EXISTS held (
 
 /** Held runs that are kept: a day of them, and some. */
 const MAX_HELD = 64;
-/** Another program that looks at the file does so for a moment. */
-const BUSY_MS = 1_000;
 const NOTHING_YET = 'nothing has been published from this state directory yet';
 const IN_DOUBT = 'it is not known whether the control plane took the last sync whole';
 
@@ -198,116 +187,6 @@ function closed(database: Database, reason: string): string {
   return reason;
 }
 
-interface NewPictureHooks {
-  readonly ended: () => void;
-  readonly receiver: string | null;
-  readonly doubt: () => void;
-  readonly adopt: (facts: PictureFacts) => Promise<void>;
-}
-
-function newPicture(path: string, { ended, receiver, doubt, adopt }: NewPictureHooks): Draft {
-  preparePrivateFile(path);
-  const database = openDatabase({ path, busyMs: BUSY_MS });
-  const seed = randomInt(2 ** 48 - 1);
-  // Nobody but this process ever sees the file before it is whole, and durable.
-  database.row('PRAGMA journal_mode = OFF');
-  database.script('PRAGMA synchronous = OFF');
-  database.script(SNAPSHOT_TABLES);
-  database.script('BEGIN');
-  database.run('INSERT INTO picture (one, seed) VALUES (1, :seed)', { seed });
-  const { userNumbers, groupAt, groups } = sqlitePicture(database, seed);
-  let isOpen = true;
-  const end = (): void => {
-    isOpen = false;
-    database.close();
-    ended();
-  };
-  return {
-    seed,
-    groupAt,
-    groups,
-    putUser: (user) => insertUser(database, user),
-    putGroup: (group) => insertGroup(database, group),
-    putTags: (number, tags) => updateTags(database, { number, tags }),
-    doubt,
-    async publish(facts) {
-      for (const _ of findableInTurns(database, userNumbers())) await nextTurn();
-      writeFacts(database, facts, receiver);
-      database.script('COMMIT');
-      end();
-      await adopt(facts);
-    },
-    discard() {
-      if (!isOpen) return;
-      end();
-      removeFiles(path);
-    },
-  };
-}
-
-interface ChangeHooks {
-  readonly ended: () => void;
-  readonly receiver: string | null;
-  readonly doubted: () => void;
-  readonly adopted: (facts: PictureFacts) => void;
-  /** What is published is not known any more. */
-  readonly lost: () => void;
-}
-
-function changedPicture({ writer, seed }: Opened, hooks: ChangeHooks): ChangeDraft {
-  const picture: Picture = sqlitePicture(writer, seed);
-  let state: 'open' | 'doubted' | 'ended' = 'open';
-  writer.script('BEGIN IMMEDIATE');
-  const remove = (number: number): void => {
-    const before = picture.userAt(number);
-    if (before === null) return;
-    notFindable(writer, before);
-    writer.run('DELETE FROM users WHERE number = :number', { number });
-  };
-  const commit = (): void => {
-    if (state === 'open') writer.script('COMMIT');
-  };
-  return {
-    ...picture,
-    putUser(user) {
-      const before = picture.userAt(user.number);
-      if (before !== null) notFindable(writer, before);
-      insertUser(writer, user);
-      findable(writer, user);
-    },
-    putUserDigest: (number, digest) =>
-      void writer.run('UPDATE users SET digest = :digest WHERE number = :number', { number, digest }),
-    removeUser: remove,
-    putGroup: (group) => insertGroup(writer, group),
-    putTags: (number, tags) => updateTags(writer, { number, tags }),
-    removeGroup: (number) => void writer.run('DELETE FROM groups WHERE number = :number', { number }),
-    doubt() {
-      writer.script('UPDATE picture SET facts = NULL');
-      commit();
-      state = 'doubted';
-      hooks.doubted();
-    },
-    async publish(facts) {
-      writeFacts(writer, facts, hooks.receiver);
-      commit();
-      state = 'ended';
-      hooks.ended();
-      hooks.adopted(facts);
-    },
-    discard() {
-      if (state === 'ended') return;
-      if (state === 'open' && writer.inTransaction()) writer.script('ROLLBACK');
-      if (state === 'doubted') hooks.lost();
-      state = 'ended';
-      hooks.ended();
-    },
-  };
-}
-
-function writeFacts(database: Database, facts: PictureFacts, receiver: string | null): void {
-  database.run('UPDATE picture SET facts = :facts', { facts: JSON.stringify({ ...facts, receiver }) });
-}
-
 function heldOf(row: unknown): HeldRun {
   const at = integerOf(row, 'at');
   if (at < 0) throw damaged('a held run');
@@ -334,14 +213,5 @@ function rename(from: string, to: string): void {
     renameSync(from, to);
   } catch (error) {
     throw ledgerErrorOf(error, `rename ${from}`);
-  }
-}
-
-/** With what SQLite keeps beside it: a log of another file must never be taken for this one's. */
-function removeFiles(path: string): void {
-  try {
-    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
-  } catch (error) {
-    throw ledgerErrorOf(error, `remove ${path}`);
   }
 }
