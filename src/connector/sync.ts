@@ -175,7 +175,10 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       const mode = waiting;
       waiting = null;
       if (quiet.signal.aborted) return;
-      if (mode === null) return void learnMeans();
+      if (mode === null) {
+        void learnMeans();
+        return;
+      }
       void runDue(mode, quiet.signal).catch((error: unknown) => {
         if (!quiet.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
       });

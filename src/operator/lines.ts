@@ -8,7 +8,7 @@ export function onLines(socket: Socket, take: (line: string) => void): void {
   socket.on('data', (chunk) => {
     const lines = `${rest}${String(chunk)}`.split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE) return void socket.destroy();
-    for (const line of lines) take(line);
+    if (rest.length > MAX_LINE) socket.destroy();
+    else for (const line of lines) take(line);
   });
 }

@@ -120,11 +120,11 @@ export function changedGroups(
       turns: run.turns,
     });
     draft.putTags(group.number, tags);
-    const add = change.add.map((number) => ({
+    const memberOf = (number: number) => ({
       userId: draft.userAt(number)?.id ?? ('' as EntryId),
       grantId: tags.get(number) ?? null,
-    }));
-    for (const record of membersRecords(group.id, { add, remove: change.remove })) await rested(run.out.add(record));
+    });
+    for (const record of membersRecords(group.id, { ...change, memberOf })) await rested(run.out.add(record));
     return {
       added: change.add.length,
       removed: change.remove.length,

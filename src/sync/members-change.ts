@@ -5,7 +5,7 @@ import type { Turns } from './turns.ts';
 /** How a group's members differ from those that were published. */
 export interface MembersChange {
   /** Members that are new, or are one for another reason than before. */
-  readonly add: readonly number[];
+  readonly add: Int32Array | readonly number[];
   readonly remove: readonly EntryId[];
 }
 
@@ -31,7 +31,7 @@ export async function membersChange({
   publishedId: (number: number) => EntryId;
   turns: Turns;
 }): Promise<MembersChange> {
-  if (published === null) return { add: [...next], remove: [] };
+  if (published === null) return { add: next, remove: [] };
   const kept = new Set<number>();
   const add: number[] = [];
   const remove: EntryId[] = [];

@@ -10,6 +10,7 @@ import {
   MAX_SYNC_OWNERS,
   MAX_SYNC_TEXT,
 } from '../protocol/limits.ts';
+import type { MembersChange } from './members-change.ts';
 
 // What a record may say is bounded by the protocol: what a directory has beyond that is cut, so that one entry cannot stop a sync.
 
@@ -49,21 +50,20 @@ export interface ToldMember {
   readonly grantId: GrantId | null;
 }
 
-/** What changes in a group's members, in records of as many as one may have. */
+/** What changes in a group's members, in records of as many as one may have. Members are numbers until they are told. */
 export function* membersRecords(
   groupId: EntryId,
-  { add, remove }: { add: readonly ToldMember[]; remove: readonly EntryId[] },
+  { add, remove, memberOf }: MembersChange & { memberOf: (number: number) => ToldMember },
 ): Generator<string> {
   for (let from = 0; from < add.length || from < remove.length; from += MAX_SYNC_MEMBERS) {
     const to = from + MAX_SYNC_MEMBERS;
     yield JSON.stringify({
       record: 'members',
       groupId,
-      add: add
-        .slice(from, to)
-        .map(({ userId, grantId }) =>
-          grantId === null ? { userId, source: 'standing' as const } : { userId, source: 'grant' as const, grantId },
-        ),
+      add: Array.from(add.slice(from, to), (number) => {
+        const { userId, grantId } = memberOf(number);
+        return grantId === null ? { userId, source: 'standing' as const } : { userId, source: 'grant' as const, grantId };
+      }),
       remove: remove.slice(from, to),
     } satisfies SyncRecord);
   }

@@ -57,9 +57,9 @@ export function wholeGroups(
       publishedId: (number) => base?.picture.userAt(number)?.id ?? ('' as EntryId),
       turns,
     });
-    const told = run.mode === 'full' ? { add: [...group.members], remove: [] } : change;
-    const add = told.add.map((number) => ({ userId: users.idOf(number), grantId: tags.get(number) ?? null }));
-    for (const record of membersRecords(group.id, { add, remove: told.remove })) await rested(tell(record));
+    const told = run.mode === 'full' ? { add: group.members, remove: [] } : change;
+    const memberOf = (number: number) => ({ userId: users.idOf(number), grantId: tags.get(number) ?? null });
+    for (const record of membersRecords(group.id, { ...told, memberOf })) await rested(tell(record));
     return { added: change.add.length, removed: change.remove.length };
   }
 

@@ -60,8 +60,8 @@ function remove(tree: SyncedTree, users: number): void {
 }
 
 function failure(result: SyncResult): Extract<SyncResult, { kind: 'failed' }> {
-  assert.equal(result.kind, 'failed');
-  return result as Extract<SyncResult, { kind: 'failed' }>;
+  assert.ok(result.kind === 'failed', JSON.stringify(result));
+  return result;
 }
 
 function publishedAs(result: SyncResult): string {
