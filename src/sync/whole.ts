@@ -1,17 +1,30 @@
+import type { ReadEnd } from '../directory/directory-reader.ts';
 import type { Draft } from '../ledger/snapshots.ts';
-import { gatheredMembers } from './gathered-members.ts';
+import { type GatheredMembers, gatheredMembers } from './gathered-members.ts';
 import { nameKeys } from './name-keys.ts';
 import { reading } from './reading.ts';
 import type { Built, RunParts } from './run-parts.ts';
-import { wholeGroups } from './whole-groups.ts';
-import { wholeUsers } from './whole-users.ts';
+import { type WholeGroups, wholeGroups } from './whole-groups.ts';
+import { type WholeUsers, wholeUsers } from './whole-users.ts';
 
 /** Reads the whole directory into a new picture, and tells it: all of it, or what differs from the base. */
 export async function readWhole(run: RunParts, draft: Draft): Promise<Built> {
   const keys = nameKeys(draft.seed);
   const users = wholeUsers(run, { draft, keys });
-  const gathered = gatheredMembers({ keys, named: users.named, turns: run.turns });
-  const groups = wholeGroups(run, { draft, keys, users, gathered });
+  try {
+    const gathered = gatheredMembers({ keys, named: users.named, turns: run.turns });
+    const groups = wholeGroups(run, { draft, keys, users, gathered });
+    const { cursor } = await readAll(run, { users, gathered, groups });
+    return { cursor, ...(await groups.finish()) };
+  } finally {
+    users.close();
+  }
+}
+
+async function readAll(
+  { reader, turns, signal: stop }: RunParts,
+  { users, gathered, groups }: { users: WholeUsers; gathered: GatheredMembers; groups: WholeGroups },
+): Promise<ReadEnd> {
   let usersAreTold = false;
 
   /** Users come before groups: the first that is told of a group is the end of them. */
@@ -22,9 +35,9 @@ export async function readWhole(run: RunParts, draft: Draft): Promise<Built> {
   }
 
   const end = await reading({
-    read: (sink, signal) => run.reader.readAll(sink, signal),
-    turns: run.turns,
-    signal: run.signal,
+    read: (sink, signal) => reader.readAll(sink, signal),
+    turns,
+    signal: stop,
     take(told) {
       switch (told.told) {
         case 'user':
@@ -43,5 +56,5 @@ export async function readWhole(run: RunParts, draft: Draft): Promise<Built> {
     },
   });
   await tellUsers();
-  return { cursor: end.cursor, ...(await groups.finish()) };
+  return end;
 }
