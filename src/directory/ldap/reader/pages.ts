@@ -30,21 +30,24 @@ export async function readPages(
   let cookie: Buffer = Buffer.alloc(0);
   let size = pageSize;
   let entries = 0;
-  let came = 0;
+  /** The first entry of this page, and of the one before. */
+  let begins: string | null = null;
+  let began: string | null = null;
   const counted: SearchReceiver = {
     ...receiver,
     entry(entry) {
-      came += 1;
+      entries += 1;
+      begins ??= entry.dn;
       receiver.entry(entry);
     },
   };
   for (let page = 1; page <= MOST_PAGES; page += 1) {
+    begins = null;
     const result = await line.search(
       { ...asked, sizeLimit: 0, controls: [pageControl(size, cookie), ...others] },
       counted,
       signal,
     );
-    entries += came;
     if (result.resultCode === ADMIN_LIMIT_EXCEEDED && entries === 0 && size > LEAST_PAGE) {
       size = Math.max(LEAST_PAGE, Math.floor(size / 2));
       continue;
@@ -55,9 +58,10 @@ export async function readPages(
     if (next === undefined)
       throw new DirectoryError('refused', 'The directory answered a paged search without saying where it stands.');
     if (next.length === 0) return;
-    // 389 Directory Server has one cookie for all pages of a search, so only where nothing came does it stand still.
-    if (next.equals(cookie) && came === 0)
+    // 389 Directory Server has one cookie for all pages of a search, so only the same page again is a search that stands still.
+    if (next.equals(cookie) && (begins === null || begins === began))
       throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
+    began = begins;
     cookie = next;
   }
   throw new DirectoryError('refused', `A paged search did not end within ${MOST_PAGES} pages.`);

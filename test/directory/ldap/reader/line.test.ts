@@ -158,6 +158,7 @@ suite('reading in pages', () => {
 
   test('rejects where a search stands still, or does not say where it stands', async () => {
     await assert.rejects(read(lineTo(paged(['c', 'c'], () => [])).line), /the same place/);
+    await assert.rejects(read(lineTo(paged(['c', 'c'], () => ['cn=a'])).line), /the same place/);
     await assert.rejects(read(lineTo(({ id }) => [writtenDone(id)]).line), /without saying where it stands/);
   });
 
