@@ -24,7 +24,7 @@ export interface SyncStream {
   page(records: readonly string[]): Promise<void>;
   /** Resolves when the control plane has stored the picture. */
   end(end: { readonly counts: SyncCounts; readonly cursor: string }): Promise<void>;
-  /** Tells that the stream failed, where it still can be told. */
+  /** Tells that the stream failed, where it still can be told, and lets go whoever waits for an acknowledgement of it. */
   abort(error: JobError): void;
 }
 

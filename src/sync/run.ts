@@ -145,10 +145,14 @@ function prepare(
 /** One stream, from its beginning to what the control plane has acknowledged. */
 async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: FindingCounts | null }> {
   const { channel, clock, log } = options;
-  const { syncId, mode, base } = attempt;
+  const { syncId, mode, base, signal } = attempt;
   const found = findings(log);
   const heldBefore = (await options.heldGrants?.()) ?? null;
+  signal.throwIfAborted();
   const out = await channel.begin({ syncId, mode, baseCursor: mode === 'delta' ? (base?.facts.syncId ?? null) : null });
+  // A stop does not wait for a control plane that does not answer.
+  const onAbort = (): void => out.abort(jobError('internal', 'the connector stopped the sync'));
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     const pages = pager(out);
     const run = partsOf(options, { attempt, pages, found, heldBefore });
@@ -168,6 +172,7 @@ async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ buil
     abort(out, error, attempt);
     throw error;
   } finally {
+    signal.removeEventListener('abort', onAbort);
     found.close();
   }
 }
@@ -248,11 +253,9 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
 }
 
 /** The receiver throws the pages away; of a stream that it refused itself, or cannot be told of, it has. */
-function abort(out: SyncStream, error: unknown, { mode, signal }: Attempt): void {
-  const stopped = jobError('internal', 'the connector stopped the sync');
+function abort(out: SyncStream, error: unknown, { mode }: Attempt): void {
   const failure = failureOf(error, mode);
-  const inner = failure.kind === 'error' ? failure.error : jobError('internal', failure.message);
-  out.abort(signal.aborted ? stopped : inner);
+  out.abort(failure.kind === 'error' ? failure.error : jobError('internal', failure.message));
 }
 
 function published(

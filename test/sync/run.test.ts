@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { EntryId } from '../../src/access/ids.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
+import { SyncChannelError } from '../../src/sync/channel.ts';
 import type { SyncResult } from '../../src/sync/run.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
 import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
@@ -221,4 +222,29 @@ test('a sync that is told to stop rejects, and publishes nothing', async () => {
   await using sync: SyncUnderTest = await syncUnderTest({ reader });
   await assert.rejects(sync.run(FULL, stop.signal), /stopped/);
   assert.equal(sync.receiver.counts(), null);
+});
+
+test('a stop does not wait for a control plane that does not acknowledge', async () => {
+  const tree = company(2);
+  const stop = new AbortController();
+  const waits = Promise.withResolvers<never>();
+  const aborted: string[] = [];
+  await using sync = await syncUnderTest({
+    reader: tree.reader,
+    channel: {
+      begin: async () => ({
+        page: () => {
+          stop.abort(new Error('stopped'));
+          return waits.promise;
+        },
+        end: () => waits.promise,
+        abort(error) {
+          aborted.push(error.message);
+          waits.reject(new SyncChannelError('lost', 'the sync was aborted'));
+        },
+      }),
+    },
+  });
+  await assert.rejects(sync.run(FULL, stop.signal));
+  assert.equal(aborted[0], 'the connector stopped the sync');
 });
