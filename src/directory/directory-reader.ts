@@ -40,7 +40,7 @@ export interface ReadSink {
   group(group: ReadGroup): void;
   /** In a delta: an entry of that id is no longer in scope and filter, or no longer there. It may be one that was never told. */
   gone(id: EntryId): void;
-  /** In a delta that ends as `present`: an entry that is there, and has not changed. */
+  /** In a delta that ends as `present`: an entry that is there. One that was never told has come meanwhile, and the next delta tells it. */
   present(id: EntryId): void;
   /** Resolves when there is room for more; null where there is. */
   room(): Promise<void> | null;

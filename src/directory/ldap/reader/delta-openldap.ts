@@ -112,7 +112,9 @@ async function contentSync(
   return await onLine(reading, async (line) => {
     const cookies: Buffer[] = [];
     const deleted = new Set<EntryId>();
+    /** Kinds of which all that is there was told; of any other it is looked up, as soon as one search did not tell what has gone. */
     const listed: EntryKind[] = [];
+    let tellsGone = true;
     const others = otherEntries(reading);
     const beside = await refresh(
       line,
@@ -140,6 +142,7 @@ async function contentSync(
         await finish(line, signal);
         cookies.push(end.cookie);
         isWhole &&= end.phase === 'presents';
+        tellsGone &&= end.phase === 'deletes';
       }
       if (isWhole) listed.push(kind);
     }
@@ -147,7 +150,7 @@ async function contentSync(
     const reason = (await containerReason(line, others.dns, signal)) ?? (await goneContainer(reading, { line, gone }, signal));
     if (reason !== null) return { told: 'full_needed', reason };
     const next = formatCookies(cookies);
-    if (listed.length === 0) {
+    if (tellsGone) {
       for (const id of gone) sink.gone(id);
       return { told: 'changes', state: next };
     }
