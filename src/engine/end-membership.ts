@@ -98,7 +98,8 @@ async function conclude(
     const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
   }
-  const standingMember = isPrimary(found) || (!isOurs(period) && found.values.some(({ presence }) => presence === 'member'));
+  const isThere = found.values.some(({ presence, anothers }) => presence === 'member' && !anothers);
+  const standingMember = isPrimary(found) || (!isOurs(period) && isThere);
   const membership: EndedMembership = standingMember
     ? 'kept_standing'
     : deleteWasSent(period, state.intent)

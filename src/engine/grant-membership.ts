@@ -39,7 +39,7 @@ export async function attemptGrant(
   return parts.locks.run(`grant:${grantId}`, 'grant', async () => {
     const { grant } = await parts.ledger.known(grantId);
     if (grant?.state !== 'pending') return DONE;
-    const attempt: GrantAttempt = { grant, ...splitJobs(await parts.ledger.attachedJobs(grantId)), nextDelayMs };
+    const attempt: GrantAttempt = { grant, ...splitJobs(await parts.ledger.attachedJobs(grantId)), strayed: [], nextDelayMs };
     try {
       return await tryGrant(parts, attempt, steps);
     } catch (error) {
@@ -48,13 +48,15 @@ export async function attemptGrant(
   });
 }
 
-async function tryGrant(parts: EngineParts, attempt: GrantAttempt, steps: FoundSteps): Promise<Attempted> {
-  const { grant } = attempt;
+async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSteps): Promise<Attempted> {
+  const { grant } = begun;
+  let attempt = begun;
   const intent = grant.pair === null ? null : (await parts.ledger.pairState(grant.pair)).intent;
   const own = intent?.grantId === grant.grantId ? intent : null;
   if (own !== null) {
     const settled = await settleOwnIntent(parts, { attempt, intent: own, steps });
-    if (settled !== null) return settled;
+    if ('done' in settled) return settled;
+    attempt = { ...begun, strayed: settled.strayed };
   }
   const over = reasonToStop(attempt, parts.time.now());
   if (over !== null) return fail(parts, attempt, over);

@@ -5,7 +5,7 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a link by the name that a user once had is deleted, which is another person’s',
     file: 'src/access/membership.ts',
-    find: "origin === 'recorded' && (linked || period.seenAbsent",
+    find: "origin === 'recorded' && (anothers || period.seenAbsent",
     replace: "origin === 'recorded' && (period.seenAbsent",
     tests: ['access/membership.test.ts', 'engine/entry-rules.test.ts'],
   },
