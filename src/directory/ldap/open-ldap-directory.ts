@@ -9,6 +9,7 @@ import { accountOf } from './bind-session.ts';
 import { check } from './check/check.ts';
 import type { CheckAsked } from './check/contents.ts';
 import { loginTrial } from './check/login.ts';
+import { peerExplainer } from './check/peer.ts';
 import type { BindWay } from './credential.ts';
 import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
 import { parseEndpoints } from './endpoint.ts';
@@ -158,7 +159,16 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     },
     check: async (signal) =>
       await check(
-        { endpoints, opener, scopes: options, clock, tryLogin: loginTrial(means), asked, referrals: options.referrals },
+        {
+          endpoints,
+          opener,
+          scopes: options,
+          clock,
+          tryLogin: loginTrial(means),
+          explainPeer: peerExplainer(means),
+          asked,
+          referrals: options.referrals,
+        },
         signal,
       ),
     close: () => keeper.close(),

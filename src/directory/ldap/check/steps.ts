@@ -33,6 +33,15 @@ export function steps(): Steps {
   };
 }
 
+/** What the work finds; where it fails, that it does. */
+export async function findingOf(work: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await work();
+  } catch (error) {
+    return failed(messageOf(error));
+  }
+}
+
 export function ok(detail: string): Finding {
   return { status: 'ok', detail };
 }
