@@ -34,6 +34,35 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'what was written for one who was made anew is not granted to the one before, whose write came to nothing',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 1, by: 'username' },
+    ],
+  },
+  {
+    rule: 'the grant of one who was made anew holds what was written late for the one before, and takes it out',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 40, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 40, by: 'username' },
+      { do: 'take out', user: 0, group: 0 },
+      { do: 'late' },
+      { do: 'pass', ms: 15_000 },
+    ],
+  },
+  {
+    rule: 'the ending of one who is gone does not take out who was made anew, for whom it was written',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 16, by: 'username' },
+    ],
+  },
+  {
     rule: 'a refusal of the second write does not settle the first, whose answer was lost',
     steps: [
       { do: 'lose', fate: 'applied_later' },

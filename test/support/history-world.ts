@@ -61,7 +61,7 @@ export async function newWorld(server: ServerName): Promise<World> {
   const disk = failingDisk(() => {
     if (world !== null) world.troubledAtMs = world.rig.clock.monotonicMs();
   });
-  const judged = claims({ disk, protectedName, placeholder: PLACEHOLDER });
+  const judged = claims({ disk, protectedName, placeholder: PLACEHOLDER, linksMembers: personality.refusesUnknown });
   const rig = await engineUnderTest({
     personality,
     watch: judged.watch,

@@ -149,10 +149,18 @@ export function watchWrites(
     for (const one of book.keys()) if (!there.has(one)) book.delete(one);
   }
 
+  /** The one who goes by a value now, where a period of ours answers for it: their ending takes it out, whoever's write made it. */
+  function answeredFor({ group, value }: Written): EntryId | null {
+    const user = tree.at(value as Dn)?.id ?? null;
+    const period = user === null ? undefined : rig.ledger.peek().periods.get(`${user}/${group}`);
+    return period?.standing === false && period.values.includes(value) ? user : null;
+  }
+
   /** True where a grant that is held or being ended, or a write that is not settled, accounts for a value of ours. */
-  function isHeld({ user, group }: Written): boolean {
+  function isHeld(one: Written): boolean {
     const { grants, intents } = rig.ledger.peek();
-    const isPair = (pair: Pair | null) => pair !== null && pair.user.id === user && pair.group.id === group;
+    const users = [one.user, answeredFor(one)];
+    const isPair = (pair: Pair | null) => pair !== null && users.includes(pair.user.id) && pair.group.id === one.group;
     for (const grant of grants.values()) {
       if ((grant.state === 'active' || grant.state === 'ending') && isPair(grant.pair)) return true;
     }
