@@ -4,6 +4,7 @@ import type { GroupRef } from '../access/reference.ts';
 import type { Config, DirectoryServer } from '../config/config.ts';
 import type { LoginTried } from '../directory/ldap/check/login.ts';
 import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
+import { LOOK_BACK_MS } from '../engine/after-failover.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningKey } from '../secrets/learning.ts';
@@ -59,7 +60,12 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
       load: async () => (ledger === null ? null : ledger.bindRefusal()),
       save: async (refusal) => ledger?.saveBindRefusal(refusal),
     },
-    ...(ledger === null ? {} : { keepBase: (found) => ledger.keepBase(found) }),
+    ...(ledger === null
+      ? {}
+      : {
+          keepBase: (found) => ledger.keepBase(found),
+          keepServer: (server) => ledger.keepServer({ server, at: clock.wall(), lookBackMs: LOOK_BACK_MS }),
+        }),
     checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
   };
 }

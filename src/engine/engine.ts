@@ -4,12 +4,12 @@ import type { FailPoints } from '../access/fail-point.ts';
 import type { LiveGrant } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
-import type { Intent } from '../access/intent.ts';
 import type { ListJob } from '../access/job.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
+import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
@@ -20,7 +20,6 @@ import { goneProofs } from './gone-proofs.ts';
 import { attemptGrant } from './grant-membership.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
-import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
 import { protectedGroups } from './protected-groups.ts';
 import { type Attempted, pursuits } from './pursuits.ts';
@@ -86,7 +85,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const recovering = recovery(() => pursued.kick('directory'));
-  const lost = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
+  const late = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
   const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
   const parts: EngineParts = {
     ledger,
@@ -108,8 +107,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: {
-      lost: (pair, agoMs) => lost.lost(pair, agoMs),
-      remainingMs: (pair) => Math.max(lost.remainingMs(pair), doubted.remainingMs(pair)),
+      lost: (pair, agoMs) => late.lost(pair, agoMs),
+      remainingMs: (pair) => Math.max(late.remainingMs(pair), doubted.remainingMs(pair)),
     },
     doubtedAdditions: doubted,
     doubtedRemovals: doubtedRemovals(),
@@ -194,29 +193,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  function pursueRestore(intent: Intent): void {
-    pursued.pursue({
-      key: `restore:${intent.grantId}`,
-      about: { grantId: intent.grantId },
-      urgency: 'grant',
-      attempt: () => told(attemptRestore(parts, { intent })),
-    });
-  }
-
-  function pursueTakeOut(intent: Intent): void {
-    pursued.pursue({
-      key: `take-out:${intent.grantId}`,
-      about: { grantId: intent.grantId },
-      urgency: 'ending',
-      attempt: () => told(attemptTakeOut(parts, { intent, onEnding: pursueEnding })),
-    });
-  }
-
-  const lostOnes = lostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut });
-  function pursueLostWrites(): void {
-    lostOnes.tookOver();
-    pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => lostOnes.look().then(() => ({ done: true })) });
-  }
+  const lost = afterFailover(parts, { pursued, told, pursueEnding });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
@@ -342,14 +319,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     listener,
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
-      directory.onFailover(pursueLostWrites);
+      directory.onFailover(lost.tookOver);
       const unfinished = await recovering.find(parts);
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
       await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide, decideIfActive });
-      // No job waits for the restoring of what a failover lost, so it is taken up by its intent.
-      for (const intent of unfinished.intents) if (intent.kind === 'add') pursueRestore(intent);
+      for (const intent of unfinished.intents) if (intent.kind === 'add') lost.restore(intent);
       every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
       every(FORGET_EVERY_MS, async () => {
         // What a clock that is known to be wrong calls old may be of today.

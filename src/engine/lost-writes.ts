@@ -1,7 +1,6 @@
 import type { AuditRecord } from '../access/audit.ts';
 import type { ActiveGrant, EndedGrant, EndingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
-import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import { isOurs, type Period } from '../access/membership.ts';
 import type { JobError } from '../access/outcome.ts';
@@ -18,69 +17,6 @@ import { endRefusal, refusal } from './refusals.ts';
 import { entriesNow, writableValue } from './resolve-pair.ts';
 import { sameValue } from './same-value.ts';
 import { foundApplied } from './written-period.ts';
-
-/** How far back a server that takes over is compared with the ledger, and how long it may lag: for longer is a fault of its own. */
-export const LOOK_BACK_MS = 15 * 60 * 1000;
-
-/** What is done about a write that the server which took over may not have. */
-interface Steps {
-  restore(intent: Intent): void;
-  takeOut(intent: Intent): void;
-}
-
-/** The look at what was written lately. */
-export interface LostWrites {
-  /** Another server may be in use from now on: until the next look, no absence ends a grant, and no member is standing. */
-  tookOver(): void;
-  /** Begins to look at each membership. Rejects where the ledger cannot say which they are, and then nothing has changed. */
-  look(): Promise<void>;
-}
-
-/**
- * Another directory server has taken over. Replication is asynchronous, so what was written and proved on the one before may
- * not be there, and never will be where that server is lost; nothing but a look tells. So every membership that was
- * written within the last 15 minutes is looked at again, whatever LATCHKEY_DRIFT says, since what differs is a write
- * of ours that was lost and no doing of anybody else:
- *
- * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
- *   policy are asked as for any write.
- * - a membership of ours that had ended and is there again is taken out again by the one path: the grant, which has ended, is
- *   ending once more (its end is not told a second time). So it is whether we took it out or it was found to be gone: a removal by
- *   somebody else, or a deletion, is lost as ours is. A person who put the same user into the same group within these minutes cannot
- *   be told from that; the doubt is decided against the access, since access that should have ended must not stand.
- *
- * What a server that only lags catches up with later does no harm to either: both writes are of the state that it comes to. But an
- * ending that does not find such an addition has to wait until it has come, or cannot any more.
- */
-export function lostWrites(parts: EngineParts, steps: Steps): LostWrites {
-  const { ledger, log, time, doubtedAdditions, doubtedRemovals } = parts;
-  let unknown: (() => void)[] = [];
-  return {
-    tookOver: () => void unknown.push(doubtedAdditions.find()),
-    async look() {
-      const known = unknown;
-      const since = (time.now() - LOOK_BACK_MS) as Instant;
-      // What is open may have been proved on the server of before, and be claimed any moment: then it is among the recent ones.
-      const { intents: open } = await ledger.unfinished();
-      const intents = [...open, ...(await ledger.recentIntents(since))];
-      for (const { kind, pair } of intents) {
-        if (kind === 'add') doubtedAdditions.doubt(pair);
-        doubtedRemovals.doubt(pair);
-      }
-      unknown = unknown.filter((one) => !known.includes(one));
-      for (const one of known) one();
-      if (intents.length > 0)
-        log.info(
-          { event: 'engine.looking-for-lost-writes', memberships: intents.length },
-          'another directory server may have taken over: what was written lately is looked at again',
-        );
-      for (const intent of intents) {
-        if (intent.kind === 'add') steps.restore(intent);
-        steps.takeOut(intent);
-      }
-    },
-  };
-}
 
 /** The active grant that the membership of an intent is held by: its own, or one that came to share it. */
 async function holderOf({ ledger }: EngineParts, { grantId, pair }: Intent): Promise<GrantId | null> {
@@ -179,11 +115,9 @@ export async function attemptTakeOut(
   { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
   const { locks } = parts;
-  const attempted = await locks.run(`grant:${intent.grantId}`, 'ending', async () =>
+  return locks.run(`grant:${intent.grantId}`, 'ending', async () =>
     unlessAway(() => locks.run(`pair:${pairKey(intent.pair)}`, 'ending', async () => await takeOut(parts, { intent, onEnding }))),
   );
-  if (attempted.done) parts.doubtedRemovals.seen(intent.pair);
-  return attempted;
 }
 
 async function takeOut(

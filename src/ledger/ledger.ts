@@ -94,6 +94,19 @@ export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
   readonly replacedAt: Instant;
 }
 
+/** What the directory server in use may not have: replication is asynchronous. */
+export interface Doubts {
+  /** How often another server has taken over. */
+  readonly change: number;
+  /**
+   * Of each pair the newest intent, where that is doubted: of those that are open and those of a grant that came to hold a
+   * membership; in the order in which they were opened.
+   */
+  readonly intents: readonly { readonly intent: Intent; readonly isDecided: boolean }[];
+  /** Doubted intents that are not the newest of their pair, so that nothing hangs on them; not decided. */
+  readonly moot: readonly number[];
+}
+
 /** What a start finds unfinished. */
 export interface Unfinished {
   /** Every open job, attached to a grant or not, in order of receipt. */
@@ -193,10 +206,12 @@ export interface Ledger {
   /** Intents that were replaced at or after that instant, the earliest first. */
   replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
   /**
-   * Of each pair the newest intent of a grant that came to hold a membership, where it was closed at or after that instant; in the
-   * order in which they were opened.
+   * What the directory server in use may not have of what was written before; what was decided only where that server took over at
+   * or after that instant.
    */
-  recentIntents(since: Instant): Promise<readonly Intent[]>;
+  doubts(since: Instant): Promise<Doubts>;
+  /** They were decided, for good until another server is in use; those of an earlier change of servers are left as they are. */
+  decideDoubts(doubts: { readonly intentIds: readonly number[]; readonly change: number }): Promise<void>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
@@ -219,6 +234,12 @@ export interface Ledger {
   saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
   /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */
   keepBase(found: EntryRef): Promise<EntryRef>;
+  /**
+   * The directory server in use. Where it is another than the one that was known, every intent that is open, or was closed within
+   * `lookBackMs`, is doubted from now on. Returns since when it has been used and no other; for the first one of a ledger that has
+   * written nothing yet, that is for ever.
+   */
+  keepServer(used: { readonly server: string; readonly at: Instant; readonly lookBackMs: number }): Promise<Instant>;
 
   /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
   forget(before: Instant): Promise<number>;

@@ -164,7 +164,7 @@ suite('after a failover', () => {
     const world = await startedEngine({
       watch: {
         directory: (directory) => directory,
-        ledger: (ledger) => ({ ...ledger, recentIntents: (since) => read.promise.then(() => ledger.recentIntents(since)) }),
+        ledger: (ledger) => ({ ...ledger, doubts: (since) => read.promise.then(() => ledger.doubts(since)) }),
       },
     });
     const { rig, ada, admins } = world;
@@ -204,7 +204,7 @@ suite('after a failover', () => {
     await rig.grant({ seconds: 60 });
     await rig.revoke();
     withIt(world);
-    rig.ledger.failNext('recentIntents', new LedgerError('no_space', 'the disk is full'));
+    rig.ledger.failNext('doubts', new LedgerError('no_space', 'the disk is full'));
     await failOver(world);
     await rig.pass(1_000);
     assert.ok(!rig.isMember(ada, admins));
@@ -346,5 +346,115 @@ suite('after a failover', () => {
     const revoke = await rig.revoke();
     assert.equal(rig.outcomeOf(revoke), 'revoked');
     assert.ok(!rig.isMember(ada, admins));
+  });
+});
+
+suite('who was put in again by hand after our removal', () => {
+  /** Ended by us, and put in again by somebody else. */
+  const putInAgain = async (): Promise<Started> => {
+    const world = await startedEngine();
+    await world.rig.grant({ seconds: 60 });
+    await world.rig.revoke();
+    withIt(world);
+    return world;
+  };
+  const stays = async (world: Started): Promise<void> => {
+    const { rig, ada, admins } = world;
+    const before = changesOf(world);
+    await rig.pass(MINUTE_MS);
+    assert.ok(rig.isMember(ada, admins));
+    assert.deepEqual([changesOf(world), await rig.stateOf(), rig.engine.status().pursued], [before, 'ended', 0]);
+  };
+
+  test('stays at a restart on the same server', async () => {
+    const world = await putInAgain();
+    for (let restarts = 0; restarts < 3; restarts += 1) {
+      await world.rig.restart();
+      await stays(world);
+    }
+  });
+
+  test('stays at a restart on the same server that is away at first', async () => {
+    const world = await putInAgain();
+    world.rig.fake.goDown();
+    await world.rig.restart();
+    world.rig.fake.goUp();
+    await stays(world);
+  });
+
+  test('stays after a change of servers that was decided, also at restarts', async () => {
+    const world = await startedEngine();
+    await world.rig.grant({ seconds: 60 });
+    await world.rig.revoke();
+    await failOver(world);
+    withIt(world);
+    await stays(world);
+    await world.rig.restart();
+    await stays(world);
+  });
+
+  test('is asked of again where the change of servers was not decided when the process died', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 60 });
+    await rig.revoke();
+    withIt(world);
+    rig.crash();
+    rig.fake.failOver();
+    rig.fake.holdNext('probe');
+    await rig.start();
+    assert.ok(rig.isMember(ada, admins));
+    await rig.restart();
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
+
+  test('is not looked at twice where the ledger cannot write that it was decided', async () => {
+    const world = await startedEngine();
+    await world.rig.grant({ seconds: 60 });
+    await world.rig.revoke();
+    world.rig.ledger.failNext('decideDoubts', new LedgerError('no_space', 'the disk is full'));
+    await failOver(world);
+    withIt(world);
+    await stays(world);
+  });
+});
+
+suite('at a restart', () => {
+  test('with another server, a lost removal is done again and a lost addition written again', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    const bob = rig.addUser('bob');
+    await rig.grant({ grantId: 'g1', seconds: 60 });
+    await rig.revoke({ grantId: 'g1' });
+    await rig.grant({ grantId: 'g2', user: 'bob', seconds: 3600 });
+    rig.crash();
+    withIt(world);
+    rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [bob] });
+    rig.fake.failOver();
+    await rig.start();
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.ok(rig.isMember(bob, admins));
+  });
+
+  test('on a server that took over before and lags, an absence still ends no grant', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 3600 });
+    rig.fake.goDown();
+    await rig.revoke();
+    without(world);
+    rig.fake.goUp();
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    await rig.restart();
+    await rig.pass(MINUTE_MS);
+    assert.equal(await rig.stateOf(), 'ending');
+    withIt(world);
+    await rig.pass(2 * MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
   });
 });

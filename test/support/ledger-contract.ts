@@ -552,7 +552,7 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.replacedIntents(seconds(6)), []);
   });
 
-  test('of each pair the newest intent is remembered for a while after it was closed, of grants that came to hold it, and not while one is open', async (t) => {
+  test('another server makes doubtful what is open or was closed lately: of each pair the newest intent, of grants that came to hold it', async (t) => {
     const { ledger } = await open(t);
     const openFor = async (name: string, user: number, kind: 'add' | 'remove' = 'add') =>
       ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1), kind }), NO_CHANGE, quietly());
@@ -579,13 +579,52 @@ function membershipRules(open: OpenLedger): void {
       const grant = activeGrant(name, { pair });
       await ledger.activate({ grant, period: samplePeriod({ pair }), intentId: null, placeholder: null }, quietly());
     }
-    const recent = async (since: number) =>
-      (await ledger.recentIntents(seconds(since))).map(({ grantId, kind }) => `${grantId} ${kind}`);
-    assert.deepEqual(await recent(1), ['grant-a remove', 'grant-b add', 'grant-c add']);
-    assert.deepEqual(await recent(3), ['grant-a remove', 'grant-c add']);
-    assert.deepEqual(await recent(4), []);
-    await openFor('c', 3);
-    assert.deepEqual(await recent(3), ['grant-a remove']);
+    const doubted = async (since = 0) => {
+      const { intents, moot } = await ledger.doubts(seconds(since));
+      return { of: intents.map(({ intent, isDecided }) => `${intent.grantId} ${intent.kind}${isDecided ? '!' : ''}`), moot };
+    };
+    assert.deepEqual(await doubted(), { of: [], moot: [] });
+    const used = { at: seconds(10), lookBackMs: 8_000 };
+    assert.equal(await ledger.keepServer({ server: 'two', ...used }), seconds(10));
+    const { of, moot } = await doubted();
+    assert.deepEqual([of, moot.length], [['grant-a remove', 'grant-c add'], 3]);
+    const open3 = await openFor('c', 3);
+    assert.deepEqual((await doubted()).of, ['grant-a remove']);
+    await ledger.keepServer({ server: 'three', ...used });
+    assert.deepEqual((await doubted()).of, ['grant-a remove', 'grant-c add']);
+    assert.equal((await ledger.doubts(seconds(0))).intents.at(-1)?.intent.intentId, open3.intentId);
+  });
+
+  test('a doubt is decided until another server takes over, over a restart too, and never by a look of before that', async (t) => {
+    const first = await open(t);
+    const { ledger: one } = first;
+    await one.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await one.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    const used = { at: seconds(10), lookBackMs: 1_000 };
+    await one.keepServer({ server: 'one', ...used });
+    const { ledger } = await first.reopen();
+    const isDecided = async (since = 0) => (await ledger.doubts(seconds(since))).intents.map((doubt) => doubt.isDecided);
+    const { change } = await ledger.doubts(seconds(0));
+    assert.deepEqual(await isDecided(11), [false]);
+    await ledger.decideDoubts({ intentIds: [intentId, 99], change });
+    assert.deepEqual([await isDecided(10), await isDecided(11)], [[true], []]);
+    assert.equal(await ledger.keepServer({ server: 'one', ...used, at: seconds(20) }), seconds(10));
+    assert.deepEqual(await isDecided(), [true]);
+    assert.equal(await ledger.keepServer({ server: 'two', ...used, at: seconds(20) }), seconds(20));
+    await ledger.decideDoubts({ intentIds: [intentId], change });
+    assert.deepEqual(await isDecided(), [false]);
+  });
+
+  test('the first server of a ledger that has written nothing was always the one; time never runs back, and a later one is since its change', async (t) => {
+    const first = await open(t);
+    const used = { at: seconds(10), lookBackMs: 1_000 };
+    assert.equal(await first.ledger.keepServer({ server: 'one', ...used }), instant(0));
+    assert.equal(await first.ledger.keepServer({ server: 'one', ...used }), instant(0));
+    await first.ledger.advanceClock(seconds(12));
+    assert.equal(await first.ledger.keepServer({ server: 'two', ...used }), seconds(12));
+    const { ledger } = await first.reopen();
+    assert.equal(await ledger.keepServer({ server: 'two', ...used, at: seconds(30) }), seconds(12));
+    assert.equal(await ledger.keepServer({ server: 'one', ...used, at: seconds(30) }), seconds(30));
   });
 
   test('a grant that has ended can end again, with the period of its pair, and no other can', async (t) => {

@@ -9,6 +9,7 @@ import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/re
 import {
   type BindRefusal,
   type Consequence,
+  type Doubts,
   type EndingToBegin,
   LedgerError,
   type LedgerIdentity,
@@ -34,6 +35,10 @@ export interface State {
   clockMark: Instant;
   bindRefusal: BindRefusal | null;
   base: EntryRef | null;
+  /** The directory server in use, since when, and how often there was another. */
+  server: { readonly name: string | null; readonly since: Instant; readonly change: number };
+  /** By intent. */
+  doubts: Map<number, { readonly isDecided: boolean }>;
   /** In order of receipt. */
   jobs: Map<JobId, StoredJob>;
   grants: Map<GrantId, Grant>;
@@ -56,6 +61,8 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     clockMark: instant(0),
     bindRefusal: null,
     base: null,
+    server: { name: null, since: instant(0), change: 0 },
+    doubts: new Map(),
     jobs: new Map(),
     grants: new Map(),
     revokes: new Map(),
@@ -84,6 +91,7 @@ export function copyOf(state: State): State {
     revokes: new Map(state.revokes),
     periods: new Map(state.periods),
     intents: new Map(state.intents),
+    doubts: new Map(state.doubts),
     placeholders: new Map(state.placeholders),
   };
 }
@@ -220,13 +228,32 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
-export function recentIntents({ intents, grants }: State, since: Instant): readonly Intent[] {
+export function doubts(state: State, since: Instant): Doubts {
+  const { intents, grants, server } = state;
   const cameToHold = ({ grantId }: Intent): boolean => !['pending', 'failed', undefined].includes(grants.get(grantId)?.state);
   const counted = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || cameToHold(intent));
-  const newest = new Map(counted.map((kept) => [pairKey(kept.intent.pair), kept]));
-  return [...newest.values()]
-    .flatMap(({ intent, closedAt }) => (closedAt !== null && closedAt >= since ? [intent] : []))
-    .toSorted((one, other) => one.intentId - other.intentId);
+  const newest = new Map(counted.map(({ intent }) => [pairKey(intent.pair), intent]));
+  const doubted = [...newest.values()].flatMap((intent) => {
+    const doubt = state.doubts.get(intent.intentId);
+    return doubt === undefined || (doubt.isDecided && server.since < since) ? [] : [{ intent, ...doubt }];
+  });
+  const isNewest = new Set([...newest.values()].map(({ intentId }) => intentId));
+  const moot = [...state.doubts].flatMap(([id, { isDecided }]) => (isDecided || isNewest.has(id) ? [] : [id]));
+  return { change: server.change, intents: doubted.toSorted((one, other) => one.intent.intentId - other.intent.intentId), moot };
+}
+
+export function keepServer(
+  draft: State,
+  { server: name, at, lookBackMs }: { server: string; at: Instant; lookBackMs: number },
+): Instant {
+  const { server: before, intents } = draft;
+  if (before.name === name) return before.since;
+  const isFirst = before.name === null && intents.size === 0;
+  const since = isFirst ? instant(0) : instant(Math.max(draft.clockMark, at));
+  draft.server = { name, since, change: before.change + 1 };
+  const lately = [...intents.values()].filter(({ closedAt }) => closedAt === null || closedAt >= since - lookBackMs);
+  draft.doubts = new Map(lately.map(({ intent }) => [intent.intentId, { isDecided: false }]));
+  return since;
 }
 
 export function replacedIntents({ intents }: State, since: Instant): readonly ReplacedIntent[] {

@@ -13,17 +13,18 @@ import {
   closeIntentsOf,
   closeOpenIntent,
   copyOf,
+  doubts,
   emptyState,
   forget,
   grantsById,
   identityOf,
   isListed,
+  keepServer,
   openIntent,
   openIntents,
   openJobs,
   pairState,
   raiseClockMark,
-  recentIntents,
   renewLedger,
   replacedIntents,
   type State,
@@ -239,7 +240,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         intents: openIntents(draft),
       })),
     replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
-    recentIntents: (since) => read('recentIntents', (draft) => recentIntents(draft, since)),
+    doubts: (since) => read('doubts', (draft) => doubts(draft, since)),
+    decideDoubts: ({ intentIds, change: of }) =>
+      write('decideDoubts', (draft) => {
+        if (of !== draft.server.change) return;
+        for (const id of intentIds) if (draft.doubts.has(id)) draft.doubts.set(id, { isDecided: true });
+      }),
     listGrants: ({ endedSince, after, limit }) =>
       read('listGrants', (draft) =>
         grantsById(draft)
@@ -267,6 +273,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         if (draft.base === null || isFree) draft.base = found;
         return draft.base;
       }),
+    keepServer: (used) => write('keepServer', (draft) => keepServer(draft, used)),
 
     forget: (before) => write('forget', (draft) => forget(draft, before)),
     close: async () => {

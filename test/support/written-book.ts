@@ -126,15 +126,16 @@ export function watchWrites(
 
   /** True where the ledger believes that a membership of this user in this group is, or may be, its own. */
   function isClaimed(user: EntryId | undefined, group: EntryId, value: string): boolean {
-    const { periods, intents } = rig.ledger.peek();
+    const { periods, intents, doubts } = rig.ledger.peek();
     const isPair = (pair: Pair) => (pair.user.id === user || pair.user.dn === value) && pair.group.id === group;
     for (const period of periods.values()) {
       if (period.standing === false && (isPair(period.pair) || (period.pair.group.id === group && period.values.includes(value))))
         return true;
     }
     for (const { intent, closedAt } of intents.values()) {
-      if (closedAt === null && (isPair(intent.pair) || (intent.pair.group.id === group && intent.values.includes(value))))
-        return true;
+      // Until a doubt is decided, what others write cannot be told from a removal that was lost.
+      const isOpen = closedAt === null || doubts.get(intent.intentId)?.isDecided === false;
+      if (isOpen && (isPair(intent.pair) || (intent.pair.group.id === group && intent.values.includes(value)))) return true;
     }
     return false;
   }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Clock, Random } from '../../access/clock.ts';
 import type { FailPoints } from '../../access/fail-point.ts';
-import { instant } from '../../access/instant.ts';
+import { type Instant, instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
 import { type BindRefusals, bindGate } from './bind-refusal.ts';
@@ -12,7 +12,7 @@ import { loginTrial } from './check/login.ts';
 import { peerExplainer } from './check/peer.ts';
 import type { BindWay } from './credential.ts';
 import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
-import { parseEndpoints } from './endpoint.ts';
+import { parseEndpoints, shownAddress } from './endpoint.ts';
 import { sightGone } from './gone.ts';
 import { hybridGroups } from './hybrid-groups.ts';
 import { type KeeperState, sessionKeeper } from './keeper.ts';
@@ -24,6 +24,7 @@ import { sessionOpener } from './opener.ts';
 import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
+import type { Session } from './session.ts';
 
 export interface LdapDirectoryOptions extends Scopes {
   /** `ldaps://` and `ldap://` URLs, separated by blanks; the first is tried first, the others where it cannot be connected to. */
@@ -46,6 +47,11 @@ export interface LdapDirectoryOptions extends Scopes {
   readonly bindRefusals: BindRefusals;
   /** Where the base that recorded ids are of is kept; left out where nothing is recorded. */
   readonly keepBase?: KeepBase;
+  /**
+   * Remembers the server in use: told the one of each new session, it says since when that has been in use and no other. Where it is
+   * left out, nobody knows what an earlier process wrote to.
+   */
+  readonly keepServer?: (server: string) => Promise<Instant>;
   /** How long a refused password is not tried again. */
   readonly bindRefusalWaitMs?: number;
   readonly failPoints?: FailPoints;
@@ -79,33 +85,36 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const onHybrid = hybridGroups(logger);
   const base = options.keepBase === undefined ? null : knownBase({ keep: options.keepBase, logger });
   const listeners: ((status: DirectoryStatus) => void)[] = [];
-  const keeper = sessionKeeper<Landscape>({
+  const keeper = sessionKeeper<Learnt>({
     opener,
     gate,
     async learn(session) {
       const landscape = await learnLandscape(session, options);
       await base?.learnt({ session, landscape });
-      return landscape;
+      // Where it cannot be written, the session is not used: nobody would know what to doubt. Nor could anything else be written.
+      const since = await options.keepServer?.(serverIn(session, landscape));
+      return { landscape, inUseSince: since ?? null };
     },
-    serverOf: ({ server }) => server,
+    serverOf: ({ landscape }) => landscape.server,
+    inUseSince: ({ inUseSince }) => inUseSince,
     clock,
     random,
     logger,
     onChange: (state) => {
       for (const listener of listeners) listener(statusOf(state));
     },
-    onFailover() {
-      // With the first of several too: an earlier process may have written to another.
-      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
+    onFailover(since) {
+      const agoMs = since === null ? 0 : Math.max(0, clock.wall() - since);
+      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS - agoMs;
       for (const listener of failoverListeners) listener();
     },
   });
-  const statusOf = (state: KeeperState<Landscape>): DirectoryStatus => {
+  const statusOf = (state: KeeperState<Learnt>): DirectoryStatus => {
     switch (state.state) {
       case 'up':
-        return { state: 'up', view: viewOf(state.facts) };
+        return { state: 'up', view: viewOf(state.facts.landscape) };
       case 'connecting':
-        if (state.last !== null) return { state: 'up', view: viewOf(state.last) };
+        if (state.last !== null) return { state: 'up', view: viewOf(state.last.landscape) };
         return down('The directory is being connected to.', clock);
       case 'down':
         return { state: 'down', error: state.error, nextAttemptAt: state.nextAttemptAt };
@@ -117,7 +126,7 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   };
   const place = async (signal: AbortSignal | null): Promise<Place> => {
     const { session, facts } = await keeper.current(signal);
-    return { session, landscape: facts, onHybrid };
+    return { session, landscape: facts.landscape, onHybrid };
   };
 
   return {
@@ -173,6 +182,17 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
       ),
     close: () => keeper.close(),
   };
+}
+
+/** What is learnt on a new session. */
+interface Learnt {
+  readonly landscape: Landscape;
+  readonly inUseSince: Instant | null;
+}
+
+/** One address may stand for several servers, as far as those say who they are, and one server may have several. */
+function serverIn({ endpoint }: Session, { server }: Landscape): string {
+  return server === null ? shownAddress(endpoint) : `${shownAddress(endpoint)} ${server}`;
 }
 
 function down(message: string, clock: Clock): DirectoryStatus {

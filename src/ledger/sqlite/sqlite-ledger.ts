@@ -16,13 +16,23 @@ import {
   reopenGrant,
   saveGrant,
 } from './grants.ts';
-import { keepBase, raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
+import {
+  findServer,
+  keepBase,
+  keepServer,
+  raiseClockMark,
+  readBindRefusal,
+  readClockMark,
+  readIdentity,
+  writeBindRefusal,
+} from './identity.ts';
 import {
   closeIntentsOf,
   closeOpenIntent,
+  decideDoubts,
   insertIntent,
+  readDoubts,
   readOpenIntents,
-  readRecentIntents,
   readReplacedIntents,
 } from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
@@ -78,6 +88,9 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
     keepBase: (found) => queue.run(() => keepBase(database, found)),
+    // Each new session asks, and the same server needs no room on the disk.
+    keepServer: async (used) =>
+      (await queue.read(() => findServer(database, used.server))) ?? (await queue.run(() => keepServer(database, used))),
 
     forget: async (before) => {
       let forgotten = 0;
@@ -135,7 +148,8 @@ function grantMethods(
   | 'nextExpiry'
   | 'unfinished'
   | 'replacedIntents'
-  | 'recentIntents'
+  | 'doubts'
+  | 'decideDoubts'
   | 'countOwnershipUnknown'
   | 'listGrants'
 > {
@@ -183,7 +197,8 @@ function grantMethods(
         intents: readOpenIntents(database),
       })),
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
-    recentIntents: (since) => queue.read(() => readRecentIntents(database, since)),
+    doubts: (since) => queue.read(() => readDoubts(database, since)),
+    decideDoubts: (doubts) => queue.run(() => decideDoubts(database, doubts)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };

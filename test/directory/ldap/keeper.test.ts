@@ -57,7 +57,12 @@ function session(at = endpoint) {
   return { fake: fake as unknown as Session, end };
 }
 
-function keeping(attempts: () => Promise<Session>, random: () => number, several = false, names: readonly string[] = []) {
+function keeping(
+  attempts: () => Promise<Session>,
+  random: () => number,
+  several = false,
+  { names = [], inUseSince = null }: { names?: readonly string[]; inUseSince?: number | null } = {},
+) {
   const time = turnedClock();
   const told: string[] = [];
   const memory = memoryLogger();
@@ -80,11 +85,12 @@ function keeping(attempts: () => Promise<Session>, random: () => number, several
     },
     learn: async () => names[tries - 1] ?? null,
     serverOf: (name) => name,
+    inUseSince: () => (inUseSince === null ? null : instant(inUseSince)),
     clock: time.clock,
     random,
     logger: memory.logger,
     onChange: ({ state }) => void told.push(state),
-    onFailover: (from) => void told.push(`from ${from?.host ?? 'nobody knows'}`),
+    onFailover: (since) => void told.push(`in use since ${since ?? 'nobody knows'}`),
   });
   return { ...time, keeper, told, tries: () => tries, lines: memory.lines };
 }
@@ -163,7 +169,7 @@ suite('keeping a session', () => {
       async () => waiting.shift() ?? (await away()),
       () => 1,
       false,
-      ['CN=DC1', 'CN=DC1', 'CN=DC2'],
+      { names: ['CN=DC1', 'CN=DC1', 'CN=DC2'] },
     );
     keeper.start();
     await nextTurn();
@@ -172,11 +178,11 @@ suite('keeping a session', () => {
       end();
       await nextTurn();
     }
-    assert.deepEqual(told, ['up', 'from one.test']);
+    assert.deepEqual(told, ['up', 'in use since nobody knows']);
     await keeper.close();
   });
 
-  test('another server is told once it serves, and the first of several, since an earlier process may have used another', async () => {
+  test('where nobody remembers the server, the first of several is told too: an earlier process may have used another', async () => {
     const two = parseEndpoint('ldaps://two.test', false);
     const sessions = [session(), session(), session(two)];
     const waiting = sessions.map(({ fake }) => fake);
@@ -192,7 +198,28 @@ suite('keeping a session', () => {
       end();
       await nextTurn();
     }
-    assert.deepEqual(told, ['up', 'from nobody knows', 'from one.test']);
+    assert.deepEqual(told, ['up', 'in use since nobody knows', 'in use since nobody knows']);
+    await keeper.close();
+  });
+
+  test('the first session, and each with another server, is told with since when that server is in use', async () => {
+    const two = parseEndpoint('ldaps://two.test', false);
+    const sessions = [session(), session(), session(two)];
+    const waiting = sessions.map(({ fake }) => fake);
+    const { keeper, turn, told } = keeping(
+      async () => waiting.shift() ?? (await away()),
+      () => 1,
+      false,
+      { inUseSince: 7 },
+    );
+    keeper.start();
+    await nextTurn();
+    for (const { end } of sessions.slice(0, 2)) {
+      await turn(2_000);
+      end();
+      await nextTurn();
+    }
+    assert.deepEqual(told, ['up', 'in use since 7', 'in use since 7']);
     await keeper.close();
   });
 
