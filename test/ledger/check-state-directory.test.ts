@@ -25,6 +25,11 @@ suite('a state directory that is checked', () => {
       assert.equal(step.status, 'fail');
       assert.match(step.detail, /\/proc\b.*: (?:set LATCHKEY_STATE_DIR|give it the directory)/);
     }
+    const tryToMake = async () => {
+      throw Object.assign(new Error('disk quota exceeded'), { code: 'EDQUOT' });
+    };
+    const step = await checkStateDirectory(folder, { tryToMake });
+    assert.deepEqual([step.status, /nothing can be made in .*\(EDQUOT\)/.test(step.detail)], ['fail', true]);
   });
 
   test('is private, and says what it holds', async () => {

@@ -20,14 +20,17 @@ const REMOTE: ReadonlyMap<number, string> = new Map([
  * Whether a ledger can be kept in the directory. What the rights and the kind of a file system promise need not be so (/proc, a
  * read-only mount, root), so an empty folder is made there and taken away again; a connector that runs is not disturbed by that.
  */
-export async function checkStateDirectory(stateDir: string): Promise<CheckStep> {
+export async function checkStateDirectory(
+  stateDir: string,
+  { tryToMake = makeAndRemove }: { tryToMake?: (place: string) => Promise<void> } = {},
+): Promise<CheckStep> {
   const found = (status: CheckStep['status'], detail: string): CheckStep => ({ step: 'state directory', status, detail });
   try {
     const path = resolve(stateDir);
     const there = await statOf(path);
     const place = there === null ? await nearest(path) : path;
     if (!(await stat(place)).isDirectory()) return found('fail', `${place} is no directory: set LATCHKEY_STATE_DIR`);
-    const obstacle = (await obstacleTo(place)) ?? (there === null ? null : await foreign(path, there));
+    const obstacle = (await obstacleTo(place, tryToMake)) ?? (there === null ? null : await foreign(path, there));
     if (obstacle !== null) return found('fail', obstacle);
     const { bavail, bsize, type } = await statfs(place);
     const freeMib = Math.floor((bavail * bsize) / MIB);
@@ -61,12 +64,16 @@ async function nearest(path: string): Promise<string> {
   return parent === path || (await statOf(parent)) !== null ? parent : await nearest(parent);
 }
 
+async function makeAndRemove(place: string): Promise<void> {
+  await rmdir(await mkdtemp(join(place, '.latchkey-check-')));
+}
+
 /** Why nothing can be made in a directory; null where it can. */
-async function obstacleTo(place: string): Promise<string | null> {
+async function obstacleTo(place: string, tryToMake: (place: string) => Promise<void>): Promise<string | null> {
   try {
     // Listing is not needed to make something, but to find a ledger.
     await access(place, constants.R_OK | constants.W_OK | constants.X_OK);
-    await rmdir(await mkdtemp(join(place, '.latchkey-check-')));
+    await tryToMake(place);
     return null;
   } catch (error) {
     const code = codeOf(error);
