@@ -236,7 +236,7 @@ export interface Ledger {
   keepBase(found: EntryRef): Promise<EntryRef>;
   /**
    * The directory server in use. Where it is another than the one that was known, every intent that is open, or was closed within
-   * `lookBackMs`, is doubted from now on. Returns since when it has been used and no other; for the first one of a ledger that has
+   * `lookBackMs`, is doubted from now on, and so is every one of a grant that ended within. Returns since when it has been used and no other; for the first one of a ledger that has
    * written nothing yet, that is for ever.
    */
   keepServer(used: { readonly server: string; readonly at: Instant; readonly lookBackMs: number }): Promise<Instant>;

@@ -81,6 +81,31 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'who was put in again by hand after our removal stays at each restart on the same server',
+    steps: [
+      { do: 'fail over' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 30, by: 'username' },
+      { do: 'revoke', grant: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'crash' },
+      { do: 'pass', ms: 1000 },
+      { do: 'crash' },
+    ],
+  },
+  {
+    rule: 'who was put in by hand after a change of servers was decided stays at each restart',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 30, by: 'username' },
+      { do: 'lag' },
+      { do: 'revoke', grant: 0 },
+      { do: 'fail over' },
+      { do: 'pass', ms: 1000 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'crash' },
+      { do: 'pass', ms: 1000 },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },

@@ -114,6 +114,24 @@ suite('after a failover', () => {
     assert.equal(rig.of('grant.ended').length, 1);
   });
 
+  test('so is one that was written long ago and taken out by somebody else lately', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 3600 });
+    await rig.pass(16 * MINUTE_MS);
+    without(world);
+    await rig.revoke();
+    assert.deepEqual(
+      rig.of('grant.ended').map(({ membership }) => membership),
+      ['already_absent'],
+    );
+    withIt(world);
+    await failOver(world);
+    await rig.pass(1_000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
+
   test('so is one that another grant tried in vain to write since', async () => {
     const world = await startedEngine();
     const { rig, ada, admins } = world;

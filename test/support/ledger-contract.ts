@@ -595,6 +595,21 @@ function membershipRules(open: OpenLedger): void {
     assert.equal((await ledger.doubts(seconds(0))).intents.at(-1)?.intent.intentId, open3.intentId);
   });
 
+  test('another server makes doubtful what was written for a grant that ended lately, however long ago that was', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate({ grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null }, quietly());
+    await ledger.beginEnding(endingGrant('a'), [], quietly());
+    const over = { grant: endedGrant('a', { endedAt: seconds(100) }), period: null, placeholder: null };
+    await ledger.end(over, quietly({ at: seconds(100) }));
+    const doubted = async () => (await ledger.doubts(seconds(0))).intents.map(({ intent }) => intent.intentId);
+    await ledger.keepServer({ server: 'two', at: seconds(102), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), []);
+    await ledger.keepServer({ server: 'three', at: seconds(102), lookBackMs: 2_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+  });
+
   test('a doubt is decided until another server takes over, over a restart too, and never by a look of before that', async (t) => {
     const first = await open(t);
     const { ledger: one } = first;

@@ -246,12 +246,17 @@ export function keepServer(
   draft: State,
   { server: name, at, lookBackMs }: { server: string; at: Instant; lookBackMs: number },
 ): Instant {
-  const { server: before, intents } = draft;
+  const { server: before, intents, grants } = draft;
   if (before.name === name) return before.since;
   const isFirst = before.name === null && intents.size === 0;
   const since = isFirst ? instant(0) : instant(Math.max(draft.clockMark, at));
   draft.server = { name, since, change: before.change + 1 };
-  const lately = [...intents.values()].filter(({ closedAt }) => closedAt === null || closedAt >= since - lookBackMs);
+  const from = since - lookBackMs;
+  const isOver = ({ grantId }: Intent): boolean => {
+    const grant = grants.get(grantId);
+    return (grant?.state === 'ended' && grant.endedAt >= from) || (grant?.state === 'failed' && grant.failedAt >= from);
+  };
+  const lately = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || closedAt >= from || isOver(intent));
   draft.doubts = new Map(lately.map(({ intent }) => [intent.intentId, { isDecided: false }]));
   return since;
 }

@@ -137,8 +137,12 @@ export function keepServer(
   const since = readRow(serverRow, database.row('SELECT server_since FROM identity')).server_since;
   if (changed === 0) return since;
   database.run('DELETE FROM doubts');
-  database.run('INSERT INTO doubts (intent_id) SELECT intent_id FROM intents WHERE closed_at IS NULL OR closed_at >= :from', {
-    from: since - lookBackMs,
-  });
+  // What ended without a write of ours was found gone, which may be lost as well.
+  database.run(
+    `INSERT INTO doubts (intent_id) SELECT intent_id FROM intents WHERE closed_at IS NULL OR closed_at >= :from
+     UNION SELECT intent_id FROM intents
+     WHERE grant_id IN (SELECT grant_id FROM grants WHERE state IN ('ended', 'failed') AND over_at >= :from)`,
+    { from: since - lookBackMs },
+  );
   return since;
 }
