@@ -106,6 +106,17 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'a name put in by hand, of a user who is gone, cannot be told from a removal that was lost where another server took over',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 'pass', ms: 15_000 },
+      { do: 'delete', user: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'fail over' },
+      { do: 'rename', user: 0 },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },

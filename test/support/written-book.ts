@@ -1,5 +1,6 @@
 import type { Dn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
+import type { Intent } from '../../src/access/intent.ts';
 import type { Pair } from '../../src/access/reference.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
 import type { EngineUnderTest } from './engine-under-test.ts';
@@ -185,7 +186,9 @@ export function watchWrites(
     const meant = user ?? tree.at(value as Dn)?.id;
     const isPair = (pair: Pair) => pair.group.id === group && pair.user.id === meant;
     const { intents, periods } = rig.ledger.peek();
-    const isOurs = [...intents.values()].some(({ intent }) => isPair(intent.pair));
+    // By a name that nobody has any more, whoever wrote it is all that is known of whom it means.
+    const isOfNobody = (intent: Intent) => meant === undefined && intent.pair.group.id === group && intent.values.includes(value);
+    const isOurs = [...intents.values()].some(({ intent }) => isPair(intent.pair) || isOfNobody(intent));
     const isStanding = [...periods.values()].some(({ pair, standing }) => isPair(pair) && standing !== false);
     if (owner === 'others') return isOurs || isClaimed(meant, group, value) ? 'either' : owner;
     if (owner === 'ours') return isStanding || before === 'others' || before === 'either' ? 'either' : owner;
