@@ -94,7 +94,7 @@ export function readDoubts(database: Database, since: Instant): Doubts {
   const newest = new Map<string, Intent>();
   const rows = database.rows(
     `SELECT ${COLUMNS} FROM intents WHERE intent_id >= :first AND (closed_at IS NULL
-       OR grant_id IN (SELECT grant_id FROM grants WHERE state NOT IN ('pending', 'failed'))) ORDER BY intent_id`,
+       OR (SELECT state FROM grants WHERE grants.grant_id = intents.grant_id) NOT IN ('pending', 'failed')) ORDER BY intent_id`,
     { first: first.intent_id },
   );
   for (const intent of rows.map((row) => readRow(intentRow, row))) newest.set(pairKey(intent.pair), intent);
