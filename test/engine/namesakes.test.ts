@@ -122,6 +122,10 @@ suite('a write whose answer was lost', () => {
     const { rig, ada, admins } = await startedEngine({ personality: PERSONALITIES.samba });
     rig.fake.loseNextAnswer('applied');
     await rig.grant();
+    // Until it cannot take effect any more, and no grace is left.
+    rig.fake.probesAreUnknown(true);
+    await rig.pass(10_000);
+    rig.fake.probesAreUnknown(false);
     const probing = rig.fake.holdNext('probe');
     const revoke = await rig.revoke();
     await probing.reached;

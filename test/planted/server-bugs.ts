@@ -17,6 +17,34 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['engine/entry-rules.test.ts'],
   },
   {
+    fault: 'a grant whose answer was lost is told by what was written for a namesake',
+    file: 'src/engine/settle-grant.ts',
+    find: "if (present.some((value) => value === current)) return { kind: 'ours' };",
+    replace: "if (present.length > 0) return { kind: 'ours' };",
+    tests: ['engine/namesakes.test.ts'],
+  },
+  {
+    fault: 'an ending takes out what was written for a namesake since',
+    file: 'src/engine/ending-look.ts',
+    find: "anothers: isOccupied && (isLink || namesakes === 'written'),",
+    replace: 'anothers: isOccupied && isLink,',
+    tests: ['engine/namesakes.test.ts'],
+  },
+  {
+    fault: 'a value that leads to a namesake is left without a word where the grant it may be of fails',
+    file: 'src/engine/grant-membership.ts',
+    find: 'attempt = { ...begun, strayed: settled.strayed };',
+    replace: 'attempt = { ...begun };',
+    tests: ['engine/entry-rules.test.ts', 'engine/namesakes.test.ts'],
+  },
+  {
+    fault: 'a name that was looked up before a probe is believed after it, where a grant is about to fail',
+    file: 'src/engine/settle-grant.ts',
+    find: 'if (nameNow(await directory.locateUser(intent.pair.user.id, signal), attribute) !== current)',
+    replace: 'if (nameNow(user, attribute) !== current)',
+    tests: ['engine/namesakes.test.ts'],
+  },
+  {
     fault: 'a user is written into its primary group, and taken out of it',
     file: 'src/engine/put-in.ts',
     find: "judgeMembership(request.isPrimary ? 'member' : presence, state.period)",
@@ -112,8 +140,8 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'what is claimed while a server fails is not looked at on the next',
     file: 'src/ledger/sqlite/identity.ts',
-    find: "doubt('closed_at IS NULL');",
-    replace: '',
+    find: 'WHERE closed_at IS NULL OR closed_at >= :from',
+    replace: 'WHERE closed_at >= :from',
     tests: ['ledger/ledger-contract.test.ts'],
   },
   {
@@ -141,8 +169,8 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a grant that came to nothing hides the removal before it from the look after a failover',
     file: 'src/ledger/sqlite/intents.ts',
-    find: "NOT IN ('pending', 'failed')",
-    replace: "<> ''",
+    find: "state NOT IN ('pending', 'failed')",
+    replace: "state <> ''",
     tests: ['ledger/ledger-contract.test.ts'],
   },
 ];
