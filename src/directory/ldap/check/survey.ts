@@ -58,7 +58,7 @@ export async function surveyUsers(place: Place, signal: AbortSignal): Promise<Su
     },
     signal,
   );
-  return { ...summary('users', counted), count: counted.count, sample };
+  return { ...summary('user', counted), count: counted.count, sample };
 }
 
 /** Counts the groups in scope, says what they are, and takes some from every place. */
@@ -92,7 +92,7 @@ export async function surveyGroups(place: Place, signal: AbortSignal): Promise<S
     signal,
   );
   const sample = [...firsts.values(), ...others].slice(0, MOST_SAMPLED.groups);
-  return { ...summary('groups', counted), count: counted.count, classes, sample };
+  return { ...summary('group', counted), count: counted.count, classes, sample };
 }
 
 async function whereMembersAre(
@@ -156,9 +156,9 @@ async function count<Entry>(
   return { count: found, names };
 }
 
-function summary(what: string, { count: total, names }: Counted): Finding {
-  if (total === 0) return warned(`no ${what} found: check the scope and the filter, and that the account may read them`);
-  return ok(`${total} ${what}: ${names.join(', ')}${total > names.length ? ', …' : ''}`);
+function summary(what: 'user' | 'group', { count: total, names }: Counted): Finding {
+  if (total === 0) return warned(`no ${what}s found: check the scope and the filter, and that the account may read them`);
+  return ok(`${total} ${what}${total === 1 ? '' : 's'}: ${names.join(', ')}${total > names.length ? ', …' : ''}`);
 }
 
 /** Where the members are of each kind of group that was found. */
