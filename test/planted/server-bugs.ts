@@ -140,8 +140,8 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'what is claimed while a server fails is not looked at on the next',
     file: 'src/ledger/sqlite/identity.ts',
-    find: 'WHERE closed_at IS NULL OR closed_at >= :from',
-    replace: 'WHERE closed_at >= :from',
+    find: "doubt('closed_at IS NULL');",
+    replace: '',
     tests: ['ledger/ledger-contract.test.ts'],
   },
   {
@@ -169,8 +169,8 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a grant that came to nothing hides the removal before it from the look after a failover',
     file: 'src/ledger/sqlite/intents.ts',
-    find: "state NOT IN ('pending', 'failed')",
-    replace: "state <> ''",
+    find: "NOT IN ('pending', 'failed')",
+    replace: "<> ''",
     tests: ['ledger/ledger-contract.test.ts'],
   },
 ];
