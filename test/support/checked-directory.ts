@@ -132,8 +132,7 @@ function entry(name: string, attributes: Readonly<Record<string, readonly string
   };
 }
 
-function matches({ attributes }: LdapEntry, filter: Filter): boolean {
-  const at = { attributes } as LdapEntry;
+function matches(at: LdapEntry, filter: Filter): boolean {
   switch (filter.kind) {
     case 'and':
       return filter.filters.every((one) => matches(at, one));
@@ -142,12 +141,17 @@ function matches({ attributes }: LdapEntry, filter: Filter): boolean {
     case 'not':
       return !matches(at, filter.filter);
     case 'present':
-      return attributes.has(filter.attribute.toLowerCase());
+      return at.attributes.has(filter.attribute.toLowerCase());
     case 'equality': {
       const wanted = Buffer.from(filter.value).toString().toLowerCase();
-      return (attributes.get(filter.attribute.toLowerCase()) ?? []).some((value) => value.toString().toLowerCase() === wanted);
+      return (at.attributes.get(filter.attribute.toLowerCase()) ?? []).some((value) => value.toString().toLowerCase() === wanted);
     }
-    default:
+    case 'approx':
+    case 'greaterOrEqual':
+    case 'lessOrEqual':
+    case 'substrings':
       throw new Error(`check asks for no ${filter.kind}`);
+    default:
+      return filter satisfies never;
   }
 }

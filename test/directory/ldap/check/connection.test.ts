@@ -22,7 +22,7 @@ const tls = (days: number): OpenStage => ({
 /** The steps of a connection that comes so far and no further. */
 async function checked(stages: readonly OpenStage[], { url = 'ldaps://127.0.0.1', explained = '' } = {}) {
   const opener = {
-    async open(_signal: AbortSignal, { onStage = (_stage: OpenStage) => undefined as void } = {}) {
+    async open(_signal: AbortSignal, { onStage }: { onStage: (stage: OpenStage) => void }) {
       for (const stage of stages) onStage(stage);
       throw new DirectoryError('unavailable', 'It went no further.');
     },
