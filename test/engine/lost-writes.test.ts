@@ -179,15 +179,18 @@ suite('after a failover', () => {
 
   test('a membership that the other server brought back is not standing for the next grant', async () => {
     const read = Promise.withResolvers<void>();
+    let reading = Promise.resolve();
     const world = await startedEngine({
       watch: {
         directory: (directory) => directory,
-        ledger: (ledger) => ({ ...ledger, doubts: (since) => read.promise.then(() => ledger.doubts(since)) }),
+        ledger: (ledger) => ({ ...ledger, doubts: (since) => reading.then(() => ledger.doubts(since)) }),
       },
     });
     const { rig, ada, admins } = world;
     await rig.grant({ grantId: 'g1', seconds: 60 });
     await rig.revoke({ grantId: 'g1' });
+    assert.equal(await rig.stateOf('g1'), 'ended');
+    reading = read.promise;
     rig.fake.goDown();
     const job = await rig.grant({ grantId: 'g2', seconds: 600 });
     withIt(world);
