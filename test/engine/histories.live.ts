@@ -12,7 +12,7 @@ const PART = 10_000;
 const THREADS = atScale({ sample: 1, full: availableParallelism() });
 
 test('whatever happens, on every server, nothing leaks, nothing is stolen, everything is told once', {
-  timeout: atScale({ sample: 300_000, full: 14_400_000 }),
+  timeout: atScale({ sample: 900_000, full: 14_400_000 }),
 }, async (t) => {
   const { seed, path } = givenOrRandom();
   if (path !== undefined) {
