@@ -131,28 +131,26 @@ export async function claimFound(
     for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
     return DONE;
   }
-  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it.
+  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it. It is never
+  // active: it could be due by the next start, which would end it for another cause than the one it was cancelled for.
   const at = parts.time.now();
+  const facts = { intentId: intent.intentId, evidence: 'probe: member', cancelled: true };
   await ledger.activate(
-    { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
+    {
+      grant: endGrant(active, 'revoked', at),
+      period: member.period,
+      intentId: intent.intentId,
+      placeholder: member.placeholder,
+    },
     {
       at,
       events: driftEvents(active, member),
       audit: [
-        {
-          kind: 'grant.activated',
-          at,
-          grantId,
-          pair: active.pair,
-          facts: { intentId: intent.intentId, evidence: 'probe: member', cancelled: true },
-        },
+        { kind: 'grant.activated', at, grantId, pair: active.pair, facts },
+        { kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } },
       ],
     },
   );
-  await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
-    at,
-    audit: [{ kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } }],
-  });
   steps.onEnding(active);
   return DONE;
 }

@@ -168,10 +168,10 @@ export interface Ledger {
   closeIntent(intentId: number, consequence: Consequence): Promise<void>;
   /** Saves the period, and with it the standing of its live grants. */
   savePeriod(period: Period, consequence: Consequence): Promise<void>;
-  /** The membership is there: the grant is active (or updated), the period saved, the intent closed. */
+  /** The membership is there: the grant is active (or updated; or ending, if it was cancelled meanwhile), the period saved, the intent closed. */
   activate(
     change: {
-      readonly grant: ActiveGrant;
+      readonly grant: ActiveGrant | EndingGrant;
       readonly period: Period;
       readonly intentId: number | null;
       readonly placeholder: PlaceholderChange | null;
