@@ -29,8 +29,8 @@ export interface AfterFailover {
  * Another directory server has taken over. Replication is asynchronous, so what was written and proved on the one before may
  * not be there, and never will be where that server is lost; nothing but a look tells. The ledger remembers which server is in use,
  * so it knows what was written before that one was, and neither a new session with it nor a restart doubts anything. Of the rest
- * every membership that was written within 15 minutes before the change is looked at again, whatever LATCHKEY_DRIFT says, since
- * what differs is a write of ours that was lost and no doing of anybody else:
+ * every membership that was written within 15 minutes before that server was last in use, however long ago that is, is looked at
+ * again, whatever LATCHKEY_DRIFT says, since what differs is a write of ours that was lost and no doing of anybody else:
  *
  * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
  *   policy are asked as for any write.
@@ -62,10 +62,10 @@ export function afterFailover(
   /** Begins to look at each membership. Rejects where the ledger cannot say which they are, and then nothing has changed. */
   async function look(): Promise<void> {
     const known = unknown;
-    const { change, intents, moot } = await ledger.doubts((time.now() - LOOK_BACK_MS) as Instant);
+    const { change, intents, additions, moot } = await ledger.doubts((time.now() - LOOK_BACK_MS) as Instant);
+    // Also where the look at it was over: a server that lags did not have it then either.
+    for (const pair of additions) doubtedAdditions.doubt(pair);
     const doubts = intents.flatMap(({ intent, isDecided }): Doubt[] => {
-      // Also where the look at it was over: a server that lags did not have it then either.
-      if (intent.kind === 'add') doubtedAdditions.doubt(intent.pair);
       if (isDecided) return [];
       doubtedRemovals.doubt(intent.pair, change);
       return [{ intent, change, left: new Set<Look>(intent.kind === 'add' ? ['restore', 'take-out'] : ['take-out']) }];
@@ -90,7 +90,12 @@ export function afterFailover(
         attempt: () => told(looked(doubt, 'take-out', () => takeOut(doubt))),
       });
     }
-    if (moot.length > 0) await ledger.decideDoubts({ intentIds: moot, change });
+    if (moot.length > 0)
+      pursued.pursue({
+        key: 'moot-doubts',
+        urgency: 'ending',
+        attempt: () => ledger.decideDoubts({ intentIds: moot, change }).then(() => ({ done: true })),
+      });
   }
 
   async function takeOut({ intent, change }: Doubt): Promise<Attempted> {

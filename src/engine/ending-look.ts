@@ -69,7 +69,6 @@ export async function look(
     ...(current === null ? [] : [{ value: current, origin: 'current' } as const]),
   ];
   const presences = [...earlier, ...now];
-  if (presences.includes('member')) parts.doubtedAdditions.seen(pair);
   const values: EndingValue[] = [];
   for (const [i, { value, origin }] of candidates.entries()) {
     const presence = presences[i];
@@ -94,6 +93,7 @@ export async function look(
       anothers: isOccupied && (isLink || namesakes === 'written'),
     });
   }
+  if (values.some(({ presence, anothers }) => presence === 'member' && !anothers)) parts.doubtedAdditions.seen(pair);
   return { group, user, values };
 }
 

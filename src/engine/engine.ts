@@ -149,6 +149,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
+  /** Both in one commit. */
+  async function mark(): Promise<void> {
+    const now = time.now();
+    const marked = [ledger.advanceClock(now)];
+    if (directory.status().state === 'up') marked.push(ledger.useServer(now));
+    await Promise.all(marked);
+  }
+
   async function forget(): Promise<void> {
     // What a clock that is known to be wrong calls old may be of today.
     if (!time.trusted()) return;
@@ -251,7 +259,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         decideIfActive,
       });
       for (const intent of unfinished.intents) if (intent.kind === 'add') lost.restore(intent);
-      rounds.every(MARK_EVERY_MS, () => safely('clock-mark', ledger.advanceClock(time.now())));
+      rounds.every(MARK_EVERY_MS, () => safely('clock-mark', mark()));
       rounds.every(FORGET_EVERY_MS, () => safely('forget', forget()));
     },
     status: () => ({

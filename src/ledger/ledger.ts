@@ -103,7 +103,9 @@ export interface Doubts {
    * membership; in the order in which they were opened.
    */
   readonly intents: readonly { readonly intent: Intent; readonly isDecided: boolean }[];
-  /** Doubted intents that are not the newest of their pair, so that nothing hangs on them; not decided. */
+  /** Pairs with an addition among what is doubted, whatever came after it: a removal may be lost, and the addition come yet. */
+  readonly additions: readonly Pair[];
+  /** Doubted intents that are not the newest of their pair, so that there is nothing to do for them; not decided. */
   readonly moot: readonly number[];
 }
 
@@ -235,11 +237,14 @@ export interface Ledger {
   /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */
   keepBase(found: EntryRef): Promise<EntryRef>;
   /**
-   * The directory server in use. Where it is another than the one that was known, every intent that is open, or was closed within
-   * `lookBackMs`, is doubted from now on, and so is every one of a grant that ended within. Returns since when it has been used and no other; for the first one of a ledger that has
-   * written nothing yet, that is for ever.
+   * The directory server in use. Where it is another than the one that was known, every intent is doubted from now on that is open,
+   * was closed within `lookBackMs` before that one was last in use, or is of a grant that ended within, and what was doubted and not
+   * decided still is. Returns since when it has been used and no other; for the first one of a ledger that has written nothing yet,
+   * that is for ever.
    */
   keepServer(used: { readonly server: string; readonly at: Instant; readonly lookBackMs: number }): Promise<Instant>;
+  /** The server that is known is in use at that instant; an earlier one changes nothing. */
+  useServer(at: Instant): Promise<void>;
 
   /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
   forget(before: Instant): Promise<number>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { LedgerError } from '../../src/ledger/ledger.ts';
-import { HOUR_MS, MINUTE_MS, settled, startedEngine } from '../support/engine-under-test.ts';
+import { HOUR_MS, MINUTE_MS, settled, startedEngine, userDn } from '../support/engine-under-test.ts';
+import { PERSONALITIES } from '../support/fake-servers.ts';
 
 type Started = Awaited<ReturnType<typeof startedEngine>>;
 
@@ -359,6 +360,45 @@ suite('after a failover', () => {
     assert.ok(!rig.isMember(ada, admins));
   });
 
+  test('an addition that the next server may still come to have is waited for after a removal of it that was lost', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 3600 });
+    rig.fake.loseNextAnswer('not_applied');
+    await rig.revoke();
+    rig.fake.goDown();
+    without(world);
+    rig.fake.goUp();
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    assert.equal(await rig.stateOf(), 'ending');
+    withIt(world);
+    await rig.pass(2 * MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  });
+
+  test('a server that shows another person by the name of before was not seen to have the addition', async () => {
+    const world = await startedEngine({ personality: PERSONALITIES.samba });
+    const { rig, ada, admins } = world;
+    await rig.grant({ seconds: 3600 });
+    const renamed = userDn('lovelace');
+    rig.fake.tree.rename(ada, renamed);
+    rig.fake.tree.add({ kind: 'user', dn: ada, uids: ['ada2'], mails: [] });
+    withIt(world);
+    rig.fake.goDown();
+    await rig.revoke();
+    rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [renamed] });
+    rig.fake.goUp();
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    assert.equal(await rig.stateOf(), 'ending');
+    rig.fake.tree.apply({ group: admins, attribute: 'member', add: [renamed], remove: [] });
+    await rig.pass(2 * MINUTE_MS);
+    assert.ok(!rig.isMember(renamed, admins));
+    assert.ok(rig.isMember(ada, admins), 'the other was taken out');
+  });
+
   test('what the other server was seen to have is ended as soon as it is absent', async () => {
     const world = await startedEngine();
     const { rig, ada, admins } = world;
@@ -367,6 +407,55 @@ suite('after a failover', () => {
     const revoke = await rig.revoke();
     assert.equal(rig.outcomeOf(revoke), 'revoked');
     assert.ok(!rig.isMember(ada, admins));
+  });
+});
+
+suite('a removal that was lost with a server is done again', () => {
+  const removed = async (): Promise<Started> => {
+    const world = await startedEngine();
+    await world.rig.grant({ seconds: 3600 });
+    await world.rig.revoke();
+    return world;
+  };
+  const isTakenOut = async ({ rig, ada, admins }: Started): Promise<void> => {
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(await rig.stateOf(), 'ended');
+  };
+
+  test('however long there was no server before the next', async () => {
+    const world = await removed();
+    world.rig.fake.goDown();
+    await world.rig.pass(HOUR_MS);
+    withIt(world);
+    world.rig.fake.goUp();
+    await failOver(world);
+    await isTakenOut(world);
+  });
+
+  test('however long the process was stopped before the next', async () => {
+    const world = await removed();
+    world.rig.crash();
+    world.rig.clock.advance(HOUR_MS);
+    withIt(world);
+    world.rig.fake.failOver();
+    await world.rig.start();
+    await isTakenOut(world);
+  });
+
+  test('by the server after the next, where the next could not be looked at', async () => {
+    const world = await removed();
+    const { rig } = world;
+    rig.crash();
+    withIt(world);
+    rig.fake.failOver();
+    rig.fake.holdNext('probe');
+    await rig.start();
+    await rig.pass(HOUR_MS);
+    rig.crash();
+    rig.fake.failOver();
+    await rig.start();
+    await isTakenOut(world);
   });
 });
 

@@ -145,6 +145,27 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['ledger/ledger-contract.test.ts'],
   },
   {
+    fault: 'what was lost with a server is forgotten while there is none',
+    file: 'src/ledger/sqlite/identity.ts',
+    find: 'from: Math.min(since, lastUse) - lookBackMs,',
+    replace: 'from: since - lookBackMs,',
+    tests: ['ledger/ledger-contract.test.ts'],
+  },
+  {
+    fault: 'what nobody could look at on one server is not looked at on the next',
+    file: 'src/ledger/sqlite/identity.ts',
+    find: 'DELETE FROM doubts WHERE decided = 1',
+    replace: 'DELETE FROM doubts',
+    tests: ['ledger/ledger-contract.test.ts'],
+  },
+  {
+    fault: 'a removal that was lost hides the addition before it, which a server that lags may still come to have',
+    file: 'src/engine/after-failover.ts',
+    find: 'for (const pair of additions) doubtedAdditions.doubt(pair);',
+    replace: "for (const { intent } of intents) if (intent.kind === 'add') doubtedAdditions.doubt(intent.pair);",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
     fault: 'each start takes the server for another: whoever was put in again by hand after a removal of ours is taken out',
     file: 'src/connector/directory-options.ts',
     find: 'ledger.keepServer({ server,',

@@ -610,6 +610,42 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await doubted(), [intentId]);
   });
 
+  test('another server makes doubtful what was written shortly before the one before it was last in use, and what nobody decided', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.keepServer({ server: 'one', at: seconds(1), lookBackMs: 1_000 });
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate(
+      { grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null },
+      quietly({ at: seconds(10) }),
+    );
+    await ledger.useServer(seconds(11));
+    await ledger.useServer(seconds(2));
+    const doubted = async () => (await ledger.doubts(seconds(0))).intents.map(({ intent }) => intent.intentId);
+    await ledger.keepServer({ server: 'two', at: seconds(100), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+    await ledger.useServer(seconds(200));
+    await ledger.keepServer({ server: 'three', at: seconds(200), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+    await ledger.decideDoubts({ intentIds: [intentId], change: (await ledger.doubts(seconds(0))).change });
+    await ledger.keepServer({ server: 'four', at: seconds(200), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), []);
+  });
+
+  test('an addition is doubted whatever came after it, also where there is nothing to do for it', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate({ grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null }, quietly());
+    await ledger.openIntent(sampleIntent('a', { kind: 'remove' }), NO_CHANGE, quietly());
+    await ledger.keepServer({ server: 'two', at: seconds(1), lookBackMs: 100_000 });
+    const { intents, additions, moot, change } = await ledger.doubts(seconds(0));
+    assert.deepEqual([intents.map(({ intent }) => intent.kind), moot], [['remove'], [intentId]]);
+    assert.deepEqual(additions, [samplePair(1, 1)]);
+    await ledger.decideDoubts({ intentIds: moot, change });
+    assert.deepEqual((await ledger.doubts(seconds(0))).additions, [samplePair(1, 1)]);
+  });
+
   test('a doubt is decided until another server takes over, over a restart too, and never by a look of before that', async (t) => {
     const first = await open(t);
     const { ledger: one } = first;

@@ -35,8 +35,8 @@ export interface State {
   clockMark: Instant;
   bindRefusal: BindRefusal | null;
   base: EntryRef | null;
-  /** The directory server in use, since when, and how often there was another. */
-  server: { readonly name: string | null; readonly since: Instant; readonly change: number };
+  /** The directory server in use, since when, when it was last known to be, and how often there was another. */
+  server: { readonly name: string | null; readonly since: Instant; readonly used: Instant | null; readonly change: number };
   /** By intent. */
   doubts: Map<number, { readonly isDecided: boolean }>;
   /** In order of receipt. */
@@ -61,7 +61,7 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     clockMark: instant(0),
     bindRefusal: null,
     base: null,
-    server: { name: null, since: instant(0), change: 0 },
+    server: { name: null, since: instant(0), used: null, change: 0 },
     doubts: new Map(),
     jobs: new Map(),
     grants: new Map(),
@@ -239,7 +239,18 @@ export function doubts(state: State, since: Instant): Doubts {
   });
   const isNewest = new Set([...newest.values()].map(({ intentId }) => intentId));
   const moot = [...state.doubts].flatMap(([id, { isDecided }]) => (isDecided || isNewest.has(id) ? [] : [id]));
-  return { change: server.change, intents: doubted.toSorted((one, other) => one.intent.intentId - other.intent.intentId), moot };
+  const additions = new Map(
+    counted.flatMap(({ intent: { intentId, kind, pair } }) => {
+      const doubt = state.doubts.get(intentId);
+      return kind !== 'add' || doubt === undefined || (doubt.isDecided && server.since < since) ? [] : [[pairKey(pair), pair]];
+    }),
+  );
+  return {
+    change: server.change,
+    additions: [...additions.values()],
+    intents: doubted.toSorted((one, other) => one.intent.intentId - other.intent.intentId),
+    moot,
+  };
 }
 
 export function keepServer(
@@ -249,16 +260,23 @@ export function keepServer(
   const { server: before, intents, grants } = draft;
   if (before.name === name) return before.since;
   const isFirst = before.name === null && intents.size === 0;
-  const since = isFirst ? instant(0) : instant(Math.max(draft.clockMark, at));
-  draft.server = { name, since, change: before.change + 1 };
-  const from = since - lookBackMs;
+  const now = instant(Math.max(draft.clockMark, at));
+  const since = isFirst ? instant(0) : now;
+  draft.server = { name, since, used: now, change: before.change + 1 };
+  const from = Math.min(since, before.used ?? now) - lookBackMs;
   const isOver = ({ grantId }: Intent): boolean => {
     const grant = grants.get(grantId);
     return (grant?.state === 'ended' && grant.endedAt >= from) || (grant?.state === 'failed' && grant.failedAt >= from);
   };
   const lately = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || closedAt >= from || isOver(intent));
-  draft.doubts = new Map(lately.map(({ intent }) => [intent.intentId, { isDecided: false }]));
+  const undecided = [...draft.doubts].filter(([, { isDecided }]) => !isDecided);
+  draft.doubts = new Map([...undecided, ...lately.map(({ intent }) => [intent.intentId, { isDecided: false }] as const)]);
   return since;
+}
+
+export function useServer(draft: State, at: Instant): void {
+  const { name, used } = draft.server;
+  if (name !== null && used !== null && used < at) draft.server = { ...draft.server, used: at };
 }
 
 export function replacedIntents({ intents }: State, since: Instant): readonly ReplacedIntent[] {

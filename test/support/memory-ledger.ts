@@ -31,6 +31,7 @@ import {
   saveGrant,
   savePeriod,
   savePlaceholder,
+  useServer,
   writeConsequence,
 } from './memory-ledger-state.ts';
 
@@ -274,6 +275,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         return draft.base;
       }),
     keepServer: (used) => write('keepServer', (draft) => keepServer(draft, used)),
+    useServer: (at) => write('useServer', (draft) => useServer(draft, at)),
 
     forget: (before) => write('forget', (draft) => forget(draft, before)),
     close: async () => {

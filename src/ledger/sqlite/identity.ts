@@ -16,6 +16,7 @@ const seqRow = z.strictObject({ next_seq: z.int().positive() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
 const baseRow = z.strictObject({ base_id: entryIdColumn, base_dn: dnColumn });
 const serverRow = z.strictObject({ server_since: instantColumn });
+const lastUseRow = z.strictObject({ last_use: instantColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
 /** What this ledger is; null while it has just been made. */
@@ -120,6 +121,11 @@ export function findServer(database: Database, server: string): Instant | null {
   return row === undefined ? null : readRow(serverRow, row).server_since;
 }
 
+/** The directory server is in use at that instant; an earlier one changes nothing. */
+export function useServer(database: Database, at: Instant): void {
+  database.run('UPDATE identity SET server_used = :at WHERE server IS NOT NULL AND server_used < :at', { at });
+}
+
 /**
  * The directory server in use from now on; one that is in use changes nothing. A ledger that knows of writes and of no server takes
  * them for another's: that costs a look at each, and the other reading could leave access that has ended.
@@ -128,18 +134,24 @@ export function keepServer(
   database: Database,
   { server, at, lookBackMs }: { server: string; at: Instant; lookBackMs: number },
 ): Instant {
+  // What the one before was told last may be lost with it, however long there was none since.
+  const { last_use: lastUse } = readRow(
+    lastUseRow,
+    database.row('SELECT coalesce(server_used, max(clock_mark, :at)) AS last_use FROM identity', { at }),
+  );
   const changed = database.run(
-    `UPDATE identity SET server = :server, server_change = server_change + 1,
+    `UPDATE identity SET server = :server, server_change = server_change + 1, server_used = max(clock_mark, :at),
        server_since = CASE WHEN server IS NULL AND NOT EXISTS (SELECT 1 FROM intents) THEN 0 ELSE max(clock_mark, :at) END
      WHERE server IS NOT :server`,
     { server, at },
   );
   const since = readRow(serverRow, database.row('SELECT server_since FROM identity')).server_since;
   if (changed === 0) return since;
-  database.run('DELETE FROM doubts');
+  // What nobody has looked at yet may be lost still.
+  database.run('DELETE FROM doubts WHERE decided = 1');
   const doubt = (which: string): void =>
     void database.run(`INSERT OR IGNORE INTO doubts (intent_id) SELECT intent_id FROM intents WHERE ${which}`, {
-      from: since - lookBackMs,
+      from: Math.min(since, lastUse) - lookBackMs,
     });
   // One by one, so that each has an index.
   doubt('closed_at IS NULL');

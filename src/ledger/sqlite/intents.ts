@@ -78,33 +78,44 @@ export function readReplacedIntents(database: Database, since: Instant): readonl
     .map((row) => readRow(replacedRow, row));
 }
 
+/** Of a doubt: it is not decided, or the change of servers is not long ago. */
+const DOUBTED = 'decided = 0 OR EXISTS (SELECT 1 FROM identity WHERE server_since >= :since)';
+
 /** What the directory server in use may not have; what was decided only where it took over at or after that instant. */
 export function readDoubts(database: Database, since: Instant): Doubts {
   const { server_change: change } = readRow(changeRow, database.row('SELECT server_change FROM identity'));
   const doubted = database
     .rows(
       `SELECT doubts.intent_id, decided FROM doubts JOIN intents USING (intent_id)
-       WHERE decided = 0 OR EXISTS (SELECT 1 FROM identity WHERE server_since >= :since) ORDER BY doubts.intent_id`,
+       WHERE ${DOUBTED} ORDER BY doubts.intent_id`,
       { since },
     )
     .map((row) => readRow(doubtRow, row));
-  const [first] = doubted;
-  // Long after a change of servers nothing is left, and nothing that was written since is read.
-  if (first === undefined) return { change, intents: [], moot: [] };
   const newest = new Map<string, Intent>();
+  const additions = new Map<string, Pair>();
+  const isDoubted = new Set(doubted.map(({ intent_id: id }) => id));
+  // By their pairs: one of long ago must not cost a look at whatever was written since.
   const rows = database.rows(
-    `SELECT ${COLUMNS} FROM intents WHERE intent_id >= :first AND (closed_at IS NULL
-       OR (SELECT state FROM grants WHERE grants.grant_id = intents.grant_id) NOT IN ('pending', 'failed')) ORDER BY intent_id`,
-    { first: first.intent_id },
+    `SELECT ${COLUMNS} FROM intents
+     WHERE (user_id, group_id) IN (
+         SELECT user_id, group_id FROM doubts JOIN intents USING (intent_id)
+         WHERE ${DOUBTED})
+       AND (closed_at IS NULL
+         OR (SELECT state FROM grants WHERE grants.grant_id = intents.grant_id) NOT IN ('pending', 'failed'))
+     ORDER BY intent_id`,
+    { since },
   );
-  for (const intent of rows.map((row) => readRow(intentRow, row))) newest.set(pairKey(intent.pair), intent);
+  for (const intent of rows.map((row) => readRow(intentRow, row))) {
+    newest.set(pairKey(intent.pair), intent);
+    if (intent.kind === 'add' && isDoubted.has(intent.intentId)) additions.set(pairKey(intent.pair), intent.pair);
+  }
   const newestById = new Map([...newest.values()].map((intent) => [intent.intentId, intent]));
   const intents = doubted.flatMap(({ intent_id: id, decided: isDecided }) => {
     const intent = newestById.get(id);
     return intent === undefined ? [] : [{ intent, isDecided }];
   });
   const moot = doubted.flatMap(({ intent_id: id, decided }) => (decided || newestById.has(id) ? [] : [id]));
-  return { change, intents, moot };
+  return { change, intents, additions: [...additions.values()], moot };
 }
 
 /** Decides doubts of the last change of servers. */

@@ -18,9 +18,10 @@ CREATE TABLE identity (
   -- The base entry of the directory that the recorded ids are of.
   base_id TEXT,
   base_dn TEXT,
-  -- The directory server in use, since when it is, and how often there was another.
+  -- The directory server in use, since when it is, when it was last known to be, and how often there was another.
   server TEXT,
   server_since INTEGER NOT NULL DEFAULT 0,
+  server_used INTEGER,
   server_change INTEGER NOT NULL DEFAULT 0,
   CHECK ((bind_refused_at IS NULL) = (bind_fingerprint IS NULL)),
   CHECK ((base_id IS NULL) = (base_dn IS NULL))
@@ -110,6 +111,7 @@ CREATE TABLE intents (
 CREATE UNIQUE INDEX open_intents ON intents (user_id, group_id) WHERE closed_at IS NULL;
 CREATE INDEX closed_intents ON intents (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX intents_of_grants ON intents (grant_id);
+CREATE INDEX intents_of_pairs ON intents (user_id, group_id);
 
 -- What the server in use may not have, as it was written before.
 CREATE TABLE doubts (

@@ -24,6 +24,7 @@ import {
   readBindRefusal,
   readClockMark,
   readIdentity,
+  useServer,
   writeBindRefusal,
 } from './identity.ts';
 import {
@@ -91,6 +92,8 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     // Each new session asks, and the same server needs no room on the disk.
     keepServer: async (used) =>
       (await queue.read(() => findServer(database, used.server))) ?? (await queue.run(() => keepServer(database, used))),
+
+    useServer: (at) => queue.run(() => useServer(database, at)),
 
     forget: async (before) => {
       let forgotten = 0;
