@@ -7,7 +7,7 @@ import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
-import { hiddenMember, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
+import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
 import type { Attempted } from './pursuits.ts';
 import { sameValue } from './same-value.ts';
 
@@ -72,9 +72,7 @@ export async function look(
   const values: EndingValue[] = [];
   for (const [i, { value, origin }] of candidates.entries()) {
     const presence = presences[i];
-    // A server whose values are links may have no answer about a name that nobody has any more. The user's own link is named as it is now.
-    const isNoLink = group.linksMembers && origin === 'recorded' && presence === 'unknown' && current !== null;
-    if (isNoLink && (await directory.occupant(attribute, value, signal)) === null) continue;
+    if (presence === 'unknown' && (await leadsNowhere(parts, { group, attribute, value, current }))) continue;
     if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
     const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
     const isLink = group.linksMembers && origin === 'recorded' && presence === 'member';

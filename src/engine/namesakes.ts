@@ -33,6 +33,18 @@ export async function writtenForNamesake(
   return intent?.kind === 'add' && intent.memberAttribute === attribute && intent.values.some(isThis) ? 'unsettled' : 'not';
 }
 
+/**
+ * A server whose values are links may have no answer about a name that nobody has any more. The user's own link is named as it is
+ * now, so no answer about another name says nothing of it.
+ */
+export async function leadsNowhere(
+  { directory, signal }: EngineParts,
+  { group, attribute, value, current }: Pick<Namesake, 'group' | 'attribute' | 'value'> & { current: string | null },
+): Promise<boolean> {
+  if (!group.linksMembers || current === null || value === current) return false;
+  return (await directory.occupant(attribute, value, signal)) === null;
+}
+
 /** Whose a value is will be known when the write for the other one is settled, which waits for nobody. */
 export function namesakeUnsettled(group: GroupEntry, value: string): JobError {
   return jobError(

@@ -11,7 +11,7 @@ import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
 import { DONE, fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
-import { hiddenMember, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
+import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
 import type { Attempted } from './pursuits.ts';
 import { changedMeanwhile, endRefusal, lateRemoval } from './refusals.ts';
 import { foundApplied } from './written-period.ts';
@@ -58,7 +58,9 @@ export async function settleOwnIntent(
       if (lateMs > 0 && attempt.revokes.length === 0) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
       return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
-    if (presences.includes('unknown')) return wait(parts, attempt, unknownMembership(group.dn));
+    for (const [i, value] of values.entries())
+      if (presences[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current })))
+        return wait(parts, attempt, unknownMembership(group.dn));
     // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
     const waiting = user === null ? await userMissing(parts, attempt, intent) : null;
     return waiting ?? { strayed: whose.strayed };
