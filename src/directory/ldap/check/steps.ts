@@ -14,9 +14,9 @@ export interface Steps {
 
 export function steps(): Steps {
   const found: CheckStep[] = [];
-  // A step is a line, whatever line breaks a server's text has.
+  // A step is a line on a terminal, whatever a server, which may not even be trusted, has in its text.
   const add = (step: string, { status, detail }: Finding) =>
-    void found.push({ step, status, detail: detail.replace(/\s*[\r\n]+\s*/g, ' ').trim() });
+    void found.push({ step, status, detail: detail.replace(/\s*[\p{Cc}\u2028\u2029]+\s*/gu, ' ').trim() });
   return {
     found,
     add,
