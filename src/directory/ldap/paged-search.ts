@@ -44,6 +44,7 @@ export async function* pagedSearch(
   signal: AbortSignal,
 ): AsyncGenerator<readonly LdapEntry[]> {
   let cookie: Buffer = Buffer.alloc(0);
+  let began: string | undefined;
   for (let page = 1; page <= MOST_PAGES; page += 1) {
     const control = new PageRequest(request.pageSize, cookie);
     const answer = await session.search({ ...request, sizeLimit: 0, control }, signal);
@@ -53,7 +54,11 @@ export async function* pagedSearch(
     if (next === undefined)
       throw new DirectoryError('refused', 'The directory answered a paged search without saying where it stands.');
     if (next.length === 0) return;
-    if (next.equals(cookie)) throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
+    // 389 Directory Server has one cookie for all pages of a search, so only the same page again is a search that stands still.
+    const begins = answer.entries[0]?.dn;
+    if (next.equals(cookie) && (begins === undefined || begins === began))
+      throw new DirectoryError('refused', 'The directory gave the same place in a paged search twice.');
+    began = begins;
     cookie = next;
   }
   throw new DirectoryError('refused', `A paged search did not end within ${MOST_PAGES} pages.`);

@@ -15,8 +15,8 @@ import { dn, type LdapDirectoryChanges, ldapDirectoryOptions } from '../../../su
 
 const signal = new AbortController().signal;
 const START: Readonly<Record<ThrowAwayDirectory['flavour'], () => Promise<ThrowAwayDirectory>>> = {
-  openldap: () => startOpenLdap(),
-  '389ds': () => startDs389(),
+  openldap: () => startOpenLdap({ people: 1200 }),
+  '389ds': () => startDs389({ people: 1200 }),
   'active-directory': () => startSambaAd(),
 };
 /** What each server's groups can hold members in; the last says nothing, since all of them may. */
@@ -53,6 +53,12 @@ for (const [flavour, start] of Object.entries(START)) {
       );
       return steps.at(-1)?.detail ?? '';
     };
+
+    test('everybody is counted, over as many pages as there are', async () => {
+      const entries = await server.search({ base: server.usersScope, scope: 'sub', filter: '(uid=*)', attributes: ['uid'] });
+      const users = (await checked({})).find(({ step }) => step === 'users');
+      assert.match(users?.detail ?? '', new RegExp(`^${entries.length} users`));
+    });
 
     test('an attribute that nobody has is warned of, and one that the schema has not fails', async () => {
       const named = (attribute: string) => ({
