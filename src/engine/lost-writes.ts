@@ -114,20 +114,26 @@ export async function attemptTakeOut(
   parts: EngineParts,
   { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
-  const { locks } = parts;
-  return locks.run(`grant:${intent.grantId}`, 'ending', async () =>
-    unlessAway(() => locks.run(`pair:${pairKey(intent.pair)}`, 'ending', async () => await takeOut(parts, { intent, onEnding }))),
+  const { ledger, locks } = parts;
+  const pairLock = `pair:${pairKey(intent.pair)}`;
+  // What another grant held longer ended with that one, whoever wrote it. An end that is being claimed is waited for.
+  const ended = await locks.run(pairLock, 'ending', () => ledger.lastEnded(intent.pair));
+  if (ended === null) return DONE;
+  return locks.run(`grant:${ended.grantId}`, 'ending', () =>
+    unlessAway(() => locks.run(pairLock, 'ending', () => takeOut(parts, { intent, ended, onEnding }))),
   );
 }
 
 async function takeOut(
   parts: EngineParts,
-  { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
+  { intent, ended, onEnding }: { intent: Intent; ended: EndedGrant; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
   const { ledger } = parts;
-  const [{ grant }, state] = [await ledger.known(intent.grantId), await ledger.pairState(intent.pair)];
-  // Standing access was there before us. What another grant held longer ended with that one.
-  if (grant?.state !== 'ended' || grant.standing !== false) return DONE;
+  const [grant, state] = [await ledger.lastEnded(intent.pair), await ledger.pairState(intent.pair)];
+  // Another has ended since, in its own time.
+  if (grant?.grantId !== ended.grantId) return AGAIN;
+  // Standing access was there before us, or since.
+  if (grant.standing !== false) return DONE;
   if (grant.membership !== 'removed' && grant.membership !== 'already_absent') return DONE;
   // Another grant has held it since, or another ending is at it: that one knows what to do.
   if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;

@@ -214,6 +214,8 @@ export interface Ledger {
   doubts(since: Instant): Promise<Doubts>;
   /** They were decided, for good until another server is in use; those of an earlier change of servers are left as they are. */
   decideDoubts(doubts: { readonly intentIds: readonly number[]; readonly change: number }): Promise<void>;
+  /** Of the grants of a pair that have ended, the one that its membership ended with: no other held it then. */
+  lastEnded(pair: Pair): Promise<EndedGrant | null>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
@@ -238,7 +240,7 @@ export interface Ledger {
   keepBase(found: EntryRef): Promise<EntryRef>;
   /**
    * The directory server in use. Where it is another than the one that was known, every intent is doubted from now on that is open,
-   * was closed within `lookBackMs` before that one was last in use, or is of a grant that ended within, and what was doubted and not
+   * was closed within `lookBackMs` before that one was last in use, or is of a pair of which a grant ended within, and what was doubted and not
    * decided still is. Returns since when it has been used and no other; for the first one of a ledger that has written nothing yet,
    * that is for ever.
    */

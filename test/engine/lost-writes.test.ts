@@ -459,6 +459,37 @@ suite('a removal that was lost with a server is done again', () => {
   });
 });
 
+suite('of several grants of a membership, the one that it ended with decides', () => {
+  test('one that came to share it and found it gone: what the other server still has is taken out', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ grantId: 'g1', seconds: 7200 });
+    await rig.grant({ grantId: 'g2', seconds: 7200 });
+    await rig.revoke({ grantId: 'g1' });
+    await rig.pass(16 * MINUTE_MS);
+    without(world);
+    assert.equal(rig.outcomeOf(await rig.revoke({ grantId: 'g2' })), 'already_absent');
+    withIt(world);
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.deepEqual([await rig.stateOf('g1'), await rig.stateOf('g2')], ['ended', 'ended']);
+  });
+
+  test('one that found standing access after our removal: it stays', async () => {
+    const world = await startedEngine();
+    const { rig, ada, admins } = world;
+    await rig.grant({ grantId: 'g1', seconds: 7200 });
+    await rig.revoke({ grantId: 'g1' });
+    withIt(world);
+    await rig.grant({ grantId: 'g2', seconds: 7200 });
+    assert.equal(rig.outcomeOf(await rig.revoke({ grantId: 'g2' })), 'kept_standing');
+    await failOver(world);
+    await rig.pass(MINUTE_MS);
+    assert.ok(rig.isMember(ada, admins));
+  });
+});
+
 suite('who was put in again by hand after our removal', () => {
   /** Ended by us, and put in again by somebody else. */
   const putInAgain = async (): Promise<Started> => {

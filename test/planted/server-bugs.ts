@@ -152,6 +152,13 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['ledger/ledger-contract.test.ts'],
   },
   {
+    fault: 'who wrote a membership is asked for how it ended, and not who held it last',
+    file: 'src/engine/lost-writes.ts',
+    find: "const ended = await locks.run(pairLock, 'ending', () => ledger.lastEnded(intent.pair));",
+    replace: "const ended = await ledger.known(intent.grantId).then(({ grant }) => (grant?.state === 'ended' ? grant : null));",
+    tests: ['engine/lost-writes.test.ts'],
+  },
+  {
     fault: 'what nobody could look at on one server is not looked at on the next',
     file: 'src/ledger/sqlite/identity.ts',
     find: 'DELETE FROM doubts WHERE decided = 1',

@@ -632,6 +632,30 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await doubted(), []);
   });
 
+  test('the grant that a membership ended with is the one of its pair that ended last and was kept by no other', async (t) => {
+    const { ledger } = await open(t);
+    assert.equal(await ledger.lastEnded(samplePair(1, 1)), null);
+    const ends = [
+      ['a', 3, 'removed'],
+      ['b', 4, 'already_absent'],
+      ['c', 5, 'kept_by_grant'],
+    ] as const;
+    for (const [name] of ends) {
+      await ledger.savePending(pendingGrant(name), [], quietly());
+      await ledger.activate({ grant: activeGrant(name), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
+      await ledger.beginEnding(endingGrant(name), [], quietly());
+    }
+    for (const [name, at, membership] of ends) {
+      const grant = endedGrant(name, { endedAt: seconds(at), membership });
+      await ledger.end({ grant, period: null, placeholder: null }, quietly());
+    }
+    assert.deepEqual(
+      await ledger.lastEnded(samplePair(1, 1)),
+      endedGrant('b', { endedAt: seconds(4), membership: 'already_absent' }),
+    );
+    assert.equal(await ledger.lastEnded(samplePair(2, 1)), null);
+  });
+
   test('an addition is doubted whatever came after it, also where there is nothing to do for it', async (t) => {
     const { ledger } = await open(t);
     await ledger.savePending(pendingGrant('a'), [], quietly());

@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
-import { type ActiveGrant, endGrant, type Grant, isLive } from '../../src/access/grant.ts';
+import { type ActiveGrant, type EndedGrant, endGrant, type Grant, isLive } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
@@ -210,6 +210,13 @@ export function pairState(draft: State, pair: Pair): PairState {
   };
 }
 
+export function lastEnded(draft: State, pair: Pair): EndedGrant | null {
+  const isOfPair = (grant: Grant): grant is EndedGrant =>
+    grant.state === 'ended' && grant.membership !== 'kept_by_grant' && samePair(grant.pair, pair);
+  const ended = [...draft.grants.values()].filter(isOfPair);
+  return ended.toSorted((one, other) => one.endedAt - other.endedAt).at(-1) ?? null;
+}
+
 export function savePeriod(draft: State, period: Period): void {
   draft.periods.set(pairKey(period.pair), cloned(period));
   for (const grant of draft.grants.values()) {
@@ -264,10 +271,10 @@ export function keepServer(
   const since = isFirst ? instant(0) : now;
   draft.server = { name, since, used: now, change: before.change + 1 };
   const from = Math.min(since, before.used ?? now) - lookBackMs;
-  const isOver = ({ grantId }: Intent): boolean => {
-    const grant = grants.get(grantId);
-    return (grant?.state === 'ended' && grant.endedAt >= from) || (grant?.state === 'failed' && grant.failedAt >= from);
-  };
+  const over = [...grants.values()].filter(
+    (grant) => (grant.state === 'ended' && grant.endedAt >= from) || (grant.state === 'failed' && grant.failedAt >= from),
+  );
+  const isOver = ({ pair }: Intent): boolean => over.some((grant) => grant.pair !== null && samePair(grant.pair, pair));
   const lately = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || closedAt >= from || isOver(intent));
   const undecided = [...draft.doubts].filter(([, { isDecided }]) => !isDecided);
   draft.doubts = new Map([...undecided, ...lately.map(({ intent }) => [intent.intentId, { isDecided: false }] as const)]);

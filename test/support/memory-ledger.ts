@@ -20,6 +20,7 @@ import {
   identityOf,
   isListed,
   keepServer,
+  lastEnded,
   openIntent,
   openIntents,
   openJobs,
@@ -242,6 +243,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       })),
     replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
     doubts: (since) => read('doubts', (draft) => doubts(draft, since)),
+    lastEnded: (pair) => read('lastEnded', (draft) => lastEnded(draft, pair)),
     decideDoubts: ({ intentIds, change: of }) =>
       write('decideDoubts', (draft) => {
         if (of !== draft.server.change) return;

@@ -157,6 +157,6 @@ export function keepServer(
   doubt('closed_at IS NULL');
   doubt('closed_at >= :from');
   // What ended without a write of ours was found gone, which may be lost as well.
-  doubt("grant_id IN (SELECT grant_id FROM grants WHERE state IN ('ended', 'failed') AND over_at >= :from)");
+  doubt("(user_id, group_id) IN (SELECT user_id, group_id FROM grants WHERE state IN ('ended', 'failed') AND over_at >= :from)");
   return since;
 }

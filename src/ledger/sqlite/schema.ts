@@ -67,6 +67,7 @@ CREATE INDEX pending_grants ON grants (grant_id) WHERE state = 'pending';
 CREATE INDEX ending_grants ON grants (grant_id) WHERE state = 'ending';
 CREATE INDEX open_grants ON grants (grant_id) WHERE state IN ('pending', 'active', 'ending');
 CREATE INDEX unknown_grants ON grants (grant_id) WHERE standing = 'unknown';
+CREATE INDEX ended_grants ON grants (user_id, group_id, over_at) WHERE state = 'ended';
 CREATE INDEX over_grants ON grants (over_at) WHERE state IN ('ended', 'failed');
 
 CREATE TABLE remembered_revokes (

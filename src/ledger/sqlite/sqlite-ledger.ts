@@ -7,6 +7,7 @@ import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
   countOwnershipUnknown,
   findKnown,
+  findLastEnded,
   insertRevoke,
   readDueGrants,
   readEndingGrants,
@@ -153,6 +154,7 @@ function grantMethods(
   | 'replacedIntents'
   | 'doubts'
   | 'decideDoubts'
+  | 'lastEnded'
   | 'countOwnershipUnknown'
   | 'listGrants'
 > {
@@ -202,6 +204,7 @@ function grantMethods(
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
     doubts: (since) => queue.read(() => readDoubts(database, since)),
     decideDoubts: (doubts) => queue.run(() => decideDoubts(database, doubts)),
+    lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
