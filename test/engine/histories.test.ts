@@ -117,6 +117,15 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'a name that nobody has met stays where its user is gone and it is the last of its group',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 'rename', user: 0 },
+      { do: 'take out', user: 5, group: 0 },
+      { do: 'delete', user: 0 },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },

@@ -141,6 +141,15 @@ export function watchWrites(
     return false;
   }
 
+  /** True where the connector has met that value, or wrote it. */
+  function isNameKnown({ group, value }: Written): boolean {
+    const { periods, intents } = rig.ledger.peek();
+    const met = [...periods.values()].some(
+      ({ pair, values, metValues }) => pair.group.id === group && (values.includes(value) || metValues.includes(value)),
+    );
+    return met || [...intents.values()].some(({ intent }) => intent.pair.group.id === group && intent.values.includes(value));
+  }
+
   function groups(): FakeGroup[] {
     return tree.visible().flatMap((entry) => (entry.kind === 'group' ? [entry] : []));
   }
@@ -236,6 +245,9 @@ export function watchWrites(
     },
     delete(entry) {
       tree.delete(entry);
+      // Of one who was renamed since anybody looked, and is gone, nobody knows the name that stays where it is the last member.
+      for (const [at, one] of book)
+        if (one.owner === 'ours' && one.value === entry && !isNameKnown(one)) book.set(at, { ...one, owner: 'either' });
       sweep();
     },
     late() {
