@@ -126,6 +126,16 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'what was written for one who is gone stays where it followed the next of that name to another',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 1 },
+      { do: 'crash' },
+      { do: 'rename', user: 1 },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },

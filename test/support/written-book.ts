@@ -235,11 +235,15 @@ export function watchWrites(
       book.delete(key(idOf(group), user));
     },
     rename(from, to) {
+      const renamed = tree.at(from)?.id;
       tree.rename(from, to);
       if (!referentialIntegrity) return;
       for (const { id } of groups()) {
         const one = book.get(key(id, from));
-        if (one !== undefined) book.set(key(id, to), { ...one, value: to });
+        if (one === undefined) continue;
+        // Where it follows the next person of that name, it is theirs as much as what others write.
+        const isAnothers = one.owner === 'ours' && one.user !== null && one.user !== renamed;
+        book.set(key(id, to), { ...one, value: to, owner: isAnothers ? 'either' : one.owner });
       }
       sweep();
     },
