@@ -242,7 +242,7 @@ export function watchWrites(
         const one = book.get(key(id, from));
         if (one === undefined) continue;
         // Where it follows the next person of that name, it is theirs as much as what others write.
-        const isAnothers = one.owner === 'ours' && one.user !== null && one.user !== renamed;
+        const isAnothers = one.owner === 'strayed' || (one.owner === 'ours' && one.user !== null && one.user !== renamed);
         book.set(key(id, to), { ...one, value: to, owner: isAnothers ? 'either' : one.owner });
       }
       sweep();
