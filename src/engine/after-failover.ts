@@ -126,7 +126,10 @@ export function afterFailover(
     tookOver() {
       // Until it is known which they are, no absence ends a grant, and no member is standing.
       unknown.push(doubtedAdditions.find());
-      pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => look().then(() => ({ done: true })) });
+      // At once and in no line: every ending that waits for a slot waits for this.
+      look().catch(() =>
+        pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => look().then(() => ({ done: true })) }),
+      );
     },
     restore: (intent) => pursueRestore(intent, `restore-open:${intent.intentId}`, () => attemptRestore(parts, { intent })),
   };
