@@ -57,11 +57,12 @@ export function afterFailover(
   },
 ): AfterFailover {
   const { ledger, log, time, doubtedAdditions, doubtedRemovals } = parts;
-  let unknown: (() => void)[] = [];
+  const unknown = new Set<() => void>();
 
   /** Begins to look at each membership. Rejects where the ledger cannot say which they are, and then nothing has changed. */
   async function look(): Promise<void> {
-    const known = unknown;
+    // Of a change of servers that comes while the ledger reads, it may know nothing yet.
+    const known = [...unknown];
     const { change, intents, additions, moot } = await ledger.doubts((time.now() - LOOK_BACK_MS) as Instant);
     // Also where the look at it was over: a server that lags did not have it then either.
     for (const pair of additions) doubtedAdditions.doubt(pair);
@@ -70,8 +71,7 @@ export function afterFailover(
       doubtedRemovals.doubt(intent.pair, change);
       return [{ intent, change, left: new Set<Look>(intent.kind === 'add' ? ['restore', 'take-out'] : ['take-out']) }];
     });
-    unknown = unknown.filter((one) => !known.includes(one));
-    for (const one of known) one();
+    for (const one of known) if (unknown.delete(one)) one();
     if (doubts.length > 0)
       log.info(
         { event: 'engine.looking-for-lost-writes', memberships: doubts.length },
@@ -125,7 +125,7 @@ export function afterFailover(
   return {
     tookOver() {
       // Until it is known which they are, no absence ends a grant, and no member is standing.
-      unknown.push(doubtedAdditions.find());
+      unknown.add(doubtedAdditions.find());
       // At once and in no line: every ending that waits for a slot waits for this.
       look().catch(() =>
         pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => look().then(() => ({ done: true })) }),
