@@ -29,7 +29,7 @@ suite('a state directory that is checked', () => {
       throw Object.assign(new Error('disk quota exceeded'), { code: 'EDQUOT' });
     };
     const step = await checkStateDirectory(folder, { tryToMake });
-    assert.deepEqual([step.status, /nothing can be made in .*\(EDQUOT\)/.test(step.detail)], ['fail', true]);
+    assert.deepEqual([step.status, /nothing can be made in .*\(EDQUOT\): free space there$/.test(step.detail)], ['fail', true]);
   });
 
   test('is private, and says what it holds', async () => {

@@ -79,6 +79,7 @@ async function obstacleTo(place: string, tryToMake: (place: string) => Promise<v
     const code = codeOf(error);
     if (code === 'EACCES' || code === 'EPERM')
       return `this user (${ownUser() ?? 'unknown'}) must not write to ${place}: give it the directory`;
+    if (code === 'ENOSPC' || code === 'EDQUOT') return `nothing can be made in ${place} (${code}): free space there`;
     return `nothing can be made in ${place} (${code}): set LATCHKEY_STATE_DIR to a directory on a local disk that can be written`;
   }
 }
