@@ -7,6 +7,7 @@ import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
 import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
+import { before } from './before.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
@@ -288,17 +289,4 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return finished;
     },
   };
-}
-
-/** False where the deadline came first. */
-async function before(deadline: AbortSignal, work: Promise<unknown>): Promise<boolean> {
-  if (deadline.aborted) return false;
-  const passed = Promise.withResolvers<boolean>();
-  const onAbort = (): void => passed.resolve(false);
-  deadline.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work.then(() => true), passed.promise]);
-  } finally {
-    deadline.removeEventListener('abort', onAbort);
-  }
 }

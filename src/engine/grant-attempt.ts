@@ -9,7 +9,7 @@ import type { StoredJob } from '../ledger/ledger.ts';
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import type { EngineParts } from './engine-parts.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { failed, succeeded, viewOf } from './views.ts';
 
 /** A grant job that waits for its grant, with its content. */
@@ -27,8 +27,6 @@ export interface GrantAttempt {
   readonly strayed: readonly string[];
   readonly nextDelayMs: number;
 }
-
-export const DONE: Attempted = { done: true };
 
 /** Splits the jobs attached to a grant by what they ask. */
 export function splitJobs(jobs: readonly StoredJob[]): { waiting: readonly WaitingGrantJob[]; revokes: readonly StoredJob[] } {

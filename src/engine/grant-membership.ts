@@ -8,7 +8,6 @@ import { activated, claim } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import {
-  DONE,
   deadlineOf,
   fail,
   type GrantAttempt,
@@ -18,7 +17,7 @@ import {
   type WaitingGrantJob,
   wait,
 } from './grant-attempt.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { putIn, resolvedRecord } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';

@@ -18,6 +18,23 @@ const failOver = async ({ rig }: Started): Promise<void> => {
   await settled();
 };
 
+/** The next server does not have the membership, and nobody can know yet whether it will. */
+async function goesOnWithout(world: Started): Promise<void> {
+  without(world);
+  world.rig.fake.goUp();
+  await failOver(world);
+  await world.rig.pass(MINUTE_MS);
+}
+
+/** The addition comes by replication. */
+async function comesAndIsTakenOut(world: Started): Promise<void> {
+  const { rig, ada, admins } = world;
+  withIt(world);
+  await rig.pass(2 * MINUTE_MS);
+  assert.ok(!rig.isMember(ada, admins));
+  assert.equal(await rig.stateOf(), 'ended');
+}
+
 const changesOf = ({ rig }: Started) => rig.fake.operations.filter(({ method }) => method === 'change').length;
 
 suite('after a failover', () => {
@@ -327,20 +344,13 @@ suite('after a failover', () => {
 
   test('an absence on a server that only lags ends no grant: what was written before the failover is taken out when it comes', async () => {
     const world = await startedEngine();
-    const { rig, ada, admins } = world;
+    const { rig } = world;
     await rig.grant({ seconds: 3600 });
     rig.fake.goDown();
     const revoke = await rig.revoke();
-    without(world);
-    rig.fake.goUp();
-    await failOver(world);
-    await rig.pass(MINUTE_MS);
+    await goesOnWithout(world);
     assert.equal(await rig.stateOf(), 'ending');
-    // The addition comes by replication.
-    withIt(world);
-    await rig.pass(2 * MINUTE_MS);
-    assert.ok(!rig.isMember(ada, admins));
-    assert.equal(await rig.stateOf(), 'ended');
+    await comesAndIsTakenOut(world);
     assert.equal(rig.outcomeOf(revoke), 'revoked');
   });
 
@@ -362,20 +372,14 @@ suite('after a failover', () => {
 
   test('an addition that the next server may still come to have is waited for after a removal of it that was lost', async () => {
     const world = await startedEngine();
-    const { rig, ada, admins } = world;
+    const { rig } = world;
     await rig.grant({ seconds: 3600 });
     rig.fake.loseNextAnswer('not_applied');
     await rig.revoke();
     rig.fake.goDown();
-    without(world);
-    rig.fake.goUp();
-    await failOver(world);
-    await rig.pass(MINUTE_MS);
+    await goesOnWithout(world);
     assert.equal(await rig.stateOf(), 'ending');
-    withIt(world);
-    await rig.pass(2 * MINUTE_MS);
-    assert.ok(!rig.isMember(ada, admins));
-    assert.equal(await rig.stateOf(), 'ended');
+    await comesAndIsTakenOut(world);
   });
 
   test('a server that shows another person by the name of before was not seen to have the addition', async () => {
@@ -582,20 +586,14 @@ suite('at a restart', () => {
 
   test('on a server that took over before and lags, an absence still ends no grant', async () => {
     const world = await startedEngine();
-    const { rig, ada, admins } = world;
+    const { rig } = world;
     await rig.grant({ seconds: 3600 });
     rig.fake.goDown();
     await rig.revoke();
-    without(world);
-    rig.fake.goUp();
-    await failOver(world);
-    await rig.pass(MINUTE_MS);
+    await goesOnWithout(world);
     await rig.restart();
     await rig.pass(MINUTE_MS);
     assert.equal(await rig.stateOf(), 'ending');
-    withIt(world);
-    await rig.pass(2 * MINUTE_MS);
-    assert.ok(!rig.isMember(ada, admins));
-    assert.equal(await rig.stateOf(), 'ended');
+    await comesAndIsTakenOut(world);
   });
 });
