@@ -76,8 +76,8 @@ export interface EndingValue {
   readonly presence: Exclude<Presence, 'unknown'>;
   /** For a recorded value: another entry that goes by that value now. */
   readonly occupied: boolean;
-  /** For a recorded value: it is a link to an entry, which is not the user's. */
-  readonly linked: boolean;
+  /** For a recorded value: it is known to be another's, a link to their entry, or written for them since it was seen absent. */
+  readonly anothers: boolean;
 }
 
 /** What an ending does with the values it found. */
@@ -90,7 +90,7 @@ export interface EndingJudgement {
 /**
  * Which values an ending deletes (ARCHITECTURE, invariants 2 and 12). The user's current value is ours in a period
  * that is not standing. A recorded value is ours only if no probe has seen it absent since we wrote it; and where another
- * entry has taken it over, only if the membership did not follow the user to the current one; never where values are links.
+ * entry has taken it over, only if the membership did not follow the user to the current one; never where it is known to be theirs.
  */
 export function judgeEnding(values: readonly EndingValue[], period: Pick<Period, 'standing' | 'seenAbsent'>): EndingJudgement {
   if (period.standing !== false) return { remove: [], recreated: [] };
@@ -98,9 +98,9 @@ export function judgeEnding(values: readonly EndingValue[], period: Pick<Period,
   const followed = values.some(({ origin, presence, written }) => origin === 'current' && presence === 'member' && !written);
   const remove: string[] = [];
   const recreated: string[] = [];
-  for (const { value, origin, presence, occupied, linked } of values) {
+  for (const { value, origin, presence, occupied, anothers } of values) {
     if (presence === 'absent') continue;
-    if (origin === 'recorded' && (linked || period.seenAbsent || (occupied && followed))) recreated.push(value);
+    if (origin === 'recorded' && (anothers || period.seenAbsent || (occupied && followed))) recreated.push(value);
     else remove.push(value);
   }
   return { remove, recreated };

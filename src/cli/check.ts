@@ -35,8 +35,15 @@ export async function check({ json, login }: { json: boolean; login: string | nu
   }
   const steps = await preflight({ config, log, learnSecret: scrubber.learn, login: tried });
   const shown = steps.map((step) => ({ ...step, detail: scrubber.text(step.detail) }));
-  const ok = shown.every(({ status }) => status !== 'fail');
-  if (json) process.stdout.write(`${JSON.stringify({ ok, steps: shown }, null, 2)}\n`);
-  else for (const { step, status, detail } of shown) process.stdout.write(`${MARKS[status]}  ${step.padEnd(18)}  ${detail}\n`);
-  return ok ? EXIT.ok : EXIT.failed;
+  const { text, code } = reportOn(shown, { json });
+  process.stdout.write(text);
+  return code;
+}
+
+/** The same steps for people and for machines, and the exit code. */
+export function reportOn(steps: readonly CheckStep[], { json }: { json: boolean }): { text: string; code: number } {
+  const ok = steps.every(({ status }) => status !== 'fail');
+  const lines = steps.map(({ step, status, detail }) => `${MARKS[status]}  ${step.padEnd(18)}  ${detail}\n`);
+  const text = json ? `${JSON.stringify({ ok, steps }, null, 2)}\n` : lines.join('');
+  return { text, code: ok ? EXIT.ok : EXIT.failed };
 }

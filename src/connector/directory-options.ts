@@ -5,6 +5,7 @@ import type { Config, DirectoryServer } from '../config/config.ts';
 import type { LoginTried } from '../directory/ldap/check/login.ts';
 import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
 import type { LdapReaderOptions } from '../directory/ldap/reader/open-ldap-reader.ts';
+import { LOOK_BACK_MS } from '../engine/after-failover.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningKey } from '../secrets/learning.ts';
@@ -60,7 +61,12 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
       load: async () => (ledger === null ? null : ledger.bindRefusal()),
       save: async (refusal) => ledger?.saveBindRefusal(refusal),
     },
-    ...(ledger === null ? {} : { keepBase: (found) => ledger.keepBase(found) }),
+    ...(ledger === null
+      ? {}
+      : {
+          keepBase: (found) => ledger.keepBase(found),
+          keepServer: (server) => ledger.keepServer({ server, at: clock.wall(), lookBackMs: LOOK_BACK_MS }),
+        }),
     checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
   };
 }

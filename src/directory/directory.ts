@@ -113,8 +113,8 @@ export interface Directory {
   /** Called each time the directory becomes reachable or unreachable. */
   onChange(listener: (status: DirectoryStatus) => void): void;
   /**
-   * Called each time another server takes over, or may have since an earlier process, once it is reachable. What was written
-   * shortly before may not have reached it, and may never: whoever wrote it must look again.
+   * Called each time another server takes over, and for the first one of a process, once it is reachable. What was written shortly
+   * before on another may not have reached it, and may never: whoever wrote it must look again.
    */
   onFailover(listener: () => void): void;
 

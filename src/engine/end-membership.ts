@@ -6,11 +6,11 @@ import { type Pair, pairKey } from '../access/reference.ts';
 import { isPrimaryGroup } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError } from './directory-errors.ts';
-import { claimEnded, DONE, type EndingAttempt, later } from './ending-claim.ts';
+import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import { deleteWasSent, type Found, look, userMissing, waitForLateWrites } from './ending-look.ts';
 import { removeValues } from './ending-removal.ts';
 import type { EngineParts } from './engine-parts.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { asWritten } from './written-period.ts';
 
 /** Nothing of ours is there. */
@@ -98,7 +98,8 @@ async function conclude(
     const waiting = await userMissing(parts, attempt, { period, group: found.group });
     if (waiting !== null) return waiting;
   }
-  const standingMember = isPrimary(found) || (!isOurs(period) && found.values.some(({ presence }) => presence === 'member'));
+  const isThere = found.values.some(({ presence, anothers }) => presence === 'member' && !anothers);
+  const standingMember = isPrimary(found) || (!isOurs(period) && isThere);
   const membership: EndedMembership = standingMember
     ? 'kept_standing'
     : deleteWasSent(period, state.intent)

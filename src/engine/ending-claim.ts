@@ -6,7 +6,7 @@ import type { JobResult, PlaceholderChange, StoredJob } from '../ledger/ledger.t
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import type { EngineParts } from './engine-parts.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { failed, REVOKE_OUTCOMES, succeeded, viewOf } from './views.ts';
 
 export interface EndingAttempt {
@@ -14,8 +14,6 @@ export interface EndingAttempt {
   readonly jobs: readonly StoredJob[];
   readonly nextDelayMs: number;
 }
-
-export const DONE: Attempted = { done: true };
 
 interface Ended {
   readonly membership: EndedMembership;

@@ -1,12 +1,13 @@
 import type { Intent } from '../access/intent.ts';
 import { type EndingValue, type MemberAttribute, memberValueOf, type Period } from '../access/membership.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
+import { jobError } from '../access/outcome.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
+import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
 import type { Attempted } from './pursuits.ts';
 import { sameValue } from './same-value.ts';
 
@@ -68,37 +69,30 @@ export async function look(
     ...(current === null ? [] : [{ value: current, origin: 'current' } as const]),
   ];
   const presences = [...earlier, ...now];
-  if (presences.includes('member')) parts.doubtedAdditions.seen(pair);
   const values: EndingValue[] = [];
   for (const [i, { value, origin }] of candidates.entries()) {
     const presence = presences[i];
-    // A server whose values are links may have no answer about a name that nobody has any more. The user's own link is named as it is now.
-    const isNoLink = group.linksMembers && origin === 'recorded' && presence === 'unknown' && current !== null;
-    if (isNoLink && (await directory.occupant(attribute, value, signal)) === null) continue;
+    if (presence === 'unknown' && (await leadsNowhere(parts, { group, attribute, value, current }))) continue;
     if (presence !== 'member' && presence !== 'absent') return later(parts, attempt, unknownMembership(group.dn));
     const occupant = origin === 'recorded' && presence === 'member' ? await directory.occupant(attribute, value, signal) : null;
     const isLink = group.linksMembers && origin === 'recorded' && presence === 'member';
     // Another spelling of the name that the user has now, which is looked at beside it.
     if (isLink && occupant === pair.user.id && current !== null) continue;
     if (isLink && occupant === null) return later(parts, attempt, hiddenMember(group, value));
+    const isOccupied = occupant !== null && occupant !== pair.user.id;
+    const namesakes = isOccupied && !isLink ? await writtenForNamesake(parts, { occupant, group, attribute, value }) : 'not';
+    if (namesakes === 'unsettled') return later(parts, attempt, namesakeUnsettled(group, value));
     values.push({
       value,
       origin,
       written: period.values.some((one) => sameValue(attribute, one, value)),
       presence,
-      occupied: occupant !== null && occupant !== pair.user.id,
-      linked: isLink,
+      occupied: isOccupied,
+      anothers: isOccupied && (isLink || namesakes === 'written'),
     });
   }
+  if (values.some(({ presence, anothers }) => presence === 'member' && !anothers)) parts.doubtedAdditions.seen(pair);
   return { group, user, values };
-}
-
-/** A link leads to an entry that this account cannot see: the user's, or another's. */
-function hiddenMember(group: GroupEntry, value: string): JobError {
-  return jobError(
-    'directory_refused',
-    `"${value}" is a member of "${group.dn}", and the entry of that name cannot be seen, so whose membership it is is unknown; give the connector's account the right to see it`,
-  );
 }
 
 /**

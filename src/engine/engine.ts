@@ -1,35 +1,30 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, DirectoryView, Event } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
-import type { LiveGrant } from '../access/grant.ts';
-import type { GrantId, JobId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
-import type { Intent } from '../access/intent.ts';
-import type { ListJob } from '../access/job.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
+import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
+import { before } from './before.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
-import { attemptEnding } from './end-membership.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
-import { attemptGrant } from './grant-membership.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
-import { attemptRestore, attemptTakeOut, LOOK_BACK_MS, lostWrites } from './lost-writes.ts';
 import { outbox } from './outbox.ts';
+import { periodic } from './periodic.ts';
 import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
-import { type Attempted, pursuits } from './pursuits.ts';
-import { answerCheck, answerList } from './questions.ts';
+import { pursuedWork } from './pursued-work.ts';
+import { pursuits } from './pursuits.ts';
 import { recovery } from './recovery.ts';
 import { syncJobs } from './sync-job.ts';
 import type { EngineSync } from './sync-request.ts';
 import { trustedClock } from './trusted-clock.ts';
-import { attemptUpdate } from './update-grant.ts';
 
 export interface EngineOptions {
   readonly ledger: Ledger;
@@ -94,7 +89,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const recovering = recovery(() => pursued.kick('directory'));
-  const lost = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
+  const late = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
   const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
   const parts: EngineParts = {
     ledger,
@@ -116,8 +111,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: {
-      lost: (pair, agoMs) => lost.lost(pair, agoMs),
-      remainingMs: (pair) => Math.max(lost.remainingMs(pair), doubted.remainingMs(pair)),
+      lost: (pair, agoMs) => late.lost(pair, agoMs),
+      remainingMs: (pair) => Math.max(late.remainingMs(pair), doubted.remainingMs(pair)),
     },
     doubtedAdditions: doubted,
     doubtedRemovals: doubtedRemovals(),
@@ -133,101 +128,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
   const pursued = pursuits({ clock, random, log });
   const out = outbox({ ledger, clock, log, failPoints });
+  const steps = pursuedWork(parts, { pursued, out });
+  const { told, pursueEnding } = steps;
   const expiring = expiry(parts, pursueEnding);
-  const way = intake(parts, {
-    pursueGrant: ({ grantId }) => pursueGrant(grantId),
-    pursueEnding,
-    pursueUpdate,
-    answerCheck: (stored) =>
-      pursued.pursue({
-        key: `check:${stored.jobId}`,
-        about: { jobId: stored.jobId },
-        urgency: 'grant',
-        attempt: () => told(answerCheck(parts, stored)),
-      }),
-    answerSync: (stored, request) => syncing.answer(stored, request),
-    // One after the other: each reads every grant, and many at a time would hold up the ledger, and an ending with it.
-    answerList: (stored, query) => void parts.locks.run('lists', 'grant', () => pursueList(stored, query)),
-  });
-
-  function pursueList(stored: StoredJob, query: ListJob): Promise<void> {
-    return new Promise((answered) => {
-      pursued.pursue({
-        key: `list:${stored.jobId}`,
-        about: { jobId: stored.jobId },
-        urgency: 'grant',
-        waitsFor: 'link',
-        attempt: async () => {
-          const attempted = await told(answerList(parts, { stored, query, connection: out.connection() }));
-          if (attempted.done) answered();
-          return attempted;
-        },
-      });
-    });
-  }
-
-  function pursueGrant(grantId: GrantId): void {
-    pursued.pursue({
-      key: `grant:${grantId}`,
-      about: { grantId },
-      urgency: 'grant',
-      attempt: (nextDelayMs) =>
-        told(attemptGrant(parts, { grantId, nextDelayMs, steps: { onEnding: pursueEnding, onUpdate: pursueUpdate } })),
-    });
-  }
-
-  function pursueUpdate(grantId: GrantId, jobId: JobId): void {
-    pursued.pursue({
-      key: `update:${jobId}`,
-      about: { jobId },
-      urgency: 'grant',
-      attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
-    });
-  }
-
-  function pursueEnding({ grantId, pair }: Pick<LiveGrant, 'grantId' | 'pair'>): void {
-    pursued.pursue({
-      key: `end:${grantId}`,
-      about: { grantId },
-      urgency: 'ending',
-      attempt: (nextDelayMs) => told(attemptEnding(parts, { grantId, pair, nextDelayMs })),
-    });
-  }
-
-  /** Whatever an attempt wrote may wait to be told. */
-  async function told(attempt: Promise<Attempted>): Promise<Attempted> {
-    try {
-      return await attempt;
-    } finally {
-      out.wake();
-    }
-  }
-
-  function pursueRestore(intent: Intent): void {
-    pursued.pursue({
-      key: `restore:${intent.grantId}`,
-      about: { grantId: intent.grantId },
-      urgency: 'grant',
-      attempt: () => told(attemptRestore(parts, { intent })),
-    });
-  }
-
-  function pursueTakeOut(intent: Intent): void {
-    pursued.pursue({
-      key: `take-out:${intent.grantId}`,
-      about: { grantId: intent.grantId },
-      urgency: 'ending',
-      attempt: () => told(attemptTakeOut(parts, { intent, onEnding: pursueEnding })),
-    });
-  }
-
   const syncing = syncJobs(parts, { sync: options.sync ?? null, pursue: pursued.pursue, connection: out.connection, told });
-
-  const lostOnes = lostWrites(parts, { restore: pursueRestore, takeOut: pursueTakeOut });
-  function pursueLostWrites(): void {
-    lostOnes.tookOver();
-    pursued.pursue({ key: 'lost-writes', urgency: 'ending', attempt: () => lostOnes.look().then(() => ({ done: true })) });
-  }
+  const way = intake(parts, { ...steps, answerSync: syncing.answer });
+  const rounds = periodic(clock);
+  const lost = afterFailover(parts, { pursued, told, pursueEnding });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
@@ -249,30 +156,27 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return counts === null ? view : { ...view, counts };
   }
 
-  const timers = new Set<() => void>();
-  function every(periodMs: number, work: () => Promise<unknown>): void {
-    let cancel = (): void => undefined;
-    const arm = (): void => {
-      timers.delete(cancel);
-      cancel = clock.timer(periodMs, () => {
-        void rounds(work, arm);
-      });
-      timers.add(cancel);
-    };
-    arm();
-  }
-
-  async function rounds(work: () => Promise<unknown>, arm: () => void): Promise<void> {
-    await safely('periodic', work());
-    if (taking) arm();
-  }
-
   async function safely(what: string, work: Promise<unknown>): Promise<void> {
     try {
       await work;
     } catch (error) {
       if (!stopping.signal.aborted) log.error({ event: 'engine.failed', what, error }, 'part of the engine failed; it goes on');
     }
+  }
+
+  /** Both in one commit. */
+  async function mark(): Promise<void> {
+    const now = time.now();
+    const marked = [ledger.advanceClock(now)];
+    if (directory.status().state === 'up') marked.push(ledger.useServer(now));
+    await Promise.all(marked);
+  }
+
+  async function forget(): Promise<void> {
+    // What a clock that is known to be wrong calls old may be of today.
+    if (!time.trusted()) return;
+    const rows = await ledger.forget((time.now() - policy.retentionMs) as Instant);
+    if (rows > 0) log.info({ event: 'ledger.forgot', rows }, 'what is older than the retention was deleted');
   }
 
   const decide = (stored: StoredJob): Promise<void> => decided(stored, () => way.decide(stored));
@@ -363,21 +267,20 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
-      directory.onFailover(pursueLostWrites);
+      directory.onFailover(lost.tookOver);
       const unfinished = await recovering.find(parts);
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
-      await recovering.takeUp(parts, unfinished, { pursueGrant, pursueEnding, decide, decideIfActive });
-      // No job waits for the restoring of what a failover lost, so it is taken up by its intent.
-      for (const intent of unfinished.intents) if (intent.kind === 'add') pursueRestore(intent);
-      every(MARK_EVERY_MS, () => ledger.advanceClock(time.now()));
-      every(FORGET_EVERY_MS, async () => {
-        // What a clock that is known to be wrong calls old may be of today.
-        if (!time.trusted()) return;
-        const rows = await ledger.forget((time.now() - policy.retentionMs) as Instant);
-        if (rows > 0) log.info({ event: 'ledger.forgot', rows }, 'what is older than the retention was deleted');
+      await recovering.takeUp(parts, unfinished, {
+        pursueGrant: (grantId) => steps.pursueGrant({ grantId }),
+        pursueEnding,
+        decide,
+        decideIfActive,
       });
+      for (const intent of unfinished.intents) if (intent.kind === 'add') lost.restore(intent);
+      rounds.every(MARK_EVERY_MS, () => safely('clock-mark', mark()));
+      rounds.every(FORGET_EVERY_MS, () => safely('forget', forget()));
     },
     status: () => ({
       clock: { trusted: time.trusted(), aheadMs: time.aheadMs() },
@@ -389,7 +292,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       taking = false;
       syncing.stop();
       failPoints('stop.begun');
-      for (const cancel of timers) cancel();
+      rounds.stop();
       expiring.stop();
       const finished = await before(deadline, pursued.stop());
       out.wake();
@@ -406,17 +309,4 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return finished;
     },
   };
-}
-
-/** False where the deadline came first. */
-async function before(deadline: AbortSignal, work: Promise<unknown>): Promise<boolean> {
-  if (deadline.aborted) return false;
-  const passed = Promise.withResolvers<boolean>();
-  const onAbort = (): void => passed.resolve(false);
-  deadline.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work.then(() => true), passed.promise]);
-  } finally {
-    deadline.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,4 +1,5 @@
 import type { AuditRecord } from '../access/audit.ts';
+import type { Event } from '../access/event.ts';
 import { grantDeadline } from '../access/expiry.ts';
 import type { FailedGrant, PendingGrant } from '../access/grant.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
@@ -8,8 +9,8 @@ import type { StoredJob } from '../ledger/ledger.ts';
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import type { EngineParts } from './engine-parts.ts';
-import type { Attempted } from './pursuits.ts';
-import { failed, succeeded } from './views.ts';
+import { type Attempted, DONE } from './pursuits.ts';
+import { failed, succeeded, viewOf } from './views.ts';
 
 /** A grant job that waits for its grant, with its content. */
 export interface WaitingGrantJob {
@@ -22,10 +23,10 @@ export interface GrantAttempt {
   readonly grant: PendingGrant;
   readonly waiting: readonly WaitingGrantJob[];
   readonly revokes: readonly StoredJob[];
+  /** Values of an unsettled write that lead to another person by now; they stay, and are reported where nothing else tells of them. */
+  readonly strayed: readonly string[];
   readonly nextDelayMs: number;
 }
-
-export const DONE: Attempted = { done: true };
 
 /** Splits the jobs attached to a grant by what they ask. */
 export function splitJobs(jobs: readonly StoredJob[]): { waiting: readonly WaitingGrantJob[]; revokes: readonly StoredJob[] } {
@@ -58,14 +59,20 @@ export function newest(waiting: readonly WaitingGrantJob[]): WaitingGrantJob | u
 /** The grant never became a membership: every job that waited for it is told, and a revoke that cancelled it has succeeded. */
 export async function fail(parts: EngineParts, attempt: GrantAttempt, error: JobError): Promise<Attempted> {
   const { ledger, time, log, lateWrites } = parts;
-  const { grant, waiting, revokes } = attempt;
+  const { grant, waiting, revokes, strayed } = attempt;
   const remainingMs = grant.pair === null ? 0 : lateWrites.remainingMs(grant.pair);
   // It is looked for as often as anything that does not come, since a server may catch up with it long before.
   if (remainingMs > 0) return wait(parts, attempt, lateWrite(error), Math.min(remainingMs, attempt.nextDelayMs));
   const at = time.now();
   const failedGrant: FailedGrant = { state: 'failed', grantId: grant.grantId, pair: grant.pair, code: error.code, failedAt: at };
   const audit: AuditRecord[] = [
-    { kind: 'grant.failed', at, grantId: grant.grantId, pair: grant.pair, facts: { code: error.code, message: error.message } },
+    {
+      kind: 'grant.failed',
+      at,
+      grantId: grant.grantId,
+      pair: grant.pair,
+      facts: { code: error.code, message: error.message, ...(strayed.length === 0 ? {} : { recreated: strayed }) },
+    },
     ...waiting.map(
       ({ stored }): AuditRecord => ({
         kind: 'job.failed',
@@ -83,7 +90,11 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
     ...waiting.map(({ stored }) => failed(stored, error, failedGrant)),
     ...revokes.map((job) => succeeded(job, 'revoked', failedGrant)),
   ];
-  await ledger.failGrant(failedGrant, { at, results, audit });
+  const events: Event[] =
+    strayed.length === 0
+      ? []
+      : [{ kind: 'grant.drifted', grant: viewOf(failedGrant), observed: 'recreated', action: 'reported' }];
+  await ledger.failGrant(failedGrant, { at, events, results, audit });
   parts.failPoints('grant.failed');
   const [first] = waiting;
   log.warn(

@@ -8,7 +8,6 @@ import { activated, claim } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import {
-  DONE,
   deadlineOf,
   fail,
   type GrantAttempt,
@@ -18,7 +17,7 @@ import {
   type WaitingGrantJob,
   wait,
 } from './grant-attempt.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { putIn, resolvedRecord } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
@@ -39,7 +38,7 @@ export async function attemptGrant(
   return parts.locks.run(`grant:${grantId}`, 'grant', async () => {
     const { grant } = await parts.ledger.known(grantId);
     if (grant?.state !== 'pending') return DONE;
-    const attempt: GrantAttempt = { grant, ...splitJobs(await parts.ledger.attachedJobs(grantId)), nextDelayMs };
+    const attempt: GrantAttempt = { grant, ...splitJobs(await parts.ledger.attachedJobs(grantId)), strayed: [], nextDelayMs };
     try {
       return await tryGrant(parts, attempt, steps);
     } catch (error) {
@@ -48,13 +47,15 @@ export async function attemptGrant(
   });
 }
 
-async function tryGrant(parts: EngineParts, attempt: GrantAttempt, steps: FoundSteps): Promise<Attempted> {
-  const { grant } = attempt;
+async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSteps): Promise<Attempted> {
+  const { grant } = begun;
+  let attempt = begun;
   const intent = grant.pair === null ? null : (await parts.ledger.pairState(grant.pair)).intent;
   const own = intent?.grantId === grant.grantId ? intent : null;
   if (own !== null) {
     const settled = await settleOwnIntent(parts, { attempt, intent: own, steps });
-    if (settled !== null) return settled;
+    if ('done' in settled) return settled;
+    attempt = { ...begun, strayed: settled.strayed };
   }
   const over = reasonToStop(attempt, parts.time.now());
   if (over !== null) return fail(parts, attempt, over);

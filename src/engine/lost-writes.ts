@@ -1,86 +1,21 @@
 import type { AuditRecord } from '../access/audit.ts';
 import type { ActiveGrant, EndedGrant, EndingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
-import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import { isOurs, type Period } from '../access/membership.ts';
 import type { JobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
 import { DirectoryError, isPrimaryGroup } from '../directory/directory.ts';
 import { driftEvents, type Member } from './claim-membership.ts';
-import { DONE } from './ending-claim.ts';
 import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { splitJobs } from './grant-attempt.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { putIn } from './put-in.ts';
 import { endRefusal, refusal } from './refusals.ts';
 import { entriesNow, writableValue } from './resolve-pair.ts';
 import { sameValue } from './same-value.ts';
 import { foundApplied } from './written-period.ts';
-
-/** How far back a server that takes over is compared with the ledger, and how long it may lag: for longer is a fault of its own. */
-export const LOOK_BACK_MS = 15 * 60 * 1000;
-
-/** What is done about a write that the server which took over may not have. */
-interface Steps {
-  restore(intent: Intent): void;
-  takeOut(intent: Intent): void;
-}
-
-/** The look at what was written lately. */
-export interface LostWrites {
-  /** Another server may be in use from now on: until the next look, no absence ends a grant, and no member is standing. */
-  tookOver(): void;
-  /** Begins to look at each membership. Rejects where the ledger cannot say which they are, and then nothing has changed. */
-  look(): Promise<void>;
-}
-
-/**
- * Another directory server has taken over. Replication is asynchronous, so what was written and proved on the one before may
- * not be there, and never will be where that server is lost; nothing but a look tells. So every membership that was
- * written within the last 15 minutes is looked at again, whatever LATCHKEY_DRIFT says, since what differs is a write
- * of ours that was lost and no doing of anybody else:
- *
- * - an addition of ours that is not there is written again while its grant is active (`grant.drifted`, `restored`). Scope and
- *   policy are asked as for any write.
- * - a membership of ours that had ended and is there again is taken out again by the one path: the grant, which has ended, is
- *   ending once more (its end is not told a second time). So it is whether we took it out or it was found to be gone: a removal by
- *   somebody else, or a deletion, is lost as ours is. A person who put the same user into the same group within these minutes cannot
- *   be told from that; the doubt is decided against the access, since access that should have ended must not stand.
- *
- * What a server that only lags catches up with later does no harm to either: both writes are of the state that it comes to. But an
- * ending that does not find such an addition has to wait until it has come, or cannot any more.
- */
-export function lostWrites(parts: EngineParts, steps: Steps): LostWrites {
-  const { ledger, log, time, doubtedAdditions, doubtedRemovals } = parts;
-  let unknown: (() => void)[] = [];
-  return {
-    tookOver: () => void unknown.push(doubtedAdditions.find()),
-    async look() {
-      const known = unknown;
-      const since = (time.now() - LOOK_BACK_MS) as Instant;
-      // What is open may have been proved on the server of before, and be claimed any moment: then it is among the recent ones.
-      const { intents: open } = await ledger.unfinished();
-      const intents = [...open, ...(await ledger.recentIntents(since))];
-      for (const { kind, pair } of intents) {
-        if (kind === 'add') doubtedAdditions.doubt(pair);
-        doubtedRemovals.doubt(pair);
-      }
-      unknown = unknown.filter((one) => !known.includes(one));
-      for (const one of known) one();
-      if (intents.length > 0)
-        log.info(
-          { event: 'engine.looking-for-lost-writes', memberships: intents.length },
-          'another directory server may have taken over: what was written lately is looked at again',
-        );
-      for (const intent of intents) {
-        if (intent.kind === 'add') steps.restore(intent);
-        steps.takeOut(intent);
-      }
-    },
-  };
-}
 
 /** The active grant that the membership of an intent is held by: its own, or one that came to share it. */
 async function holderOf({ ledger }: EngineParts, { grantId, pair }: Intent): Promise<GrantId | null> {
@@ -178,22 +113,26 @@ export async function attemptTakeOut(
   parts: EngineParts,
   { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
-  const { locks } = parts;
-  const attempted = await locks.run(`grant:${intent.grantId}`, 'ending', async () =>
-    unlessAway(() => locks.run(`pair:${pairKey(intent.pair)}`, 'ending', async () => await takeOut(parts, { intent, onEnding }))),
+  const { ledger, locks } = parts;
+  const pairLock = `pair:${pairKey(intent.pair)}`;
+  // What another grant held longer ended with that one, whoever wrote it. An end that is being claimed is waited for.
+  const ended = await locks.run(pairLock, 'ending', () => ledger.lastEnded(intent.pair));
+  if (ended === null) return DONE;
+  return locks.run(`grant:${ended.grantId}`, 'ending', () =>
+    unlessAway(() => locks.run(pairLock, 'ending', () => takeOut(parts, { intent, ended, onEnding }))),
   );
-  if (attempted.done) parts.doubtedRemovals.seen(intent.pair);
-  return attempted;
 }
 
 async function takeOut(
   parts: EngineParts,
-  { intent, onEnding }: { intent: Intent; onEnding: (grant: EndingGrant) => void },
+  { intent, ended, onEnding }: { intent: Intent; ended: EndedGrant; onEnding: (grant: EndingGrant) => void },
 ): Promise<Attempted> {
   const { ledger } = parts;
-  const [{ grant }, state] = [await ledger.known(intent.grantId), await ledger.pairState(intent.pair)];
-  // Standing access was there before us. What another grant held longer ended with that one.
-  if (grant?.state !== 'ended' || grant.standing !== false) return DONE;
+  const [grant, state] = [await ledger.lastEnded(intent.pair), await ledger.pairState(intent.pair)];
+  // Another has ended since, in its own time.
+  if (grant?.grantId !== ended.grantId) return AGAIN;
+  // Standing access was there before us, or since.
+  if (grant.standing !== false) return DONE;
   if (grant.membership !== 'removed' && grant.membership !== 'already_absent') return DONE;
   // Another grant has held it since, or another ending is at it: that one knows what to do.
   if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;

@@ -6,6 +6,8 @@ import { type Urgency, workSlots } from './keyed-lock.ts';
 /** What one attempt came to: over, or to be tried again (no sooner than `afterMs`, else with the backoff). */
 export type Attempted = { readonly done: true } | { readonly done: false; readonly afterMs?: number };
 
+export const DONE: Attempted = { done: true };
+
 /** What is missing now and then, and comes back. */
 export type Need = 'directory' | 'link';
 

@@ -1,18 +1,19 @@
 import { type ActiveGrant, endGrant, expiryOf } from '../access/grant.ts';
 import type { GrantId, JobId } from '../access/ids.ts';
 import type { Intent } from '../access/intent.ts';
-import { memberValueOf } from '../access/membership.ts';
-import { jobError } from '../access/outcome.ts';
+import { type JobError, jobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
-import type { UserEntry } from '../directory/directory.ts';
+import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
 import { unknownMembership } from './directory-errors.ts';
+import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
-import { DONE, fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
-import type { Attempted } from './pursuits.ts';
-import { endRefusal, lateRemoval } from './refusals.ts';
+import { fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
+import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
+import { type Attempted, DONE } from './pursuits.ts';
+import { changedMeanwhile, endRefusal, lateRemoval } from './refusals.ts';
 import { foundApplied } from './written-period.ts';
 
 /** What a grant that was found written after all leaves to be done. */
@@ -23,11 +24,17 @@ export interface FoundSteps {
   onUpdate(grantId: GrantId, jobId: JobId): void;
 }
 
+/** What is known of the write before the grant goes on: nothing of it shows the user in the group. */
+interface Unapplied {
+  /** Values that lead to another entry by now, which no write of ours for that one explains. */
+  readonly strayed: readonly string[];
+}
+
 /** A pending grant whose write may have taken effect: found out by reading, before anything else. */
 export async function settleOwnIntent(
   parts: EngineParts,
   { attempt, intent, steps }: { attempt: GrantAttempt; intent: Intent; steps: FoundSteps },
-): Promise<Attempted | null> {
+): Promise<Attempted | Unapplied> {
   const { directory, ledger, signal, failPoints } = parts;
   return parts.locks.run(`pair:${pairKey(intent.pair)}`, 'grant', async () => {
     const group = await directory.locateGroup(intent.pair.group.id, signal);
@@ -35,20 +42,64 @@ export async function settleOwnIntent(
     if (group === null) return groupMissing(parts, attempt, { intent, user });
     failPoints('recovery.located');
     // The value may have followed the user to another name since.
-    const named = user === null ? null : memberValueOf(intent.memberAttribute, user);
-    const values = [...new Set([...(named?.kind === 'value' ? [named.value] : []), ...intent.values])];
-    const presences = await directory.probe({ group: group.dn, attribute: intent.memberAttribute, values }, signal);
+    const attribute = intent.memberAttribute;
+    const current = nameNow(user, attribute);
+    const values = [...new Set([...(current === null ? [] : [current]), ...intent.values])];
+    const presences = await directory.probe({ group: group.dn, attribute, values }, signal);
     failPoints('recovery.probed');
     parts.onProbed(intent.pair);
-    if (presences.includes('member')) {
+    if (nameNow(await directory.locateUser(intent.pair.user.id, signal), attribute) !== current)
+      return wait(parts, attempt, changedMeanwhile(intent.pair));
+    const present = values.filter((_, i) => presences[i] === 'member');
+    const whose = await whoseAre(parts, { intent, group, current, present });
+    if (whose.kind === 'unknown') return wait(parts, attempt, whose.error);
+    if (whose.kind === 'ours') {
       const lateMs = parts.lateRemovals.remainingMs(intent.pair);
       if (lateMs > 0 && attempt.revokes.length === 0) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
       return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
-    if (presences.some((presence) => presence !== 'absent')) return wait(parts, attempt, unknownMembership(group.dn));
+    for (const [i, value] of values.entries())
+      if (presences[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current })))
+        return wait(parts, attempt, unknownMembership(group.dn));
     // Left open: should it still take effect, what the next probe finds is ours. The next write replaces it.
-    return user === null ? userMissing(parts, attempt, intent) : null;
+    const waiting = user === null ? await userMissing(parts, attempt, intent) : null;
+    return waiting ?? { strayed: whose.strayed };
   });
+}
+
+/** Whose work the values are that a probe found. */
+type Whose =
+  | { readonly kind: 'ours' }
+  | { readonly kind: 'anothers'; readonly strayed: readonly string[] }
+  | { readonly kind: 'unknown'; readonly error: JobError };
+
+/**
+ * The intent was written over an absent membership, so a value of it is its work, but not where another goes by that value now and
+ * it is a link to them, or was written for them: then it says nothing of the user.
+ */
+async function whoseAre(
+  parts: EngineParts,
+  { intent, group, current, present }: { intent: Intent; group: GroupEntry; current: string | null; present: readonly string[] },
+): Promise<Whose> {
+  const { memberAttribute: attribute, pair } = intent;
+  if (present.some((value) => value === current)) return { kind: 'ours' };
+  const strayed: string[] = [];
+  let error: JobError | null = null;
+  for (const value of present) {
+    const occupant = await parts.directory.occupant(attribute, value, parts.signal);
+    if (occupant === pair.user.id) return { kind: 'ours' };
+    if (occupant === null) {
+      if (!group.linksMembers) return { kind: 'ours' };
+      error = hiddenMember(group, value);
+      continue;
+    }
+    const written = await writtenForNamesake(parts, { occupant, group, attribute, value });
+    if (written === 'written') continue;
+    if (group.linksMembers) strayed.push(value);
+    else if (written === 'not') return { kind: 'ours' };
+    else error = namesakeUnsettled(group, value);
+  }
+  return error === null ? { kind: 'anothers', strayed } : { kind: 'unknown', error };
 }
 
 /** A user that cannot be found may be a member by a name that we do not know: only proof that it is gone rules that out. */
@@ -82,28 +133,26 @@ export async function claimFound(
     for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
     return DONE;
   }
-  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it.
+  // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it. It is never
+  // active: it could be due by the next start, which would end it for another cause than the one it was cancelled for.
   const at = parts.time.now();
+  const facts = { intentId: intent.intentId, evidence: 'probe: member', cancelled: true };
   await ledger.activate(
-    { grant: active, period: member.period, intentId: intent.intentId, placeholder: member.placeholder },
+    {
+      grant: endGrant(active, 'revoked', at),
+      period: member.period,
+      intentId: intent.intentId,
+      placeholder: member.placeholder,
+    },
     {
       at,
       events: driftEvents(active, member),
       audit: [
-        {
-          kind: 'grant.activated',
-          at,
-          grantId,
-          pair: active.pair,
-          facts: { intentId: intent.intentId, evidence: 'probe: member', cancelled: true },
-        },
+        { kind: 'grant.activated', at, grantId, pair: active.pair, facts },
+        { kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } },
       ],
     },
   );
-  await ledger.beginEnding(endGrant(active, 'revoked', at), [], {
-    at,
-    audit: [{ kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } }],
-  });
   steps.onEnding(active);
   return DONE;
 }

@@ -12,7 +12,7 @@ import { goOnLater } from './delays.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-attempt.ts';
-import type { Attempted } from './pursuits.ts';
+import { type Attempted, DONE } from './pursuits.ts';
 import { type PutInRequest, putIn } from './put-in.ts';
 import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
@@ -26,8 +26,6 @@ interface Attempt {
   readonly replaced: readonly WaitingGrantJob[];
   readonly nextDelayMs: number;
 }
-
-const DONE: Attempted = { done: true };
 
 /**
  * One attempt to change the end of an active grant. Shortening is never refused and needs no directory where the pair is

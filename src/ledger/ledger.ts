@@ -101,6 +101,21 @@ export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
   readonly replacedAt: Instant;
 }
 
+/** What the directory server in use may not have: replication is asynchronous. */
+export interface Doubts {
+  /** How often another server has taken over. */
+  readonly change: number;
+  /**
+   * Of each pair the newest intent, where that is doubted: of those that are open and those of a grant that came to hold a
+   * membership; in the order in which they were opened.
+   */
+  readonly intents: readonly { readonly intent: Intent; readonly isDecided: boolean }[];
+  /** Pairs with an addition among what is doubted, whatever came after it: a removal may be lost, and the addition come yet. */
+  readonly additions: readonly Pair[];
+  /** Doubted intents that are not the newest of their pair, so that there is nothing to do for them; not decided. */
+  readonly moot: readonly number[];
+}
+
 /** What a start finds unfinished. */
 export interface Unfinished {
   /** Every open job, attached to a grant or not, in order of receipt. */
@@ -162,10 +177,10 @@ export interface Ledger {
   closeIntent(intentId: number, consequence: Consequence): Promise<void>;
   /** Saves the period, and with it the standing of its live grants. */
   savePeriod(period: Period, consequence: Consequence): Promise<void>;
-  /** The membership is there: the grant is active (or updated), the period saved, the intent closed. */
+  /** The membership is there: the grant is active (or updated; or ending, if it was cancelled meanwhile), the period saved, the intent closed. */
   activate(
     change: {
-      readonly grant: ActiveGrant;
+      readonly grant: ActiveGrant | EndingGrant;
       readonly period: Period;
       readonly intentId: number | null;
       readonly placeholder: PlaceholderChange | null;
@@ -200,10 +215,14 @@ export interface Ledger {
   /** Intents that were replaced at or after that instant, the earliest first. */
   replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
   /**
-   * Of each pair the newest intent of a grant that came to hold a membership, where it was closed at or after that instant; in the
-   * order in which they were opened.
+   * What the directory server in use may not have of what was written before; what was decided only where that server took over at
+   * or after that instant.
    */
-  recentIntents(since: Instant): Promise<readonly Intent[]>;
+  doubts(since: Instant): Promise<Doubts>;
+  /** They were decided, for good until another server is in use; those of an earlier change of servers are left as they are. */
+  decideDoubts(doubts: { readonly intentIds: readonly number[]; readonly change: number }): Promise<void>;
+  /** Of the grants of a pair that have ended, the one that its membership ended with: no other held it then. */
+  lastEnded(pair: Pair): Promise<EndedGrant | null>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
   /**
@@ -234,6 +253,15 @@ export interface Ledger {
   saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
   /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */
   keepBase(found: EntryRef): Promise<EntryRef>;
+  /**
+   * The directory server in use. Where it is another than the one that was known, every intent is doubted from now on that is open,
+   * was closed within `lookBackMs` before that one was last in use, or is of a pair of which a grant ended within, and what was doubted and not
+   * decided still is. Returns since when it has been used and no other; for the first one of a ledger that has written nothing yet,
+   * that is for ever.
+   */
+  keepServer(used: { readonly server: string; readonly at: Instant; readonly lookBackMs: number }): Promise<Instant>;
+  /** The server that is known is in use at that instant; an earlier one changes nothing. */
+  useServer(at: Instant): Promise<void>;
 
   /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
   forget(before: Instant): Promise<number>;

@@ -30,7 +30,7 @@ const value = fc.record({
   origin: fc.constantFrom('current', 'recorded'),
   presence: fc.constantFrom('member', 'absent'),
   occupied: fc.boolean(),
-  linked: fc.boolean(),
+  anothers: fc.boolean(),
   written: fc.boolean(),
 }) as fc.Arbitrary<EndingValue>;
 
@@ -97,12 +97,12 @@ suite('which values an ending deletes', () => {
     written: true,
     presence: 'member',
     occupied: true,
-    linked: false,
+    anothers: false,
   };
   test('a recorded value that another person took over is ours while the membership did not follow and was never seen absent', () => {
     assert.deepEqual(
       judgeEnding(
-        [{ value: 'uid=new', origin: 'current', written: false, presence: 'absent', occupied: false, linked: false }, recorded],
+        [{ value: 'uid=new', origin: 'current', written: false, presence: 'absent', occupied: false, anothers: false }, recorded],
         {
           standing: false,
           seenAbsent: false,
@@ -113,7 +113,7 @@ suite('which values an ending deletes', () => {
   });
   test('a recorded value of another person is theirs where the membership followed our user', () => {
     const judged = judgeEnding(
-      [{ value: 'uid=new', origin: 'current', written: false, presence: 'member', occupied: false, linked: false }, recorded],
+      [{ value: 'uid=new', origin: 'current', written: false, presence: 'member', occupied: false, anothers: false }, recorded],
       {
         standing: false,
         seenAbsent: false,
@@ -128,7 +128,7 @@ suite('which values an ending deletes', () => {
       written: true,
       presence: 'member',
       occupied: false,
-      linked: false,
+      anothers: false,
     };
     assert.deepEqual(judgeEnding([current, recorded], { standing: false, seenAbsent: false }).remove, ['uid=new', 'uid=old']);
   });

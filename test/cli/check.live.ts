@@ -64,6 +64,24 @@ suite('latchkey check and latchkey acl', { timeout: 120_000 }, () => {
     );
   });
 
+  test('fail by a state directory that cannot be made, in one line, for people and for machines', async () => {
+    const LATCHKEY_STATE_DIR = '/proc/latchkey/state';
+    const { code, lines } = await run(['check'], { LATCHKEY_STATE_DIR });
+    assert.equal(code, 1);
+    const [found, ...others] = lines.filter((line) => !line.startsWith('ok '));
+    assert.match(found ?? '', /^FAIL {2}state directory {5}.*\/proc/);
+    assert.deepEqual(others, []);
+    const json = await run(['check', '--json'], { LATCHKEY_STATE_DIR });
+    const report = JSON.parse(json.lines.join('\n')) as { steps: { step: string; status: string; detail: string }[] };
+    const marks: Readonly<Record<string, string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
+    // But for what is another figure each time.
+    const steady = (line: string) => line.replace(/\b\d+ s (?:ahead of|behind)/, '');
+    assert.deepEqual(
+      report.steps.map(({ step, status, detail }) => steady(`${marks[status]}  ${step.padEnd(18)}  ${detail}`)),
+      lines.map(steady),
+    );
+  });
+
   test('ask for a password on a terminal only', async () => {
     const { code, lines } = await run(['check', '--login', 'grace']);
     assert.equal(code, 64);

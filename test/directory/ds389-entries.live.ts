@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { instant } from '../../src/access/instant.ts';
 import type { Directory } from '../../src/directory/directory.ts';
 import { openLdapDirectory } from '../../src/directory/ldap/open-ldap-directory.ts';
 import { startDs389 } from '../../src/sandbox/ds389.ts';
@@ -14,9 +15,18 @@ suite('entries of 389 Directory Server that other directories do not have', () =
   let server: ThrowAwayDirectory;
   let directory: Directory;
   const { logger, lines } = memoryLogger();
+  const used: string[] = [];
   before(async () => {
     server = await startDs389();
-    directory = openLdapDirectory(await ldapDirectoryOptions(server, { logger }));
+    directory = openLdapDirectory(
+      await ldapDirectoryOptions(server, {
+        logger,
+        keepServer: async (one) => {
+          used.push(one);
+          return instant(0);
+        },
+      }),
+    );
     directory.start();
     await untilState(directory, 'up');
   });
@@ -37,6 +47,11 @@ suite('entries of 389 Directory Server that other directories do not have', () =
     const status = directory.status();
     assert.ok(status.state === 'up');
     assert.deepEqual([status.view.flavour, status.view.vendor], ['389ds', '389 Project']);
+  });
+
+  test('it is told from others of its name by the name that it gives itself', () => {
+    assert.equal(used.length, 1);
+    assert.match(used[0] ?? '', /^127\.0\.0\.1:\d+ cn=ldap:\/\/dc=localhost:\d+$/);
   });
 
   test('a user that was imported offline, and has no entryUUID, is known by its nsUniqueId', async () => {

@@ -34,6 +34,35 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'what was written for one who was made anew is not granted to the one before, whose write came to nothing',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 1, by: 'username' },
+    ],
+  },
+  {
+    rule: 'the grant of one who was made anew holds what was written late for the one before, and takes it out',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 40, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 40, by: 'username' },
+      { do: 'take out', user: 0, group: 0 },
+      { do: 'late' },
+      { do: 'pass', ms: 15_000 },
+    ],
+  },
+  {
+    rule: 'the ending of one who is gone does not take out who was made anew, for whom it was written',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 16, by: 'username' },
+    ],
+  },
+  {
     rule: 'a refusal of the second write does not settle the first, whose answer was lost',
     steps: [
       { do: 'lose', fate: 'applied_later' },
@@ -49,6 +78,61 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
       { do: 'grant', grant: 0, user: 0, group: 0, seconds: 1, by: 'username' },
       { do: 'rename', user: 0 },
       { do: 'revoke', grant: 0 },
+    ],
+  },
+  {
+    rule: 'who was put in again by hand after our removal stays at each restart on the same server',
+    steps: [
+      { do: 'fail over' },
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 30, by: 'username' },
+      { do: 'revoke', grant: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'crash' },
+      { do: 'pass', ms: 1000 },
+      { do: 'crash' },
+    ],
+  },
+  {
+    rule: 'who was put in by hand after a change of servers was decided stays at each restart',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 30, by: 'username' },
+      { do: 'lag' },
+      { do: 'revoke', grant: 0 },
+      { do: 'fail over' },
+      { do: 'pass', ms: 1000 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'crash' },
+      { do: 'pass', ms: 1000 },
+    ],
+  },
+  {
+    rule: 'a name put in by hand, of a user who is gone, cannot be told from a removal that was lost where another server took over',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 'pass', ms: 15_000 },
+      { do: 'delete', user: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'fail over' },
+      { do: 'rename', user: 0 },
+    ],
+  },
+  {
+    rule: 'a name that nobody has met stays where its user is gone and it is the last of its group',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 'rename', user: 0 },
+      { do: 'take out', user: 5, group: 0 },
+      { do: 'delete', user: 0 },
+    ],
+  },
+  {
+    rule: 'what was written for one who is gone stays where it followed the next of that name to another',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },
+      { do: 're-create', user: 1 },
+      { do: 'crash' },
+      { do: 'rename', user: 1 },
     ],
   },
   {

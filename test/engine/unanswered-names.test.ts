@@ -31,4 +31,19 @@ suite('where a server says nothing of a name that nobody has', () => {
       assert.equal(rig.outcomeOf(revoke), links ? 'revoked' : null);
       if (links) assert.ok(!rig.isMember(renamed, admins));
     });
+
+  for (const fate of ['applied', 'not_applied'] as const)
+    test(`a user who was renamed after a write that was ${fate === 'applied' ? 'applied' : 'not applied'} and whose answer was lost is granted`, async () => {
+      const { rig, ada, admins } = await startedEngine({
+        personality: PERSONALITIES.samba,
+        watch: { ledger: (ledger) => ledger, directory: threeValued },
+      });
+      rig.fake.loseNextAnswer(fate);
+      const job = await rig.grant({ seconds: 3600 });
+      const renamed = userDn('ada2');
+      rig.fake.tree.rename(ada, renamed);
+      await rig.pass(5 * MINUTE_MS);
+      assert.equal(rig.outcomeOf(job), 'granted');
+      assert.ok(rig.isMember(renamed, admins));
+    });
 });

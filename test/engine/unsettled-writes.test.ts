@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
+import { LedgerError } from '../../src/ledger/ledger.ts';
 import { HOUR_MS, MINUTE_MS, settled, startedEngine, userDn } from '../support/engine-under-test.ts';
 
 describe('a write whose answer was lost', () => {
@@ -60,6 +61,26 @@ describe('a write whose answer was lost', () => {
     assert.ok(!rig.isMember(ada, admins));
     assert.equal(rig.outcomeOf(job), 'grant_revoked');
     assert.equal(rig.outcomeOf(revoke), 'revoked');
+  });
+
+  test('of a grant that was cancelled: it was never active, and is told as revoked though it is due at the next start', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    rig.fake.loseNextAnswer('applied');
+    const job = await rig.grant({ seconds: 1 });
+    // The process ends where a second transaction would come.
+    rig.ledger.failNext('beginEnding', new LedgerError('no_space', 'cannot write'));
+    const revoke = await rig.revoke();
+    rig.crash();
+    await rig.pass(2000);
+    await rig.start();
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(rig.outcomeOf(job), 'grant_revoked');
+    assert.equal(rig.outcomeOf(revoke), 'revoked');
+    assert.deepEqual(
+      rig.of('grant.ended').map(({ cause }) => cause),
+      ['revoked'],
+    );
   });
 
   test('that restored a membership is waited for by the ending that follows', async () => {

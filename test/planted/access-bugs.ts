@@ -33,8 +33,8 @@ export const ACCESS_BUGS: readonly PlantedBug[] = [
   {
     fault: 'an ending deletes a value that was seen absent since we wrote it: the one who has that name now is another person',
     file: 'src/access/membership.ts',
-    find: "origin === 'recorded' && (linked || period.seenAbsent || (occupied && followed))",
-    replace: "origin === 'recorded' && (linked || (occupied && followed))",
+    find: "origin === 'recorded' && (anothers || period.seenAbsent || (occupied && followed))",
+    replace: "origin === 'recorded' && (anothers || (occupied && followed))",
     tests: ['access/membership.test.ts'],
   },
   {

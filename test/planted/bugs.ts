@@ -1,5 +1,6 @@
 import { ACCESS_BUGS } from './access-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
+import { CHECK_BUGS } from './check-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
@@ -14,4 +15,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...LEDGER_BUGS,
   ...EDGE_BUGS,
   ...SERVER_BUGS,
+  ...CHECK_BUGS,
 ];

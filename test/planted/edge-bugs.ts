@@ -161,9 +161,9 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a membership that was lost with a server is not written again',
-    file: 'src/engine/lost-writes.ts',
-    find: "if (intent.kind === 'add') steps.restore(intent);",
-    replace: '',
+    file: 'src/engine/after-failover.ts',
+    find: "looked(doubt, 'restore', () => attemptRestore(parts, { intent }))",
+    replace: "looked(doubt, 'restore', () => Promise.resolve({ done: true }))",
     tests: ['engine/lost-writes.test.ts'],
   },
   {

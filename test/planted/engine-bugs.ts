@@ -198,7 +198,7 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'other content under a known job id is taken for a repeat',
-    file: 'src/engine/intake.ts',
+    file: 'src/engine/receive-job.ts',
     find: 'if (known.hash !== hash) {',
     replace: "if (known.hash === '') {",
     tests: meantBy('refusals'),

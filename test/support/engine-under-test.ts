@@ -6,13 +6,14 @@ import type { GrantId } from '../../src/access/ids.ts';
 import { formatInstant, type Instant, later } from '../../src/access/instant.ts';
 import type { Directory } from '../../src/directory/directory.ts';
 import { gatheredDirectory } from '../../src/directory/gathered-directory.ts';
+import { LOOK_BACK_MS } from '../../src/engine/after-failover.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import type { EngineSync } from '../../src/engine/sync-request.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { readFrameFromControlPlane, type WireFrameFromConnector } from '../../src/protocol/frames.ts';
 import { capturedLog } from './captured-log.ts';
 import { type FakeClock, fakeClock } from './fake-clock.ts';
-import { fakeDirectory } from './fake-directory.ts';
+import { type FakeDirectory, fakeDirectory } from './fake-directory.ts';
 import type { Personality } from './fake-servers.ts';
 import { type MemoryLedger, memoryLedger } from './memory-ledger.ts';
 
@@ -85,7 +86,15 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   const seen = new Set<string>();
   let ledger: MemoryLedger = memoryLedger({ now: () => clock.wall() });
   let checked: Promise<void> = Promise.resolve();
-  let life = newLife(clock, fake.directory, () => checked);
+  const means: LifeMeans = {
+    clock,
+    fake,
+    checked: () => checked,
+    // As the adapter does on each new session: before anything is asked there.
+    keepServer: () =>
+      void ledger.keepServer({ server: fake.server(), at: clock.wall(), lookBackMs: LOOK_BACK_MS }).catch(() => undefined),
+  };
+  let life = newLife(means);
   let engine: Engine = await create();
   let connection: AbortController | null = null;
   let acknowledges = options.acknowledges ?? true;
@@ -173,9 +182,10 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   }
 
   async function start({ link = true }: { link?: boolean } = {}): Promise<void> {
-    life = newLife(clock, fake.directory, () => checked);
+    life = newLife(means);
     engine = await create();
     await engine.start();
+    life.arrive();
     if (link) await connect();
     await settled();
   }
@@ -334,8 +344,18 @@ export async function startedEngine(options: EngineUnderTestOptions = {}) {
 export const userDn = (name: string): Dn => `uid=${name},ou=people,dc=example,dc=test` as Dn;
 export const groupDn = (name: string): Dn => `cn=${name},ou=groups,dc=example,dc=test` as Dn;
 
+interface LifeMeans {
+  readonly clock: FakeClock;
+  readonly fake: FakeDirectory;
+  readonly checked: () => Promise<void>;
+  readonly keepServer: () => void;
+}
+
 /** The clock and the directory of one process: when it dies, its timers fire no more and its calls come to nothing. */
-function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<void>) {
+function newLife({ clock, fake, checked, keepServer }: LifeMeans) {
+  const { directory } = fake;
+  const onFailover: (() => void)[] = [];
+  let server: string | null = null;
   let alive = true;
   const never = new Promise<never>(() => undefined);
   const living = <T>(work: () => Promise<T>): Promise<T> =>
@@ -353,8 +373,14 @@ function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<
   const own: Directory = {
     start: () => directory.start(),
     status: () => directory.status(),
-    onChange: (listener) => directory.onChange((status) => (alive ? listener(status) : undefined)),
-    onFailover: (listener) => directory.onFailover(() => (alive ? listener() : undefined)),
+    onChange: (listener) =>
+      directory.onChange((status) => {
+        if (!alive) return;
+        const isNew = status.state === 'up' && isNewServer();
+        listener(status);
+        if (isNew) tellServer();
+      }),
+    onFailover: (listener) => void onFailover.push(listener),
     findUser: (ref, entry, signal) => living(() => directory.findUser(ref, entry, signal)),
     findGroup: (ref, entry, signal) => living(() => directory.findGroup(ref, entry, signal)),
     locateUser: (id, signal) => living(() => directory.locateUser(id, signal)),
@@ -368,9 +394,24 @@ function newLife(clock: FakeClock, directory: Directory, checked: () => Promise<
     check: (signal) => living(() => checked().then(() => directory.check(signal))),
     close: () => directory.close(),
   };
+  /** Writes down which server there is, and returns whether this life has to be told. */
+  function isNewServer(): boolean {
+    if (server === fake.server()) return false;
+    server = fake.server();
+    keepServer();
+    return true;
+  }
+  function tellServer(): void {
+    for (const listener of onFailover) listener();
+  }
+  const arrive = (): void => {
+    if (alive && directory.status().state === 'up' && isNewServer()) tellServer();
+  };
+  directory.onFailover(arrive);
   return {
     clock: ownClock,
     directory: own,
+    arrive,
     isAlive: () => alive,
     end() {
       alive = false;

@@ -56,6 +56,8 @@ export interface FakeDirectory {
   goUp(): void;
   /** Another server has taken over; what that one has is for the test to say, by the tree. */
   failOver(): void;
+  /** Which server is in use. */
+  server(): string;
   /** The next change rejects with `sent: true`; for `applied_later`, call `applyLate`. */
   loseNextAnswer(fate: LostAnswer): void;
   applyLate(): void;
@@ -108,6 +110,7 @@ export function fakeDirectory(
   let late: { readonly change: MembershipChange; readonly id: EntryId | undefined }[] = [];
   let refused: Exclude<DirectoryFault, 'unavailable' | 'bind_refused'> | null = null;
   let isBlind = false;
+  let servers = 1;
 
   const trouble = () => new DirectoryError(downFault ?? 'unavailable', 'The fake directory is down.');
   const status = (): DirectoryStatus =>
@@ -189,8 +192,10 @@ export function fakeDirectory(
     failOver() {
       // What is stuck in the server of before is lost with it.
       late = [];
-      for (const listener of failoverListeners) listener();
+      servers += 1;
+      if (downFault === null) for (const listener of failoverListeners) listener();
     },
+    server: () => `server ${servers}`,
     loseNextAnswer: (fate) => {
       lost = fate;
     },

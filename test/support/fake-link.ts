@@ -81,7 +81,7 @@ export function fakeLink(clock: Clock): FakeLink {
           told = true;
           const connection: LinkConnection = {
             send: write,
-            sendText: (_type, text) => Promise.resolve(writeText(text)),
+            sendText: (_type, page) => Promise.resolve(writeText(page)),
             flushed: () => Promise.resolve(),
             signal: lost.signal,
           };

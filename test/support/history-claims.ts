@@ -1,7 +1,7 @@
 import type { Dn } from '../../src/access/dn.ts';
 import { isLive } from '../../src/access/grant.ts';
 import { isOurs, type Period, type Presence } from '../../src/access/membership.ts';
-import { type Pair, pairKey, samePair } from '../../src/access/reference.ts';
+import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import type { Directory, MembershipChange } from '../../src/directory/directory.ts';
 import type { Consequence, Ledger } from '../../src/ledger/ledger.ts';
 import type { EngineUnderTest, Watch } from './engine-under-test.ts';
@@ -28,10 +28,12 @@ export function claims({
   disk,
   protectedName,
   placeholder,
+  linksMembers,
 }: {
   disk: FailingDisk;
   protectedName: string;
   placeholder: string;
+  linksMembers: boolean;
 }): Claims {
   const wrongs: string[] = [];
   const seen = new Map<string, Presence>();
@@ -82,10 +84,23 @@ export function claims({
     if (!isProbed) return;
     const { group, values } = valuesOf(grant.pair, period);
     if (group === null) return wrong(`${grant.grantId} was claimed in a group that is gone`);
-    const present = values.filter((value) => isThere(group, value));
+    const present = values.filter((value) => isThere(group, value) && !isAnothers(grant.pair, value));
     if (present.length === 0) return wrong(`${grant.grantId} was claimed (${outcomes.join()}) and the user is not in the group`);
     if (!present.some((value) => seen.get(`${group} ${value}`) === 'member'))
       wrong(`${grant.grantId} was claimed (${outcomes.join()}) before a probe saw the member`);
+  }
+
+  /** The ledger says that this value was written for the one who goes by it now. */
+  function isWrittenFor({ user, group }: Pair, value: string): boolean {
+    const period = running().ledger.peek().periods.get(pairKey({ user, group }));
+    return period !== undefined && isOurs(period) && period.values.includes(value);
+  }
+
+  /** A value says nothing of a user where another goes by it, and it is a link to them, or was written for them since. */
+  function isAnothers({ user, group }: Pair, value: string): boolean {
+    const occupant = running().fake.tree.at(value as Dn);
+    if (occupant === null || occupant.id === user.id) return linksMembers && occupant === null;
+    return linksMembers || isWrittenFor({ user: occupant, group }, value);
   }
 
   /** Of two who had one name after another, the ending of the one may take out what the other's has just seen there. */
@@ -111,8 +126,8 @@ export function claims({
     }
     if (group === null) return;
     if (grant.membership === 'kept_standing') {
-      if (!values.some((value) => isThere(group, value)) && !isTakenWithAnother(grant.pair, values))
-        wrong(`${grant.grantId} was told as standing and nobody is there`);
+      const isKept = values.some((value) => isThere(group, value) && !(linksMembers && isAnothers(grant.pair, value)));
+      if (!isKept && !isTakenWithAnother(grant.pair, values)) wrong(`${grant.grantId} was told as standing and nobody is there`);
       return;
     }
     if (current === null) return;
@@ -168,6 +183,7 @@ export function claims({
     const { fake } = running();
     const entry = fake.tree.group(group);
     if (new Set([...add, ...remove]).size !== add.length + remove.length) wrong('a modify names a value twice');
+    if (entry !== null) for (const value of remove) undermining(entry, value);
     const wanted = add.filter((value) => value !== placeholder);
     if (wanted.length === 0 || entry === null) return;
     if (entry.name === protectedName) wrong('wrote into a protected group');
@@ -176,6 +192,16 @@ export function claims({
       const user = fake.tree.at(value as Dn);
       if (user === null || !fake.isInScope(user)) wrong(`added ${value}, which is out of scope`);
     }
+  }
+
+  /** Overlap is a union also where two had one name: what was written for the second is not taken out for the first. */
+  function undermining(group: EntryRef, value: string): void {
+    const { fake, ledger } = running();
+    const user = fake.tree.at(value as Dn);
+    if (user === null || !isWrittenFor({ user, group }, value)) return;
+    for (const grant of ledger.peek().grants.values())
+      if (grant.state === 'active' && samePair(grant.pair, { user, group }))
+        wrong(`took out ${value}, which was written for ${grant.grantId}`);
   }
 
   function directory(own: Directory): Directory {

@@ -23,7 +23,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'nextExpiry',
   'unfinished',
   'replacedIntents',
-  'recentIntents',
+  'doubts',
   'countOwnershipUnknown',
   'heldMemberships',
   'listGrants',

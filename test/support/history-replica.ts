@@ -41,15 +41,13 @@ export function failOver(world: World): void {
   world.replica = null;
   if (replica !== null && replica.ageMs < LOOK_BACK_MS) replica.takeOver();
   claims.forgetSeen();
-  world.isOther = true;
+  rig.fake.failOver();
   goUp(world);
 }
 
-/** The directory can be reached, and it is said at once where that may be another server than before. */
+/** The directory can be reached; the connector asks which server that is, and doubts what it wrote on another. */
 export function goUp(world: World): void {
-  const { fake } = world.rig;
-  if (world.isOther) world.owners.doubt();
+  const { fake, ledger } = world.rig;
+  if (ledger.peek().server.name !== fake.server()) world.owners.doubt();
   fake.goUp();
-  if (world.isOther) fake.failOver();
-  world.isOther = false;
 }

@@ -32,10 +32,8 @@ export interface World {
   undelivered: Readonly<Record<string, unknown>>[];
   backup: MemoryLedger | null;
   replica: Replica | null;
-  /** A new life cannot know which of several servers the one before asked. */
+  /** Another server has taken over once, or may. */
   isOneOfSeveral: boolean;
-  /** The server that is asked next may be another than before, and nobody has said so yet. */
-  isOther: boolean;
   wasRestored: boolean;
   renames: number;
   /** How long a write that is applied late has waited, at most. */
@@ -61,7 +59,7 @@ export async function newWorld(server: ServerName): Promise<World> {
   const disk = failingDisk(() => {
     if (world !== null) world.troubledAtMs = world.rig.clock.monotonicMs();
   });
-  const judged = claims({ disk, protectedName, placeholder: PLACEHOLDER });
+  const judged = claims({ disk, protectedName, placeholder: PLACEHOLDER, linksMembers: personality.refusesUnknown });
   const rig = await engineUnderTest({
     personality,
     watch: judged.watch,
@@ -95,7 +93,6 @@ export async function newWorld(server: ServerName): Promise<World> {
     backup: null,
     replica: null,
     isOneOfSeveral: false,
-    isOther: false,
     wasRestored: false,
     renames: 0,
     sinceLateMs: 0,
@@ -165,13 +162,8 @@ export async function restart(world: World): Promise<void> {
     world.dyingAgain = null;
   } else world.isCrashing = false;
   world.troubledAtMs = rig.clock.monotonicMs();
-  const { state } = rig.fake.directory.status();
-  if (world.isOneOfSeveral) {
-    rig.fake.goDown();
-    world.isOther = true;
-  }
+  if (rig.fake.directory.status().state === 'up') goUp(world);
   await rig.start({ link: false }).catch(() => undefined);
-  if (state === 'up') goUp(world);
   await reconnect(world);
 }
 

@@ -597,7 +597,7 @@ function membershipRules(open: OpenLedger): void {
     assert.deepEqual(await ledger.replacedIntents(seconds(6)), []);
   });
 
-  test('of each pair the newest intent is remembered for a while after it was closed, of grants that came to hold it, and not while one is open', async (t) => {
+  test('another server makes doubtful what is open or was closed lately: of each pair the newest intent, of grants that came to hold it', async (t) => {
     const { ledger } = await open(t);
     const openFor = async (name: string, user: number, kind: 'add' | 'remove' = 'add') =>
       ledger.openIntent(sampleIntent(name, { pair: samplePair(user, 1), kind }), NO_CHANGE, quietly());
@@ -624,13 +624,127 @@ function membershipRules(open: OpenLedger): void {
       const grant = activeGrant(name, { pair });
       await ledger.activate({ grant, period: samplePeriod({ pair }), intentId: null, placeholder: null }, quietly());
     }
-    const recent = async (since: number) =>
-      (await ledger.recentIntents(seconds(since))).map(({ grantId, kind }) => `${grantId} ${kind}`);
-    assert.deepEqual(await recent(1), ['grant-a remove', 'grant-b add', 'grant-c add']);
-    assert.deepEqual(await recent(3), ['grant-a remove', 'grant-c add']);
-    assert.deepEqual(await recent(4), []);
-    await openFor('c', 3);
-    assert.deepEqual(await recent(3), ['grant-a remove']);
+    const doubted = async (since = 0) => {
+      const { intents, moot } = await ledger.doubts(seconds(since));
+      return { of: intents.map(({ intent, isDecided }) => `${intent.grantId} ${intent.kind}${isDecided ? '!' : ''}`), moot };
+    };
+    assert.deepEqual(await doubted(), { of: [], moot: [] });
+    const used = { at: seconds(10), lookBackMs: 8_000 };
+    assert.equal(await ledger.keepServer({ server: 'two', ...used }), seconds(10));
+    const { of, moot } = await doubted();
+    assert.deepEqual([of, moot.length], [['grant-a remove', 'grant-c add'], 3]);
+    const open3 = await openFor('c', 3);
+    assert.deepEqual((await doubted()).of, ['grant-a remove']);
+    await ledger.keepServer({ server: 'three', ...used });
+    assert.deepEqual((await doubted()).of, ['grant-a remove', 'grant-c add']);
+    assert.equal((await ledger.doubts(seconds(0))).intents.at(-1)?.intent.intentId, open3.intentId);
+  });
+
+  test('another server makes doubtful what was written for a grant that ended lately, however long ago that was', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate({ grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null }, quietly());
+    await ledger.beginEnding(endingGrant('a'), [], quietly());
+    const over = { grant: endedGrant('a', { endedAt: seconds(100) }), period: null, placeholder: null };
+    await ledger.end(over, quietly({ at: seconds(100) }));
+    const doubted = async () => (await ledger.doubts(seconds(0))).intents.map(({ intent }) => intent.intentId);
+    await ledger.keepServer({ server: 'two', at: seconds(102), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), []);
+    await ledger.keepServer({ server: 'three', at: seconds(102), lookBackMs: 2_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+  });
+
+  test('another server makes doubtful what was written shortly before the one before it was last in use, and what nobody decided', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.keepServer({ server: 'one', at: seconds(1), lookBackMs: 1_000 });
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate(
+      { grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null },
+      quietly({ at: seconds(10) }),
+    );
+    await ledger.useServer(seconds(11));
+    await ledger.useServer(seconds(2));
+    const doubted = async () => (await ledger.doubts(seconds(0))).intents.map(({ intent }) => intent.intentId);
+    await ledger.keepServer({ server: 'two', at: seconds(100), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+    await ledger.useServer(seconds(200));
+    await ledger.keepServer({ server: 'three', at: seconds(200), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), [intentId]);
+    await ledger.decideDoubts({ intentIds: [intentId], change: (await ledger.doubts(seconds(0))).change });
+    await ledger.keepServer({ server: 'four', at: seconds(200), lookBackMs: 1_000 });
+    assert.deepEqual(await doubted(), []);
+  });
+
+  test('the grant that a membership ended with is the one of its pair that ended last and was kept by no other', async (t) => {
+    const { ledger } = await open(t);
+    assert.equal(await ledger.lastEnded(samplePair(1, 1)), null);
+    const ends = [
+      ['a', 3, 'removed'],
+      ['b', 4, 'already_absent'],
+      ['c', 5, 'kept_by_grant'],
+    ] as const;
+    for (const [name] of ends) {
+      await ledger.savePending(pendingGrant(name), [], quietly());
+      await ledger.activate({ grant: activeGrant(name), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
+      await ledger.beginEnding(endingGrant(name), [], quietly());
+    }
+    for (const [name, at, membership] of ends) {
+      const grant = endedGrant(name, { endedAt: seconds(at), membership });
+      await ledger.end({ grant, period: null, placeholder: null }, quietly());
+    }
+    assert.deepEqual(
+      await ledger.lastEnded(samplePair(1, 1)),
+      endedGrant('b', { endedAt: seconds(4), membership: 'already_absent' }),
+    );
+    assert.equal(await ledger.lastEnded(samplePair(2, 1)), null);
+  });
+
+  test('an addition is doubted whatever came after it, also where there is nothing to do for it', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await ledger.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    await ledger.activate({ grant: activeGrant('a'), period: samplePeriod(), intentId, placeholder: null }, quietly());
+    await ledger.openIntent(sampleIntent('a', { kind: 'remove' }), NO_CHANGE, quietly());
+    await ledger.keepServer({ server: 'two', at: seconds(1), lookBackMs: 100_000 });
+    const { intents, additions, moot, change } = await ledger.doubts(seconds(0));
+    assert.deepEqual([intents.map(({ intent }) => intent.kind), moot], [['remove'], [intentId]]);
+    assert.deepEqual(additions, [samplePair(1, 1)]);
+    await ledger.decideDoubts({ intentIds: moot, change });
+    assert.deepEqual((await ledger.doubts(seconds(0))).additions, [samplePair(1, 1)]);
+  });
+
+  test('a doubt is decided until another server takes over, over a restart too, and never by a look of before that', async (t) => {
+    const first = await open(t);
+    const { ledger: one } = first;
+    await one.savePending(pendingGrant('a'), [], quietly());
+    const { intentId } = await one.openIntent(sampleIntent('a'), NO_CHANGE, quietly());
+    const used = { at: seconds(10), lookBackMs: 1_000 };
+    await one.keepServer({ server: 'one', ...used });
+    const { ledger } = await first.reopen();
+    const isDecided = async (since = 0) => (await ledger.doubts(seconds(since))).intents.map((doubt) => doubt.isDecided);
+    const { change } = await ledger.doubts(seconds(0));
+    assert.deepEqual(await isDecided(11), [false]);
+    await ledger.decideDoubts({ intentIds: [intentId, 99], change });
+    assert.deepEqual([await isDecided(10), await isDecided(11)], [[true], []]);
+    assert.equal(await ledger.keepServer({ server: 'one', ...used, at: seconds(20) }), seconds(10));
+    assert.deepEqual(await isDecided(), [true]);
+    assert.equal(await ledger.keepServer({ server: 'two', ...used, at: seconds(20) }), seconds(20));
+    await ledger.decideDoubts({ intentIds: [intentId], change });
+    assert.deepEqual(await isDecided(), [false]);
+  });
+
+  test('the first server of a ledger that has written nothing was always the one; time never runs back, and a later one is since its change', async (t) => {
+    const first = await open(t);
+    const used = { at: seconds(10), lookBackMs: 1_000 };
+    assert.equal(await first.ledger.keepServer({ server: 'one', ...used }), instant(0));
+    assert.equal(await first.ledger.keepServer({ server: 'one', ...used }), instant(0));
+    await first.ledger.advanceClock(seconds(12));
+    assert.equal(await first.ledger.keepServer({ server: 'two', ...used }), seconds(12));
+    const { ledger } = await first.reopen();
+    assert.equal(await ledger.keepServer({ server: 'two', ...used, at: seconds(30) }), seconds(12));
+    assert.equal(await ledger.keepServer({ server: 'one', ...used, at: seconds(30) }), seconds(30));
   });
 
   test('a grant that has ended can end again, with the period of its pair, and no other can', async (t) => {

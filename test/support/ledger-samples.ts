@@ -87,8 +87,15 @@ export function endingGrant(name: string, pair: Pair = samplePair(1, 1)): Ending
   return endGrant(activeGrant(name, { pair }), 'expired', seconds(60));
 }
 
-export function endedGrant(name: string, { pair = samplePair(1, 1), endedAt = seconds(61) } = {}): EndedGrant {
-  return closeGrant(endingGrant(name, pair), { membership: 'removed', standing: false, endedAt });
+export function endedGrant(
+  name: string,
+  {
+    pair = samplePair(1, 1),
+    endedAt = seconds(61),
+    membership = 'removed',
+  }: { pair?: Pair; endedAt?: Instant; membership?: EndedGrant['membership'] } = {},
+): EndedGrant {
+  return closeGrant(endingGrant(name, pair), { membership, standing: false, endedAt });
 }
 
 export function failedGrant(

@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
-import { type ActiveGrant, endGrant, type Grant, isLive, type LiveGrant } from '../../src/access/grant.ts';
+import { type ActiveGrant, type EndedGrant, endGrant, type Grant, isLive, type LiveGrant } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
@@ -9,6 +9,7 @@ import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/re
 import {
   type BindRefusal,
   type Consequence,
+  type Doubts,
   type EndingToBegin,
   type HeldMembership,
   LedgerError,
@@ -35,6 +36,10 @@ export interface State {
   clockMark: Instant;
   bindRefusal: BindRefusal | null;
   base: EntryRef | null;
+  /** The directory server in use, since when, when it was last known to be, and how often there was another. */
+  server: { readonly name: string | null; readonly since: Instant; readonly used: Instant | null; readonly change: number };
+  /** By intent. */
+  doubts: Map<number, { readonly isDecided: boolean }>;
   /** In order of receipt. */
   jobs: Map<JobId, StoredJob>;
   grants: Map<GrantId, Grant>;
@@ -57,6 +62,8 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     clockMark: instant(0),
     bindRefusal: null,
     base: null,
+    server: { name: null, since: instant(0), used: null, change: 0 },
+    doubts: new Map(),
     jobs: new Map(),
     grants: new Map(),
     revokes: new Map(),
@@ -85,6 +92,7 @@ export function copyOf(state: State): State {
     revokes: new Map(state.revokes),
     periods: new Map(state.periods),
     intents: new Map(state.intents),
+    doubts: new Map(state.doubts),
     placeholders: new Map(state.placeholders),
   };
 }
@@ -217,6 +225,13 @@ export function pairState(draft: State, pair: Pair): PairState {
   };
 }
 
+export function lastEnded(draft: State, pair: Pair): EndedGrant | null {
+  const isOfPair = (grant: Grant): grant is EndedGrant =>
+    grant.state === 'ended' && grant.membership !== 'kept_by_grant' && samePair(grant.pair, pair);
+  const ended = [...draft.grants.values()].filter(isOfPair);
+  return ended.toSorted((one, other) => one.endedAt - other.endedAt).at(-1) ?? null;
+}
+
 export function savePeriod(draft: State, period: Period): void {
   draft.periods.set(pairKey(period.pair), cloned(period));
   for (const grant of draft.grants.values()) {
@@ -235,13 +250,55 @@ export function openIntents({ intents }: State): readonly Intent[] {
   return [...intents.values()].filter(({ closedAt }) => closedAt === null).map(({ intent }) => intent);
 }
 
-export function recentIntents({ intents, grants }: State, since: Instant): readonly Intent[] {
+export function doubts(state: State, since: Instant): Doubts {
+  const { intents, grants, server } = state;
   const cameToHold = ({ grantId }: Intent): boolean => !['pending', 'failed', undefined].includes(grants.get(grantId)?.state);
   const counted = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || cameToHold(intent));
-  const newest = new Map(counted.map((kept) => [pairKey(kept.intent.pair), kept]));
-  return [...newest.values()]
-    .flatMap(({ intent, closedAt }) => (closedAt !== null && closedAt >= since ? [intent] : []))
-    .toSorted((one, other) => one.intentId - other.intentId);
+  const newest = new Map(counted.map(({ intent }) => [pairKey(intent.pair), intent]));
+  const doubted = [...newest.values()].flatMap((intent) => {
+    const doubt = state.doubts.get(intent.intentId);
+    return doubt === undefined || (doubt.isDecided && server.since < since) ? [] : [{ intent, ...doubt }];
+  });
+  const isNewest = new Set([...newest.values()].map(({ intentId }) => intentId));
+  const moot = [...state.doubts].flatMap(([id, { isDecided }]) => (isDecided || isNewest.has(id) ? [] : [id]));
+  const additions = new Map(
+    counted.flatMap(({ intent: { intentId, kind, pair } }) => {
+      const doubt = state.doubts.get(intentId);
+      return kind !== 'add' || doubt === undefined || (doubt.isDecided && server.since < since) ? [] : [[pairKey(pair), pair]];
+    }),
+  );
+  return {
+    change: server.change,
+    additions: [...additions.values()],
+    intents: doubted.toSorted((one, other) => one.intent.intentId - other.intent.intentId),
+    moot,
+  };
+}
+
+export function keepServer(
+  draft: State,
+  { server: name, at, lookBackMs }: { server: string; at: Instant; lookBackMs: number },
+): Instant {
+  const { server: before, intents, grants } = draft;
+  if (before.name === name) return before.since;
+  const isFirst = before.name === null && intents.size === 0;
+  const now = instant(Math.max(draft.clockMark, at));
+  const since = isFirst ? instant(0) : now;
+  draft.server = { name, since, used: now, change: before.change + 1 };
+  const from = Math.min(since, before.used ?? now) - lookBackMs;
+  const over = [...grants.values()].filter(
+    (grant) => (grant.state === 'ended' && grant.endedAt >= from) || (grant.state === 'failed' && grant.failedAt >= from),
+  );
+  const isOver = ({ pair }: Intent): boolean => over.some((grant) => grant.pair !== null && samePair(grant.pair, pair));
+  const lately = [...intents.values()].filter(({ intent, closedAt }) => closedAt === null || closedAt >= from || isOver(intent));
+  const undecided = [...draft.doubts].filter(([, { isDecided }]) => !isDecided);
+  draft.doubts = new Map([...undecided, ...lately.map(({ intent }) => [intent.intentId, { isDecided: false }] as const)]);
+  return since;
+}
+
+export function useServer(draft: State, at: Instant): void {
+  const { name, used } = draft.server;
+  if (name !== null && used !== null && used < at) draft.server = { ...draft.server, used: at };
 }
 
 export function replacedIntents({ intents }: State, since: Instant): readonly ReplacedIntent[] {

@@ -13,24 +13,27 @@ import {
   closeIntentsOf,
   closeOpenIntent,
   copyOf,
+  doubts,
   emptyState,
   forget,
   grantsById,
   heldMemberships,
   identityOf,
   isListed,
+  keepServer,
+  lastEnded,
   openIntent,
   openIntents,
   openJobs,
   pairState,
   raiseClockMark,
-  recentIntents,
   renewLedger,
   replacedIntents,
   type State,
   saveGrant,
   savePeriod,
   savePlaceholder,
+  useServer,
   writeConsequence,
 } from './memory-ledger-state.ts';
 
@@ -246,7 +249,13 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         intents: openIntents(draft),
       })),
     replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
-    recentIntents: (since) => read('recentIntents', (draft) => recentIntents(draft, since)),
+    doubts: (since) => read('doubts', (draft) => doubts(draft, since)),
+    lastEnded: (pair) => read('lastEnded', (draft) => lastEnded(draft, pair)),
+    decideDoubts: ({ intentIds, change: of }) =>
+      write('decideDoubts', (draft) => {
+        if (of !== draft.server.change) return;
+        for (const id of intentIds) if (draft.doubts.has(id)) draft.doubts.set(id, { isDecided: true });
+      }),
     listGrants: ({ endedSince, after, limit }) =>
       read('listGrants', (draft) =>
         grantsById(draft)
@@ -274,6 +283,8 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         if (draft.base === null || isFree) draft.base = found;
         return draft.base;
       }),
+    keepServer: (used) => write('keepServer', (draft) => keepServer(draft, used)),
+    useServer: (at) => write('useServer', (draft) => useServer(draft, at)),
 
     forget: (before) => write('forget', (draft) => forget(draft, before)),
     close: async () => {

@@ -32,6 +32,15 @@ export function groundOf({ on }: Pick<TracedCall, 'on'>): Ground {
   return on.startsWith('UNIX') ? 'log' : 'wake-up';
 }
 
+/**
+ * A fault that strayed to a pipe or an eventfd of libuv's own, where none can be: strace counts the calls of a name, not what they
+ * are made on. Such a process may do anything but believe what is wrong. It aborts; or libuv gives the lock of its signal handler
+ * back by such a write, does not look at what came of it, and waits for that lock for ever when the process exits.
+ */
+export function hasStrayed(calls: readonly TracedCall[]): boolean {
+  return calls.some((call) => call.injected && groundOf(call) === 'wake-up');
+}
+
 /** Every call that was recorded, with every fault that can strike it, in the order in which they were made; then some more. */
 export function allStrikes(recorded: readonly TracedCall[]): Strike[] {
   const strikes: Strike[] = recordedStrikes(recorded);

@@ -8,9 +8,10 @@ import { type IndependentCheck, independentCheck } from './independent-check.ts'
 import { ledgerPulse } from './independent-ledger.ts';
 import { type Stage, stageOf } from './kill-stage.ts';
 import { type Trace, type TracedCall, trace, traceable } from './strace.ts';
-import type { Strike } from './strace-cases.ts';
+import { hasStrayed, type Strike } from './strace-cases.ts';
 import { killed, ready, startReady } from './survival.ts';
-import { type System, startSystem, until } from './system.ts';
+import { type System, startSystem, until, untilWithin } from './system.ts';
+import { stateOf, within } from './within.ts';
 
 const HELD_CONNECTOR = new URL('./strace-connector.ts', import.meta.url).pathname;
 
@@ -19,6 +20,12 @@ const HELD_CONNECTOR = new URL('./strace-connector.ts', import.meta.url).pathnam
  * way all the same); and what waits for a lost connection does not wait long.
  */
 const ENV = { LATCHKEY_LOG_LEVEL: 'info', UV_USE_IO_URING: '0', TEST_LINK_BACKOFF_MS: '50:500' };
+
+/** How long a connector may take to stop: its own grace, what it waits for beyond that, and a slow machine. */
+const STOP_PATIENCE_MS = 30_000;
+
+/** More than the check takes before it says by itself what does not come to rest. */
+const JUDGING_PATIENCE_MS = 180_000;
 
 /** What came of one case. */
 export interface Struck {
@@ -127,10 +134,7 @@ export const TRACED_SCENARIOS = {
     const { s, stage } = theatre;
     const job = wanted(stage.person(), await stage.group('amara'));
     await s.outcome((await stage.post(job, 'granted')).jobId);
-    return strikeRunning(theatre, strike, async (child) => {
-      child.signal('SIGTERM');
-      await child.ended;
-    });
+    return strikeRunning(theatre, strike, stopped);
   },
 } satisfies Readonly<Record<string, TracedScenario>>;
 
@@ -138,15 +142,31 @@ export const TRACED_SCENARIOS = {
 async function strikeRunning(
   theatre: Theatre,
   strike: Strike | undefined,
-  act: (child: Child) => Promise<unknown>,
+  act: (child: Child, traced: Trace) => Promise<unknown>,
 ): Promise<Struck> {
   const { s } = theatre;
   const child = s.connector();
   assert.ok(child !== null);
   await until('nothing to be under way', async () => ledgerPulse(ledgerOf(s), Date.now()).restless === null);
   const traced = await attach(theatre, child, strike);
-  await act(child);
+  // A signal goes to the main thread unless that is stopped by its tracer just then; and then it makes other calls than recorded.
+  await until('the main thread to go on after strace has attached itself', async () =>
+    stateOf(child.pid).includes(' S (sleeping)'),
+  );
+  await act(child, traced);
   return judged(theatre, { child, traced });
+}
+
+/** Stops it and waits for the end, which it chooses itself, unless a fault that cannot be keeps it from that. */
+async function stopped(child: Child, traced: Trace): Promise<void> {
+  let over = false;
+  void child.ended.then(() => (over = true));
+  child.signal('SIGTERM');
+  await untilWithin(
+    { awaited: 'the end of the connector after SIGTERM', ms: STOP_PATIENCE_MS, known: () => standing(child, traced) },
+    async () => over || hasStrayed(traced.calls()),
+  );
+  if (hasStrayed(traced.calls())) child.signal('SIGKILL');
 }
 
 function attach({ s, program }: Theatre, child: Child, strike: Strike | undefined): Promise<Trace> {
@@ -163,13 +183,21 @@ async function judged(theatre: Theatre, { child, traced }: { child: Child; trace
   const judging = check.assertAllIsRight();
   // Awaited below; it may fail while something else is waited for.
   judging.catch(() => undefined);
-  const ended = await Promise.race([child.ended, judging.then(() => null)]);
+  const ended = await within(Promise.race([child.ended, judging.then(() => null)]), {
+    awaited: 'the end of the connector, or that all is right',
+    ms: JUDGING_PATIENCE_MS,
+    known: () => standing(child, traced),
+  });
   const calls = await traced.off();
   await child.end('SIGKILL');
   await s.stopConnector();
   await theatre.restart();
   await judging;
   return { calls, ended, lines: child.lines };
+}
+
+function standing(child: Child, traced: Trace): string {
+  return `${traced.standing()}\n${child.standing()}`;
 }
 
 function ledgerOf(s: System): string {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Program, providePrograms } from '../../src/sandbox/programs.ts';
+import { stateOf, within } from './within.ts';
 
 /** What Latchkey, Node.js and SQLite could write, sync, shorten or rename with; all that the kernel has for it. */
 export const WRITING_CALLS = [
@@ -33,6 +34,10 @@ export type WritingCall = (typeof WRITING_CALLS)[number];
 const PRCTL: Readonly<Record<string, number>> = { x64: 157, arm64: 167 };
 const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
 
+/** How long strace may take to attach itself, and to let go. */
+const ATTACH_PATIENCE_MS = 30_000;
+const OFF_PATIENCE_MS = 10_000;
+
 /** What is done to a call: the process dies when it is begun, or the call fails without being made. */
 export type Fault = 'KILL' | 'EIO' | 'ENOSPC';
 
@@ -49,10 +54,12 @@ export interface TracedCall {
 
 /** strace at a running process, until it is taken off or the process ends. */
 export interface Trace {
-  /** Resolves when the process is traced no more, with all calls that were seen. */
+  /** Resolves when the process is traced no more, with all calls that were seen. A strace that does not let go is killed. */
   off(): Promise<readonly TracedCall[]>;
   /** Those seen so far. */
   calls(): readonly TracedCall[];
+  /** How tracer and traced are: for whoever waited in vain. */
+  standing(): string;
 }
 
 /** The machine's strace, or else Debian's package, unpacked into the user's cache. */
@@ -107,7 +114,17 @@ export async function trace(
     });
     void ended.then(() => resolve(false));
   });
-  if (!(await attached))
+  const standing = (): string => `${stateOf(child.pid ?? 0)} (strace), ${stateOf(pid)} (traced); strace said: ${said.join(' ')}`;
+  /** The process goes on untraced if strace dies. */
+  const orKilled = async <T>(work: Promise<T>, wait: { awaited: string; ms: number }): Promise<T> => {
+    try {
+      return await within(work, { ...wait, known: standing });
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+  };
+  if (!(await orKilled(attached, { awaited: 'strace to attach itself', ms: ATTACH_PATIENCE_MS })))
     throw new Error(
       `strace may not be attached to a process of the same user here (${said.join(' ')}): ` +
         'run this test as root, or set kernel.yama.ptrace_scope to 0, and in a container allow SYS_PTRACE.',
@@ -115,9 +132,10 @@ export async function trace(
   const calls = (): TracedCall[] => parseTrace(readFileSync(file, 'utf8'), pid);
   return {
     calls,
+    standing,
     async off() {
       child.kill('SIGTERM');
-      await ended;
+      await orKilled(ended, { awaited: 'strace to let go of the process', ms: OFF_PATIENCE_MS });
       return calls();
     },
   };

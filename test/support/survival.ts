@@ -105,7 +105,7 @@ export interface Readiness {
 }
 
 export async function readiness(child: Child): Promise<Readiness> {
-  const answer = await fetch(`${await healthUrl(child)}/readyz`);
+  const answer = await fetch(`${await healthUrl(child)}/readyz`, { signal: AbortSignal.timeout(60_000) });
   return { status: answer.status, body: (await answer.json()) as Readiness['body'] };
 }
 

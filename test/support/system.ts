@@ -9,6 +9,7 @@ import { type OpenLdap, type OpenLdapOptions, startOpenLdap } from '../../src/sa
 import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.ts';
 import { type Child, startChild } from './child.ts';
 import { directoryEnv } from './directory-env.ts';
+import { waitedInVain } from './within.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const CONNECTOR = new URL('./connector-under-test.ts', import.meta.url).pathname;
@@ -159,6 +160,7 @@ export async function startSystemOn<Server extends ThrowAwayDirectory>(
   async function api<T>(path: string, { method = 'GET', body }: { method?: string; body?: unknown } = {}): Promise<T> {
     const answer = await fetch(`${apiUrl}${path}`, {
       method,
+      signal: AbortSignal.timeout(PATIENCE_MS),
       // Each on a connection of its own: a server that was stopped for a while closes an idle one as it is used again.
       headers: { connection: 'close', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -248,9 +250,17 @@ export type AnySystem = System<ThrowAwayDirectory>;
 
 /** Asks again, without a pause but that of asking, until it holds; for states that no event announces. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
+  await untilWithin({ awaited: what, ms: PATIENCE_MS, known: () => '' }, holds);
+}
+
+/** The same with a bound of one's own, and with what is known when that has passed. */
+export async function untilWithin(
+  wait: { awaited: string; ms: number; known: () => string },
+  holds: () => Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + wait.ms;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(waitedInVain(wait));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

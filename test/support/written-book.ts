@@ -1,5 +1,6 @@
 import type { Dn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
+import type { Intent } from '../../src/access/intent.ts';
 import type { Pair } from '../../src/access/reference.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
 import type { EngineUnderTest } from './engine-under-test.ts';
@@ -126,17 +127,27 @@ export function watchWrites(
 
   /** True where the ledger believes that a membership of this user in this group is, or may be, its own. */
   function isClaimed(user: EntryId | undefined, group: EntryId, value: string): boolean {
-    const { periods, intents } = rig.ledger.peek();
+    const { periods, intents, doubts } = rig.ledger.peek();
     const isPair = (pair: Pair) => (pair.user.id === user || pair.user.dn === value) && pair.group.id === group;
     for (const period of periods.values()) {
       if (period.standing === false && (isPair(period.pair) || (period.pair.group.id === group && period.values.includes(value))))
         return true;
     }
     for (const { intent, closedAt } of intents.values()) {
-      if (closedAt === null && (isPair(intent.pair) || (intent.pair.group.id === group && intent.values.includes(value))))
-        return true;
+      // Until a doubt is decided, what others write cannot be told from a removal that was lost.
+      const isOpen = closedAt === null || doubts.get(intent.intentId)?.isDecided === false;
+      if (isOpen && (isPair(intent.pair) || (intent.pair.group.id === group && intent.values.includes(value)))) return true;
     }
     return false;
+  }
+
+  /** True where the connector has met that value, or wrote it. */
+  function isNameKnown({ group, value }: Written): boolean {
+    const { periods, intents } = rig.ledger.peek();
+    const met = [...periods.values()].some(
+      ({ pair, values, metValues }) => pair.group.id === group && (values.includes(value) || metValues.includes(value)),
+    );
+    return met || [...intents.values()].some(({ intent }) => intent.pair.group.id === group && intent.values.includes(value));
   }
 
   function groups(): FakeGroup[] {
@@ -149,10 +160,18 @@ export function watchWrites(
     for (const one of book.keys()) if (!there.has(one)) book.delete(one);
   }
 
+  /** The one who goes by a value now, where a period of ours answers for it: their ending takes it out, whoever's write made it. */
+  function answeredFor({ group, value }: Written): EntryId | null {
+    const user = tree.at(value as Dn)?.id ?? null;
+    const period = user === null ? undefined : rig.ledger.peek().periods.get(`${user}/${group}`);
+    return period?.standing === false && period.values.includes(value) ? user : null;
+  }
+
   /** True where a grant that is held or being ended, or a write that is not settled, accounts for a value of ours. */
-  function isHeld({ user, group }: Written): boolean {
+  function isHeld(one: Written): boolean {
     const { grants, intents } = rig.ledger.peek();
-    const isPair = (pair: Pair | null) => pair !== null && pair.user.id === user && pair.group.id === group;
+    const users = [one.user, answeredFor(one)];
+    const isPair = (pair: Pair | null) => pair !== null && users.includes(pair.user.id) && pair.group.id === one.group;
     for (const grant of grants.values()) {
       if ((grant.state === 'active' || grant.state === 'ending') && isPair(grant.pair)) return true;
     }
@@ -176,7 +195,9 @@ export function watchWrites(
     const meant = user ?? tree.at(value as Dn)?.id;
     const isPair = (pair: Pair) => pair.group.id === group && pair.user.id === meant;
     const { intents, periods } = rig.ledger.peek();
-    const isOurs = [...intents.values()].some(({ intent }) => isPair(intent.pair));
+    // By a name that nobody has any more, whoever wrote it is all that is known of whom it means.
+    const isOfNobody = (intent: Intent) => meant === undefined && intent.pair.group.id === group && intent.values.includes(value);
+    const isOurs = [...intents.values()].some(({ intent }) => isPair(intent.pair) || isOfNobody(intent));
     const isStanding = [...periods.values()].some(({ pair, standing }) => isPair(pair) && standing !== false);
     if (owner === 'others') return isOurs || isClaimed(meant, group, value) ? 'either' : owner;
     if (owner === 'ours') return isStanding || before === 'others' || before === 'either' ? 'either' : owner;
@@ -214,16 +235,23 @@ export function watchWrites(
       book.delete(key(idOf(group), user));
     },
     rename(from, to) {
+      const renamed = tree.at(from)?.id;
       tree.rename(from, to);
       if (!referentialIntegrity) return;
       for (const { id } of groups()) {
         const one = book.get(key(id, from));
-        if (one !== undefined) book.set(key(id, to), { ...one, value: to });
+        if (one === undefined) continue;
+        // Where it follows the next person of that name, it is theirs as much as what others write.
+        const isAnothers = one.owner === 'strayed' || (one.owner === 'ours' && one.user !== null && one.user !== renamed);
+        book.set(key(id, to), { ...one, value: to, owner: isAnothers ? 'either' : one.owner });
       }
       sweep();
     },
     delete(entry) {
       tree.delete(entry);
+      // Of one who was renamed since anybody looked, and is gone, nobody knows the name that stays where it is the last member.
+      for (const [at, one] of book)
+        if (one.owner === 'ours' && one.value === entry && !isNameKnown(one)) book.set(at, { ...one, owner: 'either' });
       sweep();
     },
     late() {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
-import { granted, startReady } from '../support/survival.ts';
+import { granted, startReady, succeeded } from '../support/survival.ts';
 import { type System, startSystem, until } from '../support/system.ts';
 
 suite('two servers of which one never hears of what the other was told', { concurrency: false, timeout: 120_000 }, () => {
@@ -82,5 +82,24 @@ suite('two servers of which one never hears of what the other was told', { concu
     await s.revoke(grantId);
     assert.equal((await s.endOf(grantId)).membership, 'removed');
     assert.ok(!(await isIn(two, 'farid', 'on-call')));
+  });
+
+  test('who was put in again by hand after a removal of ours stays, at restarts on the same server', async () => {
+    if (one.pid === undefined) await one.start();
+    await s.stopConnector();
+    const env = { LDAP_URL: `${one.ldapsUrl} ${two.ldapsUrl}` };
+    await startReady(s, { env });
+    const asked = { user: { username: 'viktor' }, group: { name: 'on-call' }, durationSeconds: 3600 };
+    const { grantId } = await granted(s, asked);
+    await s.revoke(grantId);
+    assert.equal((await s.endOf(grantId)).membership, 'removed');
+    await one.modify(`dn: ${s.group('on-call')}\nchangetype: modify\nadd: member\nmember: ${s.person('viktor')}\n`);
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      await s.stopConnector(signal);
+      await startReady(s, { env });
+      // It is told as standing only where no doubt of it is left.
+      assert.equal(await succeeded(s, (await s.grant(asked)).jobId), 'already_standing');
+      assert.ok(await isIn(one, 'viktor', 'on-call'), signal);
+    }
   });
 });

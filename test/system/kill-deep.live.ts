@@ -36,7 +36,9 @@ const DURING_RECOVERY: readonly FailPoint[] = [
 ];
 
 suite('a connector that is killed again while it recovers', { concurrency: false }, () => {
-  test(`leaks, loses and steals nothing in ${KILLS} kills, ${DEPTH} deep`, { timeout: 7_200_000 }, async (t) => {
+  test(`leaks, loses and steals nothing in ${KILLS} kills, ${DEPTH} deep`, {
+    timeout: atScale({ sample: 300_000, full: 7_200_000 }),
+  }, async (t) => {
     const seed = seedOfRun();
     const random = seeded(seed);
     await using s = await startSystem({ ldap: { people: 20, ldif: loadGroups() }, env: { LATCHKEY_LOG_LEVEL: 'info' } });

@@ -124,7 +124,7 @@ export async function dial(options: DialOptions, signal: AbortSignal): Promise<D
   }
 }
 
-async function tcpConnected(endpoint: Endpoint, tcp: Socket, signal: AbortSignal): Promise<void> {
+export async function tcpConnected(endpoint: Endpoint, tcp: Socket, signal: AbortSignal): Promise<void> {
   if (!tcp.connecting && tcp.readyState === 'open') return;
   await settled({ endpoint, socket: tcp, event: 'connect', doing: 'connect to the directory' }, signal);
 }
@@ -140,9 +140,7 @@ async function secured(options: DialOptions, tcp: Socket, signal: AbortSignal): 
     options.onStage({
       stage: 'tls',
       protocol: tls.getProtocol() ?? 'TLS',
-      subject: shownSubject(certificate.subject),
-      names: (certificate.subjectaltname ?? '').split(', ').flatMap((name) => name.replace(/^[A-Z][A-Za-z ]*:/, '') || []),
-      issuers: issuersOf(certificate),
+      ...namesIn(certificate),
       validTo: certificate.valid_to,
     });
     return tls;
@@ -172,25 +170,35 @@ function openTls({ endpoint, secureContext, certificate: shown }: DialOptions, t
 /** Longer chains are no longer worth a line. */
 const MOST_ISSUERS = 5;
 
+/** Whose certificate it is, what for, and who issued it, who issued that one's, and so on. */
+export function namesIn(certificate: DetailedPeerCertificate) {
+  return {
+    subject: nameOf(certificate.subject),
+    names: (certificate.subjectaltname ?? '').split(', ').flatMap((name) => name.replace(/^[A-Z][A-Za-z ]*:/, '') || []),
+    issuers: issuersOf(certificate),
+  };
+}
+
 function issuersOf(certificate: DetailedPeerCertificate): readonly string[] {
   const issuers: string[] = [];
   let one = certificate;
   // The chain ends with one that issued itself, or where the server left it off; of that one the issuer's name is known.
-  while (issuers.length < MOST_ISSUERS && shownSubject(one.issuer) !== shownSubject(one.subject)) {
-    issuers.push(shownSubject(one.issuer));
+  while (issuers.length < MOST_ISSUERS && nameOf(one.issuer) !== nameOf(one.subject)) {
+    issuers.push(nameOf(one.issuer));
     if (one.issuerCertificate === undefined || one.issuerCertificate === one) break;
     one = one.issuerCertificate;
   }
   return issuers;
 }
 
-function shownSubject(subject: unknown): string {
+/** The common name of a distinguished name in a certificate. */
+export function nameOf(subject: unknown): string {
   const name = typeof subject === 'object' && subject !== null && 'CN' in subject ? subject.CN : undefined;
   return typeof name === 'string' ? name : 'no common name';
 }
 
 /** Resolves with the event; rejects when the socket fails or closes first, or when `signal` aborts. */
-async function settled(
+export async function settled(
   options: { endpoint: Endpoint; socket: Socket; event: 'connect' | 'secureConnect'; doing: string },
   signal: AbortSignal,
 ): Promise<void> {
@@ -211,7 +219,7 @@ async function settled(
 }
 
 /** Asks for TLS and waits for consent. Bytes after the answer, before TLS, could be anybody's and end the attempt. */
-async function startTls(endpoint: Endpoint, tcp: Socket, signal: AbortSignal): Promise<void> {
+export async function startTls(endpoint: Endpoint, tcp: Socket, signal: AbortSignal): Promise<void> {
   const doing = 'start TLS with the directory';
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   let received: Buffer = Buffer.alloc(0);

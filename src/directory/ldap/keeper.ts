@@ -45,17 +45,20 @@ export function sessionKeeper<Facts>(options: {
   learn: (session: Session) => Promise<Facts>;
   /** Which server that was, beyond its address: a name, such as that of an Active Directory domain, may lead to another each time. */
   serverOf: (facts: Facts) => string | null;
+  /** Since when that server has been in use, in earlier processes too; null where nobody remembers. */
+  inUseSince: (facts: Facts) => Instant | null;
   clock: Clock;
   random: Random;
   logger: Logger;
   onChange: (state: KeeperState<Facts>) => void;
   /**
-   * Called when the session that has just become `up` is with another server than the last one was, and for the first session,
-   * with null, where there are several: nobody knows which one an earlier process wrote to.
+   * Called when the session that has just become `up` is with another server than the last one was, and for the first session, since
+   * an earlier process may have used another; with since when it has been in use. Where nobody remembers that, the first session is
+   * told only where there are several.
    */
-  onFailover: (from: Endpoint | null) => void;
+  onFailover: (since: Instant | null) => void;
 }): SessionKeeper<Facts> {
-  const { opener, gate, learn, serverOf, clock, random, logger, onChange, onFailover } = options;
+  const { opener, gate, learn, serverOf, inUseSince, clock, random, logger, onChange, onFailover } = options;
   const stopping = new AbortController();
   let state: KeeperState<Facts> = { state: 'connecting', last: null };
   let changed = Promise.withResolvers<void>();
@@ -141,9 +144,10 @@ export function sessionKeeper<Facts>(options: {
       const from = server;
       server = { at: endpoint, name: serverOf(opened.facts) };
       become({ state: 'up', ...opened });
-      if (from === undefined) {
-        if (opener.isOneOfSeveral()) onFailover(null);
-      } else if (from.at !== endpoint || from.name !== server.name) failedOver(from, server);
+      const since = inUseSince(opened.facts);
+      const isOther = from !== undefined && (from.at !== endpoint || from.name !== server.name);
+      if (isOther) sayFailover(from, server);
+      if (isOther || (from === undefined && (since !== null || opener.isOneOfSeveral()))) onFailover(since);
       const why = await watched(opened.session);
       if (stopping.signal.aborted) break;
       const hasLasted = clock.monotonicMs() - openedAtMs >= LASTING_MS;
@@ -156,13 +160,12 @@ export function sessionKeeper<Facts>(options: {
     become({ state: 'closed' });
   };
 
-  const failedOver = (from: NonNullable<typeof server>, to: NonNullable<typeof server>): void => {
+  const sayFailover = (from: NonNullable<typeof server>, to: NonNullable<typeof server>): void => {
     const shown = ({ at, name }: typeof from) => `${shownAddress(at)}${name === null ? '' : ` (${name})`}`;
     logger.warn(
       { event: 'directory.failover', from: shownAddress(from.at), to: shownAddress(to.at), servers: [from.name, to.name] },
       `the directory is asked at ${shown(to)} from now on, until now it was at ${shown(from)}`,
     );
-    onFailover(from.at);
   };
 
   /** Resolves when the session has ended; an idle one is asked now and then, so that a dead one is noticed. */

@@ -60,6 +60,7 @@ export async function readRootDse(session: Session): Promise<RootDse> {
       'supportedCapabilities',
       'subschemaSubentry',
       'dsServiceName',
+      'netscapemdsuffix',
     ],
     sizeLimit: 1,
   });
@@ -73,7 +74,7 @@ export async function readRootDse(session: Session): Promise<RootDse> {
     defaultNamingContext: values('defaultNamingContext')[0],
     supportedCapabilities: values('supportedCapabilities'),
     subschemaSubentry: values('subschemaSubentry')[0],
-    serviceName: values('dsServiceName')[0],
+    serviceName: values('dsServiceName')[0] ?? values('netscapemdsuffix')[0],
   };
 }
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Clock, Random } from '../../access/clock.ts';
 import type { FailPoints } from '../../access/fail-point.ts';
-import { instant } from '../../access/instant.ts';
+import { type Instant, instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
 import { type BindGate, type BindRefusals, bindGate } from './bind-refusal.ts';
@@ -9,9 +9,10 @@ import { accountOf } from './bind-session.ts';
 import { check } from './check/check.ts';
 import type { CheckAsked } from './check/contents.ts';
 import { loginTrial } from './check/login.ts';
+import { peerExplainer } from './check/peer.ts';
 import type { BindWay } from './credential.ts';
 import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
-import { parseEndpoints } from './endpoint.ts';
+import { parseEndpoints, shownAddress } from './endpoint.ts';
 import { sightGone } from './gone.ts';
 import { hybridGroups } from './hybrid-groups.ts';
 import { type KeeperState, sessionKeeper } from './keeper.ts';
@@ -23,6 +24,7 @@ import { sessionOpener } from './opener.ts';
 import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
+import type { Session } from './session.ts';
 
 /** How the directory is connected to, and where in it to look: the same for all that is done with it. */
 export interface LdapConnectionOptions extends Scopes {
@@ -54,6 +56,11 @@ export interface LdapDirectoryOptions extends LdapConnectionOptions {
   readonly gate?: BindGate;
   /** Where the base that recorded ids are of is kept; left out where nothing is recorded. */
   readonly keepBase?: KeepBase;
+  /**
+   * Remembers the server in use: told the one of each new session, it says since when that has been in use and no other. Where it is
+   * left out, nobody knows what an earlier process wrote to.
+   */
+  readonly keepServer?: (server: string) => Promise<Instant>;
   readonly failPoints?: FailPoints;
   /** What `check` looks at beside the directory itself; nothing where it is left out. */
   readonly checked?: CheckAsked;
@@ -91,33 +98,36 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const onHybrid = hybridGroups(logger);
   const base = options.keepBase === undefined ? null : knownBase({ keep: options.keepBase, logger });
   const listeners: ((status: DirectoryStatus) => void)[] = [];
-  const keeper = sessionKeeper<Landscape>({
+  const keeper = sessionKeeper<Learnt>({
     opener,
     gate,
     async learn(session) {
       const landscape = await learnLandscape(session, options);
       await base?.learnt({ session, landscape });
-      return landscape;
+      // Where it cannot be written, the session is not used: nobody would know what to doubt. Nor could anything else be written.
+      const since = await options.keepServer?.(serverIn(session, landscape));
+      return { landscape, inUseSince: since ?? null };
     },
-    serverOf: ({ server }) => server,
+    serverOf: ({ landscape }) => landscape.server,
+    inUseSince: ({ inUseSince }) => inUseSince,
     clock,
     random,
     logger,
     onChange: (state) => {
       for (const listener of listeners) listener(statusOf(state));
     },
-    onFailover() {
-      // With the first of several too: an earlier process may have written to another.
-      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS;
+    onFailover(since) {
+      const agoMs = since === null ? 0 : Math.max(0, clock.wall() - since);
+      doubtedUntilMs = clock.monotonicMs() + FAILOVER_DOUBT_MS - agoMs;
       for (const listener of failoverListeners) listener();
     },
   });
-  const statusOf = (state: KeeperState<Landscape>): DirectoryStatus => {
+  const statusOf = (state: KeeperState<Learnt>): DirectoryStatus => {
     switch (state.state) {
       case 'up':
-        return { state: 'up', view: viewOf(state.facts) };
+        return { state: 'up', view: viewOf(state.facts.landscape) };
       case 'connecting':
-        if (state.last !== null) return { state: 'up', view: viewOf(state.last) };
+        if (state.last !== null) return { state: 'up', view: viewOf(state.last.landscape) };
         return down('The directory is being connected to.', clock);
       case 'down':
         return { state: 'down', error: state.error, nextAttemptAt: state.nextAttemptAt };
@@ -129,7 +139,7 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   };
   const place = async (signal: AbortSignal | null): Promise<Place> => {
     const { session, facts } = await keeper.current(signal);
-    return { session, landscape: facts, onHybrid };
+    return { session, landscape: facts.landscape, onHybrid };
   };
 
   return {
@@ -171,11 +181,31 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     },
     check: async (signal) =>
       await check(
-        { endpoints, opener, scopes: options, clock, tryLogin: loginTrial(means), asked, referrals: options.referrals },
+        {
+          endpoints,
+          opener,
+          scopes: options,
+          clock,
+          tryLogin: loginTrial(means),
+          explainPeer: peerExplainer(means),
+          asked,
+          referrals: options.referrals,
+        },
         signal,
       ),
     close: () => keeper.close(),
   };
+}
+
+/** What is learnt on a new session. */
+interface Learnt {
+  readonly landscape: Landscape;
+  readonly inUseSince: Instant | null;
+}
+
+/** One address may stand for several servers, as far as those say who they are, and one server may have several. */
+function serverIn({ endpoint }: Session, { server }: Landscape): string {
+  return server === null ? shownAddress(endpoint) : `${shownAddress(endpoint)} ${server}`;
 }
 
 function down(message: string, clock: Clock): DirectoryStatus {

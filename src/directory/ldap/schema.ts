@@ -1,4 +1,4 @@
-import { type Dn, parseDn } from '../../access/dn.ts';
+import { parseDn } from '../../access/dn.ts';
 import { DirectoryError } from '../directory.ts';
 import { ANY_ENTRY, valuesOf } from './entry.ts';
 import type { Session } from './session.ts';
@@ -20,15 +20,25 @@ const EXTENSIBLE_OBJECT = 'extensibleobject';
 
 /** Reads the object classes of the subschema subentry (RFC 4512 §4.4). One that cannot be read is empty: nothing is known. */
 export async function readSchema(session: Session, subschemaSubentry: string | undefined): Promise<Schema> {
-  const dn = subschemaSubentry === undefined ? undefined : parseDn(subschemaSubentry);
-  return schemaOf(dn?.ok === true ? await definitionsAt(session, dn.value) : []);
+  return schemaOf(await definitionsIn(session, subschemaSubentry, 'objectClasses'));
 }
 
-async function definitionsAt(session: Session, base: Dn): Promise<readonly string[]> {
-  const request = { base, scope: 'base', filter: ANY_ENTRY, attributes: ['objectClasses'], sizeLimit: 1 } as const;
+/** The names and object identifiers, in lower case, of all attributes that the server knows (RFC 4512 §4.2.2); empty where that cannot be read. */
+export async function readAttributeTypes(session: Session, subschemaSubentry: string | undefined): Promise<ReadonlySet<string>> {
+  return new Set((await definitionsIn(session, subschemaSubentry, 'attributeTypes')).flatMap((text) => definition(text).names));
+}
+
+async function definitionsIn(
+  session: Session,
+  subschemaSubentry: string | undefined,
+  attribute: 'objectClasses' | 'attributeTypes',
+): Promise<readonly string[]> {
+  const dn = subschemaSubentry === undefined ? undefined : parseDn(subschemaSubentry);
+  if (dn?.ok !== true) return [];
+  const request = { base: dn.value, scope: 'base', filter: ANY_ENTRY, attributes: [attribute], sizeLimit: 1 } as const;
   try {
     const [entry] = (await session.search(request)).entries;
-    return entry === undefined ? [] : valuesOf(entry, 'objectClasses');
+    return entry === undefined ? [] : valuesOf(entry, attribute);
   } catch (error) {
     if (error instanceof DirectoryError && error.ldap !== null) return [];
     throw error;
@@ -61,6 +71,12 @@ export function schemaOf(descriptions: readonly string[]): Schema {
 }
 
 function readObjectClass(description: string): ObjectClass {
+  const { names, after } = definition(description);
+  return { names, superiors: after('SUP'), attributes: [...after('MUST'), ...after('MAY')] };
+}
+
+/** What every kind of definition has: an object identifier, names, and lists behind words. */
+function definition(description: string): { names: readonly string[]; after: (keyword: string) => readonly string[] } {
   const words: readonly string[] = description.match(/'[^']*'|[()$]|[^\s()$']+/g) ?? [];
   const after = (keyword: string): string[] => {
     const at = words.indexOf(keyword);
@@ -72,9 +88,5 @@ function readObjectClass(description: string): ObjectClass {
       .map((word) => word.replaceAll("'", '').toLowerCase());
   };
   const oid = words[1]?.toLowerCase();
-  return {
-    names: [...(oid === undefined ? [] : [oid]), ...after('NAME')],
-    superiors: after('SUP'),
-    attributes: [...after('MUST'), ...after('MAY')],
-  };
+  return { names: [...(oid === undefined ? [] : [oid]), ...after('NAME')], after };
 }

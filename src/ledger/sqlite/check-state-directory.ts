@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
+import { access, mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { CheckStep } from '../../access/event.ts';
 
 const MIB = 1024 * 1024;
+/** What a ledger that is there cannot do without. */
+const LEDGER_FILES = ['ledger.db', 'ledger.sum'] as const;
 /** For the ledger of a small site and the 8 MiB that are set aside for endings. */
 const LEAST_FREE = 32 * MIB;
 /** File systems of other machines (statfs(2)): NFS, SMB, CIFS. Neither locks nor syncs can be relied upon there. */
@@ -14,16 +16,22 @@ const REMOTE: ReadonlyMap<number, string> = new Map([
   [0xff534d42, 'CIFS'],
 ]);
 
-/** Whether a ledger can be kept in the directory. It only looks, so that a connector that runs is not disturbed. */
-export async function checkStateDirectory(stateDir: string): Promise<CheckStep> {
+/**
+ * Whether a ledger can be kept in the directory. What the rights and the kind of a file system promise need not be so (/proc, a
+ * read-only mount, root), so an empty folder is made there and taken away again; a connector that runs is not disturbed by that.
+ */
+export async function checkStateDirectory(
+  stateDir: string,
+  { tryToMake = makeAndRemove }: { tryToMake?: (place: string) => Promise<void> } = {},
+): Promise<CheckStep> {
   const found = (status: CheckStep['status'], detail: string): CheckStep => ({ step: 'state directory', status, detail });
   try {
     const path = resolve(stateDir);
     const there = await statOf(path);
     const place = there === null ? await nearest(path) : path;
     if (!(await stat(place)).isDirectory()) return found('fail', `${place} is no directory: set LATCHKEY_STATE_DIR`);
-    if (!(await mayWrite(place)))
-      return found('fail', `this user (${process.getuid?.() ?? 'unknown'}) must not write to ${place}: give it the directory`);
+    const obstacle = (await obstacleTo(place, tryToMake)) ?? (there === null ? null : await foreign(path, there));
+    if (obstacle !== null) return found('fail', obstacle);
     const { bavail, bsize, type } = await statfs(place);
     const freeMib = Math.floor((bavail * bsize) / MIB);
     const remote = REMOTE.get(type >>> 0);
@@ -39,8 +47,7 @@ export async function checkStateDirectory(stateDir: string): Promise<CheckStep> 
       return found('warn', `${path} is open to others (mode ${mode}); the connector takes these rights away when it starts`);
     return found('ok', `${path} (mode ${mode}), ${held}, ${freeMib} MiB free`);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    return found('fail', `${stateDir} cannot be looked at (${code}): check LATCHKEY_STATE_DIR and who owns it`);
+    return found('fail', `${stateDir} cannot be looked at (${codeOf(error)}): check LATCHKEY_STATE_DIR and who owns it`);
   }
 }
 
@@ -57,9 +64,47 @@ async function nearest(path: string): Promise<string> {
   return parent === path || (await statOf(parent)) !== null ? parent : await nearest(parent);
 }
 
-async function mayWrite(path: string): Promise<boolean> {
-  return await access(path, constants.R_OK | constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+async function makeAndRemove(place: string): Promise<void> {
+  await rmdir(await mkdtemp(join(place, '.latchkey-check-')));
+}
+
+/** Why nothing can be made in a directory; null where it can. */
+async function obstacleTo(place: string, tryToMake: (place: string) => Promise<void>): Promise<string | null> {
+  try {
+    // Listing is not needed to make something, but to find a ledger.
+    await access(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    await tryToMake(place);
+    return null;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EACCES' || code === 'EPERM')
+      return `this user (${ownUser() ?? 'unknown'}) must not write to ${place}: give it the directory`;
+    if (code === 'ENOSPC' || code === 'EDQUOT') return `nothing can be made in ${place} (${code}): free space there`;
+    return `nothing can be made in ${place} (${code}): set LATCHKEY_STATE_DIR to a directory on a local disk that can be written`;
+  }
+}
+
+/** What belongs to somebody else, as after a start by another user; null where nothing does. */
+async function foreign(path: string, { uid, mode }: { uid: number; mode: number }): Promise<string | null> {
+  const own = ownUser();
+  if ((mode & 0o077) !== 0 && own !== undefined && own !== 0 && own !== uid)
+    return `${path} is open to others and belongs to user ${uid}, so that this user (${own}) cannot close it: give it the directory`;
+  for (const name of LEDGER_FILES) {
+    const file = join(path, name);
+    if ((await statOf(file)) === null) continue;
+    const may = await access(file, constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (!may) return `this user (${own ?? 'unknown'}) must not read and write ${file}: give it the file`;
+  }
+  return null;
+}
+
+function ownUser(): number | undefined {
+  return process.getuid?.();
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -115,7 +115,7 @@ export const endingRow = z
     }),
   );
 
-const endedRow = z
+export const endedRow = z
   .strictObject({
     ...ofHeld,
     state: z.literal('ended'),

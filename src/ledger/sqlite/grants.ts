@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { ActiveGrant, EndingGrant, Grant, Known, LiveGrant, PendingGrant } from '../../access/grant.ts';
+import type { ActiveGrant, EndedGrant, EndingGrant, Grant, Known, LiveGrant, PendingGrant } from '../../access/grant.ts';
 import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Pair } from '../../access/reference.ts';
 import { type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
 import { entryIdColumn, grantIdColumn, instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
-import { activeRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
+import { activeRow, endedRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
 
 /** What may become of a grant: it never goes back, and what is over stays as it is. */
 const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
@@ -83,6 +83,17 @@ export function liveGrantsOf(database: Database, pair: Pair): readonly LiveGrant
       { userId: pair.user.id, groupId: pair.group.id },
     )
     .map((row) => readRow(liveRow, row));
+}
+
+/** Of the grants of a pair that have ended, the one that its membership ended with. */
+export function findLastEnded(database: Database, pair: Pair): EndedGrant | null {
+  const row = database.row(
+    `SELECT ${GRANT_COLUMNS} FROM grants
+     WHERE user_id = :userId AND group_id = :groupId AND state = 'ended' AND membership <> 'kept_by_grant'
+     ORDER BY over_at DESC LIMIT 1`,
+    { userId: pair.user.id, groupId: pair.group.id },
+  );
+  return row === undefined ? null : readRow(endedRow, row);
 }
 
 /** Active grants whose end has come, earliest first. */

@@ -15,6 +15,8 @@ const tallyRow = z.strictObject({ ledger_id: z.string(), commits: z.int().nonneg
 const seqRow = z.strictObject({ next_seq: z.int().positive() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
 const baseRow = z.strictObject({ base_id: entryIdColumn, base_dn: dnColumn });
+const serverRow = z.strictObject({ server_since: instantColumn });
+const lastUseRow = z.strictObject({ last_use: instantColumn });
 const refusalRow = z.strictObject({ bind_refused_at: instantColumn.nullable(), bind_fingerprint: z.string().nullable() });
 
 /** What this ledger is; null while it has just been made. */
@@ -111,4 +113,50 @@ export function keepBase(database: Database, found: EntryRef): EntryRef {
   );
   const { base_id: id, base_dn: dn } = readRow(baseRow, database.row('SELECT base_id, base_dn FROM identity'));
   return { id, dn };
+}
+
+/** Since when this directory server has been in use; null where that is another one. */
+export function findServer(database: Database, server: string): Instant | null {
+  const row = database.row('SELECT server_since FROM identity WHERE server = :server', { server });
+  return row === undefined ? null : readRow(serverRow, row).server_since;
+}
+
+/** The directory server is in use at that instant; an earlier one changes nothing. */
+export function useServer(database: Database, at: Instant): void {
+  database.run('UPDATE identity SET server_used = :at WHERE server IS NOT NULL AND server_used < :at', { at });
+}
+
+/**
+ * The directory server in use from now on; one that is in use changes nothing. A ledger that knows of writes and of no server takes
+ * them for another's: that costs a look at each, and the other reading could leave access that has ended.
+ */
+export function keepServer(
+  database: Database,
+  { server, at, lookBackMs }: { server: string; at: Instant; lookBackMs: number },
+): Instant {
+  // What the one before was told last may be lost with it, however long there was none since.
+  const { last_use: lastUse } = readRow(
+    lastUseRow,
+    database.row('SELECT coalesce(server_used, max(clock_mark, :at)) AS last_use FROM identity', { at }),
+  );
+  const changed = database.run(
+    `UPDATE identity SET server = :server, server_change = server_change + 1, server_used = max(clock_mark, :at),
+       server_since = CASE WHEN server IS NULL AND NOT EXISTS (SELECT 1 FROM intents) THEN 0 ELSE max(clock_mark, :at) END
+     WHERE server IS NOT :server`,
+    { server, at },
+  );
+  const since = readRow(serverRow, database.row('SELECT server_since FROM identity')).server_since;
+  if (changed === 0) return since;
+  // What nobody has looked at yet may be lost still.
+  database.run('DELETE FROM doubts WHERE decided = 1');
+  const doubt = (which: string): void =>
+    void database.run(`INSERT OR IGNORE INTO doubts (intent_id) SELECT intent_id FROM intents WHERE ${which}`, {
+      from: Math.min(since, lastUse) - lookBackMs,
+    });
+  // One by one, so that each has an index.
+  doubt('closed_at IS NULL');
+  doubt('closed_at >= :from');
+  // What ended without a write of ours was found gone, which may be lost as well.
+  doubt("(user_id, group_id) IN (SELECT user_id, group_id FROM grants WHERE state IN ('ended', 'failed') AND over_at >= :from)");
+  return since;
 }

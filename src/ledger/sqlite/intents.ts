@@ -3,8 +3,8 @@ import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Intent, NewIntent } from '../../access/intent.ts';
 import { type Pair, pairKey } from '../../access/reference.ts';
-import { LedgerError, type ReplacedIntent } from '../ledger.ts';
-import { grantIdColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
+import { type Doubts, LedgerError, type ReplacedIntent } from '../ledger.ts';
+import { flagColumn, grantIdColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 import { pairColumns, pairOf, pairParameters } from './grant-row.ts';
 
@@ -44,6 +44,9 @@ const intentRow = z
 
 const idRow = z.strictObject({ intent_id: z.int() });
 
+const changeRow = z.strictObject({ server_change: z.int().nonnegative() });
+const doubtRow = z.strictObject({ intent_id: z.int(), decided: flagColumn });
+
 const replacedRow = z
   .strictObject({ ...pairColumns, kind: z.enum(['add', 'remove']), closed_at: instantColumn })
   .transform((row): ReplacedIntent => ({ kind: row.kind, pair: pairOf(row), replacedAt: row.closed_at }));
@@ -75,21 +78,53 @@ export function readReplacedIntents(database: Database, since: Instant): readonl
     .map((row) => readRow(replacedRow, row));
 }
 
-/** Of each pair the newest intent of a grant that came to hold a membership, where it was closed at or after that instant. */
-export function readRecentIntents(database: Database, since: Instant): readonly Intent[] {
+/** Of a doubt: it is not decided, or the change of servers is not long ago. */
+const DOUBTED = 'decided = 0 OR EXISTS (SELECT 1 FROM identity WHERE server_since >= :since)';
+
+/** What the directory server in use may not have; what was decided only where it took over at or after that instant. */
+export function readDoubts(database: Database, since: Instant): Doubts {
+  const { server_change: change } = readRow(changeRow, database.row('SELECT server_change FROM identity'));
+  const doubted = database
+    .rows(
+      `SELECT doubts.intent_id, decided FROM doubts JOIN intents USING (intent_id)
+       WHERE ${DOUBTED} ORDER BY doubts.intent_id`,
+      { since },
+    )
+    .map((row) => readRow(doubtRow, row));
   const newest = new Map<string, Intent>();
+  const additions = new Map<string, Pair>();
+  const isDoubted = new Set(doubted.map(({ intent_id: id }) => id));
+  // By their pairs: one of long ago must not cost a look at whatever was written since.
   const rows = database.rows(
-    `SELECT ${COLUMNS} FROM intents WHERE closed_at >= :since
-       AND grant_id IN (SELECT grant_id FROM grants WHERE state NOT IN ('pending', 'failed')) ORDER BY intent_id`,
+    `SELECT ${COLUMNS} FROM intents
+     WHERE (user_id, group_id) IN (
+         SELECT user_id, group_id FROM doubts JOIN intents USING (intent_id)
+         WHERE ${DOUBTED})
+       AND (closed_at IS NULL
+         OR (SELECT state FROM grants WHERE grants.grant_id = intents.grant_id) NOT IN ('pending', 'failed'))
+     ORDER BY intent_id`,
     { since },
   );
   for (const intent of rows.map((row) => readRow(intentRow, row))) {
-    const key = pairKey(intent.pair);
-    newest.delete(key);
-    newest.set(key, intent);
+    newest.set(pairKey(intent.pair), intent);
+    if (intent.kind === 'add' && isDoubted.has(intent.intentId)) additions.set(pairKey(intent.pair), intent.pair);
   }
-  for (const { pair } of readOpenIntents(database)) newest.delete(pairKey(pair));
-  return [...newest.values()];
+  const newestById = new Map([...newest.values()].map((intent) => [intent.intentId, intent]));
+  const intents = doubted.flatMap(({ intent_id: id, decided: isDecided }) => {
+    const intent = newestById.get(id);
+    return intent === undefined ? [] : [{ intent, isDecided }];
+  });
+  const moot = doubted.flatMap(({ intent_id: id, decided }) => (decided || newestById.has(id) ? [] : [id]));
+  return { change, intents, additions: [...additions.values()], moot };
+}
+
+/** Decides doubts of the last change of servers. */
+export function decideDoubts(database: Database, { intentIds, change }: { intentIds: readonly number[]; change: number }): void {
+  for (const intentId of intentIds)
+    database.run('UPDATE doubts SET decided = 1 WHERE intent_id = :intentId AND :change = (SELECT server_change FROM identity)', {
+      intentId,
+      change,
+    });
 }
 
 /**

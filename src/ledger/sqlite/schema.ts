@@ -18,6 +18,11 @@ CREATE TABLE identity (
   -- The base entry of the directory that the recorded ids are of.
   base_id TEXT,
   base_dn TEXT,
+  -- The directory server in use, since when it is, when it was last known to be, and how often there was another.
+  server TEXT,
+  server_since INTEGER NOT NULL DEFAULT 0,
+  server_used INTEGER,
+  server_change INTEGER NOT NULL DEFAULT 0,
   CHECK ((bind_refused_at IS NULL) = (bind_fingerprint IS NULL)),
   CHECK ((base_id IS NULL) = (base_dn IS NULL))
 ) STRICT;
@@ -62,6 +67,7 @@ CREATE INDEX pending_grants ON grants (grant_id) WHERE state = 'pending';
 CREATE INDEX ending_grants ON grants (grant_id) WHERE state = 'ending';
 CREATE INDEX open_grants ON grants (grant_id) WHERE state IN ('pending', 'active', 'ending');
 CREATE INDEX unknown_grants ON grants (grant_id) WHERE standing = 'unknown';
+CREATE INDEX ended_grants ON grants (user_id, group_id, over_at) WHERE state = 'ended';
 CREATE INDEX over_grants ON grants (over_at) WHERE state IN ('ended', 'failed');
 
 CREATE TABLE remembered_revokes (
@@ -106,6 +112,13 @@ CREATE TABLE intents (
 CREATE UNIQUE INDEX open_intents ON intents (user_id, group_id) WHERE closed_at IS NULL;
 CREATE INDEX closed_intents ON intents (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX intents_of_grants ON intents (grant_id);
+CREATE INDEX intents_of_pairs ON intents (user_id, group_id);
+
+-- What the server in use may not have, as it was written before.
+CREATE TABLE doubts (
+  intent_id INTEGER PRIMARY KEY,
+  decided INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 CREATE TABLE placeholders (
   group_id TEXT PRIMARY KEY,

@@ -7,6 +7,7 @@ import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
   countOwnershipUnknown,
   findKnown,
+  findLastEnded,
   insertRevoke,
   readDueGrants,
   readEndingGrants,
@@ -17,13 +18,24 @@ import {
   reopenGrant,
   saveGrant,
 } from './grants.ts';
-import { keepBase, raiseClockMark, readBindRefusal, readClockMark, readIdentity, writeBindRefusal } from './identity.ts';
+import {
+  findServer,
+  keepBase,
+  keepServer,
+  raiseClockMark,
+  readBindRefusal,
+  readClockMark,
+  readIdentity,
+  useServer,
+  writeBindRefusal,
+} from './identity.ts';
 import {
   closeIntentsOf,
   closeOpenIntent,
+  decideDoubts,
   insertIntent,
+  readDoubts,
   readOpenIntents,
-  readRecentIntents,
   readReplacedIntents,
 } from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
@@ -79,6 +91,11 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
     keepBase: (found) => queue.run(() => keepBase(database, found)),
+    // Each new session asks, and the same server needs no room on the disk.
+    keepServer: async (used) =>
+      (await queue.read(() => findServer(database, used.server))) ?? (await queue.run(() => keepServer(database, used))),
+
+    useServer: (at) => queue.run(() => useServer(database, at)),
 
     forget: async (before) => {
       let forgotten = 0;
@@ -136,7 +153,9 @@ function grantMethods(
   | 'nextExpiry'
   | 'unfinished'
   | 'replacedIntents'
-  | 'recentIntents'
+  | 'doubts'
+  | 'decideDoubts'
+  | 'lastEnded'
   | 'countOwnershipUnknown'
   | 'heldMemberships'
   | 'listGrants'
@@ -185,7 +204,9 @@ function grantMethods(
         intents: readOpenIntents(database),
       })),
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
-    recentIntents: (since) => queue.read(() => readRecentIntents(database, since)),
+    doubts: (since) => queue.read(() => readDoubts(database, since)),
+    decideDoubts: (doubts) => queue.run(() => decideDoubts(database, doubts)),
+    lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, suite, test } from 'node:test';
+import { instant } from '../../../src/access/instant.ts';
 import type { Directory, DirectoryError } from '../../../src/directory/directory.ts';
 import { openLdapDirectory } from '../../../src/directory/ldap/open-ldap-directory.ts';
 import { type OpenLdap, startOpenLdap } from '../../../src/sandbox/openldap.ts';
@@ -160,6 +161,25 @@ suite('several servers', { timeout: 60_000 }, () => {
     assert.equal(await directory.sightGone({ entry, witness: null }, signal), 'unproven');
     agedMs += 15 * 60_000;
     assert.equal(await directory.sightGone({ entry, witness: null }, signal), 'gone');
+  });
+
+  test('a start on a server that was in use long enough believes at once what is gone, and on a newer one does not', async () => {
+    const entry = { id: '00000000-0000-4000-8000-000000000000' as never, dn: dn(`uid=nobody,${one.usersScope}`) };
+    const asked: string[] = [];
+    for (const [agoMs, sighting] of [
+      [16 * 60_000, 'gone'],
+      [14 * 60_000, 'unproven'],
+    ] as const) {
+      const keepServer = async (server: string) => {
+        asked.push(server);
+        return instant(realClock.wall() - agoMs);
+      };
+      await using directory = await opened({ url: both(), keepServer });
+      directory.start();
+      await untilState(directory, 'up');
+      assert.equal(await directory.sightGone({ entry, witness: null }, signal), sighting);
+    }
+    assert.deepEqual(asked, [new URL(one.ldapsUrl).host, new URL(one.ldapsUrl).host]);
   });
 
   test('the check connects to every server and asks the first that lets us in for its contents', async () => {

@@ -35,6 +35,7 @@ function turnedClock() {
 }
 
 const endpoint = parseEndpoint('ldaps://one.test', false);
+const TWO = parseEndpoint('ldaps://two.test', false);
 
 /** As much of a session as the keeper uses. */
 function session(at = endpoint) {
@@ -57,7 +58,18 @@ function session(at = endpoint) {
   return { fake: fake as unknown as Session, end };
 }
 
-function keeping(attempts: () => Promise<Session>, random: () => number, several = false, names: readonly string[] = []) {
+/** What servers say of themselves, one after another, and since when the ledger says that they are in use. */
+interface Says {
+  readonly names?: readonly string[];
+  readonly inUseSince?: number | null;
+}
+
+function keeping(
+  attempts: () => Promise<Session>,
+  random: () => number,
+  several = false,
+  { names = [], inUseSince = null }: Says = {},
+) {
   const time = turnedClock();
   const told: string[] = [];
   const memory = memoryLogger();
@@ -80,16 +92,36 @@ function keeping(attempts: () => Promise<Session>, random: () => number, several
     },
     learn: async () => names[tries - 1] ?? null,
     serverOf: (name) => name,
+    inUseSince: () => (inUseSince === null ? null : instant(inUseSince)),
     clock: time.clock,
     random,
     logger: memory.logger,
     onChange: ({ state }) => void told.push(state),
-    onFailover: (from) => void told.push(`from ${from?.host ?? 'nobody knows'}`),
+    onFailover: (since) => void told.push(`in use since ${since ?? 'nobody knows'}`),
   });
   return { ...time, keeper, told, tries: () => tries, lines: memory.lines };
 }
 
 const away = () => Promise.reject(new DirectoryError('unavailable', 'away'));
+
+/** What is told while sessions follow one another, each after it has lasted. */
+async function toldOf(
+  sessions: readonly ReturnType<typeof session>[],
+  { isOneOfSeveral, says = {} }: { isOneOfSeveral: boolean; says?: Says },
+): Promise<readonly string[]> {
+  const waiting = sessions.map(({ fake }) => fake);
+  const next = async () => waiting.shift() ?? (await away());
+  const { keeper, turn, told } = keeping(next, () => 1, isOneOfSeveral, says);
+  keeper.start();
+  await nextTurn();
+  for (const { end } of sessions.slice(0, -1)) {
+    await turn(2_000);
+    end();
+    await nextTurn();
+  }
+  await keeper.close();
+  return told;
+}
 
 suite('keeping a session', () => {
   test('pauses double from a quarter of a second to two seconds, and no attempt overlaps another', async () => {
@@ -157,43 +189,19 @@ suite('keeping a session', () => {
   });
 
   test('another server behind the same name is told too, as far as servers say who they are', async () => {
-    const sessions = [session(), session(), session()];
-    const waiting = sessions.map(({ fake }) => fake);
-    const { keeper, turn, told } = keeping(
-      async () => waiting.shift() ?? (await away()),
-      () => 1,
-      false,
-      ['CN=DC1', 'CN=DC1', 'CN=DC2'],
-    );
-    keeper.start();
-    await nextTurn();
-    for (const { end } of sessions.slice(0, 2)) {
-      await turn(2_000);
-      end();
-      await nextTurn();
-    }
-    assert.deepEqual(told, ['up', 'from one.test']);
-    await keeper.close();
+    const says = { names: ['CN=DC1', 'CN=DC1', 'CN=DC2'] };
+    const told = await toldOf([session(), session(), session()], { isOneOfSeveral: false, says });
+    assert.deepEqual(told, ['up', 'in use since nobody knows']);
   });
 
-  test('another server is told once it serves, and the first of several, since an earlier process may have used another', async () => {
-    const two = parseEndpoint('ldaps://two.test', false);
-    const sessions = [session(), session(), session(two)];
-    const waiting = sessions.map(({ fake }) => fake);
-    const { keeper, turn, told } = keeping(
-      async () => waiting.shift() ?? (await away()),
-      () => 1,
-      true,
-    );
-    keeper.start();
-    await nextTurn();
-    for (const { end } of sessions.slice(0, 2)) {
-      await turn(2_000);
-      end();
-      await nextTurn();
-    }
-    assert.deepEqual(told, ['up', 'from nobody knows', 'from one.test']);
-    await keeper.close();
+  test('where nobody remembers the server, the first of several is told too: an earlier process may have used another', async () => {
+    const told = await toldOf([session(), session(), session(TWO)], { isOneOfSeveral: true });
+    assert.deepEqual(told, ['up', 'in use since nobody knows', 'in use since nobody knows']);
+  });
+
+  test('the first session, and each with another server, is told with since when that server is in use', async () => {
+    const told = await toldOf([session(), session(), session(TWO)], { isOneOfSeveral: false, says: { inUseSince: 7 } });
+    assert.deepEqual(told, ['up', 'in use since 7', 'in use since 7']);
   });
 
   test('a server whose session does not last is passed over', async () => {

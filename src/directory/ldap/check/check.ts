@@ -9,6 +9,7 @@ import type { Endpoints, OpenStage, SessionOpener } from '../opener.ts';
 import type { Session } from '../session.ts';
 import { type CheckAsked, checkContents } from './contents.ts';
 import type { TryLogin } from './login.ts';
+import type { ExplainPeer } from './peer.ts';
 import { type Finding, failed, messageOf, ok, type Steps, steps, warned } from './steps.ts';
 
 export interface CheckOptions {
@@ -17,6 +18,7 @@ export interface CheckOptions {
   readonly scopes: Scopes;
   readonly clock: Clock;
   readonly tryLogin: TryLogin;
+  readonly explainPeer: ExplainPeer;
   readonly asked: CheckAsked;
   readonly referrals: 'ignore' | 'follow';
 }
@@ -49,7 +51,7 @@ export async function check(options: CheckOptions, signal: AbortSignal): Promise
 
 /** The steps of one connection; null where it fails. */
 async function connected(
-  { opener, clock }: CheckOptions,
+  { opener, clock, explainPeer }: CheckOptions,
   { endpoint, list }: { endpoint: Endpoint; list: Steps },
   signal: AbortSignal,
 ): Promise<Session | null> {
@@ -66,8 +68,9 @@ async function connected(
     return session;
   } catch (error) {
     // The stages come in this order, so the first that was not reached is the one that failed.
-    const order = endpoint.tls === 'none' ? ['tcp', 'bind'] : ['tcp', 'tls', 'bind'];
-    list.add(order.find((stage) => !reached.has(stage)) ?? 'bind', failed(messageOf(error)));
+    const order = endpoint.tls === 'none' ? (['tcp', 'bind'] as const) : (['tcp', 'tls', 'bind'] as const);
+    const stage = order.find((one) => !reached.has(one)) ?? 'bind';
+    list.add(stage, failed(messageOf(error) + (await explainPeer({ endpoint, stage, error }, signal))));
     return null;
   }
 }

@@ -1,18 +1,18 @@
 import type { Clock } from '../../../access/clock.ts';
-import { type Dn, isBeneath, sameDn } from '../../../access/dn.ts';
-import { and, equality, type Filter, or } from '../../../access/filter.ts';
-import { DirectoryError } from '../../directory.ts';
-import { ANY_ENTRY, bytesOf, hasId, idOf, type LdapEntry, valuesOf } from '../entry.ts';
-import { contextBeneath } from '../gone.ts';
+import { type Dn, sameDn } from '../../../access/dn.ts';
+import { ANY_ENTRY, valuesOf } from '../entry.ts';
 import { isInside } from '../kinds.ts';
-import { learnLandscape, type Scopes } from '../landscape.ts';
+import { learnLandscape, readRootDse, type Scopes } from '../landscape.ts';
 import { groupsNamed } from '../locate.ts';
 import { pagedSearch } from '../paged-search.ts';
-import { asUnreadable, entryAt, type Place } from '../place.ts';
+import { entryAt, type Place } from '../place.ts';
 import type { Session } from '../session.ts';
+import { checkGroupName, checkUserAttributes } from './attributes.ts';
+import { checkFlavour } from './flavour.ts';
 import type { LoginTried, TryLogin } from './login.ts';
+import { checkBase, checkOutside, checkScope } from './reach.ts';
 import { checkRights } from './rights.ts';
-import { type Finding, failed, firstOf, ok, type Steps, warned } from './steps.ts';
+import { type Finding, failed, findingOf, firstOf, ok, type Steps, warned } from './steps.ts';
 import { checkMemberAttributes, surveyGroups, surveyUsers } from './survey.ts';
 
 /** What there is to look at beside the directory itself. */
@@ -35,135 +35,61 @@ export interface ContentsChecked {
 
 /** What is in the directory, as our account sees it, and what it may do there, or that another server must be asked for that. */
 export async function checkContents(options: ContentsChecked, signal: AbortSignal): Promise<{ isReferred: boolean }> {
-  const { session, asked, list, clock } = options;
+  const { session, list, clock } = options;
   const landscape = await learnLandscape(session, options.scopes);
   const place: Place = { session, landscape, onHybrid: () => undefined };
-  const { flavour, usersScope, groupsScope, vendor, version } = landscape;
-  list.add('flavour', ok(`${flavour.name} (${[vendor, version].filter((text) => text !== undefined).join(' ')})`));
-  await list.run('base', () => checkBase(place, signal));
-  for (const [step, scopes] of [
-    ['users scope', usersScope],
-    ['groups scope', groupsScope],
-  ] as const) {
-    for (const scope of scopes) await list.run(step, () => checkScope(place, scope, signal));
-  }
-  if (!isInside(landscape.baseDn, [...usersScope, ...groupsScope]))
-    await list.run('outside the scopes', () => checkOutside(place, signal));
-  const users = await list.run('users', () => surveyUsers(place, signal));
-  const groups = await list.run('groups', () => surveyGroups(place, signal));
-  await list.run('e-mail attribute', () => checkEmail(place, signal));
-  if (groups !== null) list.add('member attributes', checkMemberAttributes(groups));
-  const guarded = await list.run('protected groups', () => checkProtected(place, asked.protectedGroups, signal));
-  let isReferred = false;
-  if (groups !== null) {
-    const spared = guarded?.names ?? [];
-    const { otherServers } = options;
-    const checked = { place, list, users: users?.sample ?? [], groups: groups.sample, spared, otherServers };
-    isReferred = (await checkRights(checked, signal)).isReferred;
-  }
-  await list.run('paging', () => checkPaging(place, signal));
+  const base = await findingOf(() => checkBase(place, signal));
+  const root = await readRootDse(session);
+  const flavour = checkFlavour({ root, configured: options.scopes.flavour, landscape, base });
+  list.add('flavour', flavour);
+  // What a server is found to hold by the rules of another kind says nothing.
+  if (flavour.status === 'fail') return { isReferred: false };
+  list.add('base', base);
+  const isBaseThere = base.status !== 'fail';
+  const isReferred = await checkEntries({ ...options, place, isBaseThere }, signal);
+  if (isBaseThere) await list.run('paging', () => checkPaging(place, signal));
   const serverTime = await readServerTime(session, signal);
   if (serverTime !== null) list.add('clock', clockFinding(serverTime - clock.wall()));
-  const { login } = asked;
+  const { login } = options.asked;
   if (login !== null && !isReferred) await list.run('login', () => options.tryLogin(place, login, signal));
   return { isReferred };
 }
 
-/** The base is there, and the whole of it can be searched by id: else nothing that leaves the scopes could be followed. */
-async function checkBase({ session, landscape }: Place, signal: AbortSignal): Promise<Finding> {
-  const { baseDn, namingContexts, flavour } = landscape;
-  const attributes = [flavour.id.attribute];
-  const at = await session
-    .search({ base: baseDn, scope: 'base', filter: ANY_ENTRY, attributes, sizeLimit: 1 }, signal)
-    .catch((error: unknown) => {
-      throw asUnreadable(error, baseDn);
-    });
-  const [entry] = at.entries;
-  if (entry === undefined) throw unreadable(baseDn);
-  const filter = hasId(idOf(entry, flavour.id), flavour.id);
-  const found = await session.search({ base: baseDn, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
-  if (found.entries.length !== 1)
-    throw new DirectoryError(
-      'refused',
-      `A search of "${baseDn}" by ${flavour.id.attribute} finds ${found.entries.length} entries where it must find one; give the account the right to search the whole base by it.`,
-    );
-  const detail = `${baseDn} can be searched by ${flavour.id.attribute}`;
-  const elsewhere = found.references.filter((uri) => contextBeneath(baseDn, { uri, namingContexts }) === undefined);
-  if (elsewhere.length === 0) return ok(detail);
-  return warned(
-    `${detail}, but not the parts of it on other servers (${elsewhere.join(', ')}): nobody there is found, and no deletion can be proved; name a server in LDAP_URL that has them, or set LDAP_BASE_DN beneath`,
-  );
-}
-
-function unreadable(dn: Dn): DirectoryError {
-  return new DirectoryError(
-    'refused',
-    `"${dn}" cannot be read: check that it is spelled as in the directory, and give the account the right to read it, latchkey acl says how.`,
-  );
-}
-
-async function checkScope({ session }: Place, scope: Dn, signal: AbortSignal): Promise<Finding> {
-  const request = { base: scope, scope: 'base', filter: ANY_ENTRY, attributes: ['1.1'], sizeLimit: 1 } as const;
-  const at = await session.search(request, signal).catch((error: unknown) => {
-    throw asUnreadable(error, scope);
-  });
-  if (at.entries.length === 0) throw unreadable(scope);
-  return ok(scope);
-}
-
-/** How many entries are looked through for one that is outside of the scopes. */
-const MOST_LOOKED_THROUGH = 200;
-
-/**
- * What left the scopes must still be found by its id, or no grant of it could be ended. It is tried with our own entry, which is
- * known to be there, or with another that is neither a user nor a group.
- */
-async function checkOutside(place: Place, signal: AbortSignal): Promise<Finding> {
-  const { session, landscape } = place;
-  const { baseDn, flavour } = landscape;
-  const own = isOutside(place, session.account) ? await readId(place, session.account, signal) : null;
-  const entry = own ?? (await anyOutside(place, signal));
-  const needed = `entry, objectClass and ${flavour.id.attribute} must be readable beneath the whole base, or a grant to somebody who leaves the scopes could not be ended; latchkey acl prints the right`;
-  if (entry === null) return failed(`no entry outside of them can be found by ${flavour.id.attribute}: ${needed}`);
-  const filter = and(ANY_ENTRY, hasId(idOf(entry, flavour.id), flavour.id));
-  const found = await session.search({ base: baseDn, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 2 }, signal);
-  if (found.entries.length !== 1) return failed(`"${entry.dn}" is not found by its ${flavour.id.attribute}: ${needed}`);
-  return ok(`an entry outside of them is found by ${flavour.id.attribute} (tried with "${entry.dn}")`);
-}
-
-function isOutside({ landscape }: Place, dn: Dn | null): dn is Dn {
-  const { baseDn, usersScope, groupsScope } = landscape;
-  return dn !== null && isBeneath(dn, baseDn) && !sameDn(dn, baseDn) && !isInside(dn, [...usersScope, ...groupsScope]);
-}
-
-/** The entry with its id; null where either cannot be read. */
-async function readId({ session, landscape }: Place, dn: Dn, signal: AbortSignal): Promise<LdapEntry | null> {
-  const { attribute } = landscape.flavour.id;
-  const entry = await entryAt({ session }, { dn, filter: ANY_ENTRY, attributes: [attribute] }, signal);
-  return entry !== null && bytesOf(entry, attribute).length > 0 ? entry : null;
-}
-
-/** What is neither a user nor a group, and is in every tree. */
-const CONTAINERS: Filter = or(
-  ...['organizationalUnit', 'organization', 'container', 'organizationalRole'].map((name) => equality('objectClass', name)),
-);
-
-async function anyOutside(place: Place, signal: AbortSignal): Promise<LdapEntry | null> {
-  const { baseDn, flavour } = place.landscape;
-  const attributes = [flavour.id.attribute];
-  const request = { base: baseDn, scope: 'sub', filter: CONTAINERS, attributes, sizeLimit: MOST_LOOKED_THROUGH } as const;
-  const { entries } = await place.session.search(request, signal);
-  return entries.find((entry) => isOutside(place, entry.dn) && bytesOf(entry, flavour.id.attribute).length > 0) ?? null;
-}
-
-async function checkEmail({ session, landscape }: Place, signal: AbortSignal): Promise<Finding> {
-  const { usersScope, flavour, userFilter, emailAttribute } = landscape;
-  const filter = and(flavour.users, ...(userFilter === null ? [] : [userFilter]), { kind: 'present', attribute: emailAttribute });
-  for (const base of usersScope) {
-    const request = { base, scope: 'sub', filter, attributes: ['1.1'], sizeLimit: 1 } as const;
-    if ((await session.search(request, signal)).entries.length > 0) return ok(`users have ${emailAttribute}`);
+/** The users and groups, and the rights to them; true where another server must be asked for these. */
+async function checkEntries(
+  { place, isBaseThere, list, asked, otherServers }: ContentsChecked & { place: Place; isBaseThere: boolean },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { baseDn, usersScope, groupsScope } = place.landscape;
+  const readable = async (step: string, scopes: readonly Dn[]): Promise<readonly Dn[]> => {
+    const those: Dn[] = [];
+    for (const scope of scopes) {
+      // One cause is one line: that of a base that is not there has been said.
+      if (!isBaseThere && sameDn(scope, baseDn)) continue;
+      if ((await list.run(step, () => checkScope(place, scope, signal))) !== null) those.push(scope);
+    }
+    return those;
+  };
+  const seen = {
+    usersScope: await readable('users scope', usersScope),
+    groupsScope: await readable('groups scope', groupsScope),
+  };
+  if (isBaseThere && !isInside(baseDn, [...usersScope, ...groupsScope]))
+    await list.run('outside the scopes', () => checkOutside(place, signal));
+  const within: Place = { ...place, landscape: { ...place.landscape, ...seen } };
+  const users = seen.usersScope.length === 0 ? null : await list.run('users', () => surveyUsers(within, signal));
+  const groups = seen.groupsScope.length === 0 ? null : await list.run('groups', () => surveyGroups(within, signal));
+  if (users !== null && users.count > 0) await checkUserAttributes(within, list, signal);
+  if (groups !== null && groups.count > 0) {
+    await checkGroupName(within, list, signal);
+    list.add('member attributes', checkMemberAttributes(groups, within.landscape));
   }
-  return warned(`no user has ${emailAttribute}: check LDAP_USER_EMAIL_ATTRIBUTE, and that the account may search it`);
+  // Groups are looked for by name beneath the base, and which are protected decides where rights are wanted.
+  if (!isBaseThere) return false;
+  const guarded = await list.run('protected groups', () => checkProtected(place, asked.protectedGroups, signal));
+  if (groups === null) return false;
+  const checked = { users: users?.sample ?? [], groups: groups.sample, spared: guarded?.names ?? [], otherServers };
+  return (await checkRights({ ...checked, place, list }, signal)).isReferred;
 }
 
 /** With the names of the groups, which are never written to. */

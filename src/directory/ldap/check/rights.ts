@@ -32,7 +32,8 @@ export async function checkRights(checked: RightsChecked, signal: AbortSignal): 
   let isReferred = false;
   const groups = checked.groups.filter(({ dn }) => !spared.some((one) => sameDn(one, dn)));
   const absent = absentValue(place.landscape.baseDn);
-  if (groups.length === 0) list.add('rights to write', warned('there is no group in scope to try them with'));
+  if (groups.length === 0)
+    list.add('rights to write', warned('there is no group in scope that can be granted, to try them with'));
   else {
     await list.run('rights to read', () => checkReading({ place, groups, absent }, signal));
     const writing = await list.run('rights to write', () => checkWriting({ place, groups, absent, otherServers }, signal));

@@ -14,9 +14,9 @@ export interface Steps {
 
 export function steps(): Steps {
   const found: CheckStep[] = [];
-  // A step is a line, whatever line breaks a server's text has.
+  // A step is a line on a terminal, whatever a server, which may not even be trusted, has in its text.
   const add = (step: string, { status, detail }: Finding) =>
-    void found.push({ step, status, detail: detail.replace(/\s*[\r\n]+\s*/g, ' ').trim() });
+    void found.push({ step, status, detail: detail.replace(/\s*[\p{Cc}\u2028\u2029]+\s*/gu, ' ').trim() });
   return {
     found,
     add,
@@ -31,6 +31,15 @@ export function steps(): Steps {
       }
     },
   };
+}
+
+/** What the work finds; where it fails, that it does. */
+export async function findingOf(work: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await work();
+  } catch (error) {
+    return failed(messageOf(error));
+  }
 }
 
 export function ok(detail: string): Finding {

@@ -39,8 +39,8 @@ export const ACCESS_RULES_OF_389: AccessRules = (wanted) => {
     limits(account.value),
   ];
   const head = comments(
-    'The rights of the connector, for ldapmodify -D "cn=Directory Manager". The last record lets it read all of a large directory,',
-    'in pages only; leave it out where the limits of the server are high enough.',
+    'The rights of the connector, for ldapmodify -x -H ldaps://… -D "cn=Directory Manager" -W. The last record lets it read all of a',
+    'large directory, in pages only; leave it out where the limits of the server are high enough.',
   );
   return { ok: true, value: `${head}${records.join('\n')}` };
 };

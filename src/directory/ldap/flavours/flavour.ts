@@ -17,7 +17,10 @@ export interface RootDse {
   readonly defaultNamingContext: string | undefined;
   /** Active Directory's own list of what it can do ([MS-ADTS] §3.1.1.3.4.3). */
   readonly supportedCapabilities: readonly string[];
-  /** Active Directory's name for this one of its servers ([MS-ADTS] §3.1.1.3.2.9), which may share the name of LDAP_URL with others. */
+  /**
+   * The name of this one server, which may share that of LDAP_URL with others: `dsServiceName` ([MS-ADTS] §3.1.1.3.2.9), or the host and
+   * port that 389 Directory Server gives.
+   */
   readonly serviceName: string | undefined;
   /** Where the schema is (RFC 4512 §4.2). */
   readonly subschemaSubentry: string | undefined;

@@ -1,0 +1,103 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Faults in `latchkey check`: what it would no longer find, or no longer say. */
+export const CHECK_BUGS: readonly PlantedBug[] = [
+  {
+    fault: 'a right to write that is refused (50) is taken for one that the account has',
+    file: 'src/directory/ldap/flavours/rights.ts',
+    find: "case INSUFFICIENT_ACCESS_RIGHTS:\n      return { verdict: 'refused', said };",
+    replace: "case INSUFFICIENT_ACCESS_RIGHTS:\n      return { verdict: 'allowed' };",
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'an account that may do more than it needs is no warning',
+    file: 'src/directory/ldap/check/rights.ts',
+    find: "if (beyond === '') return",
+    replace: 'if (beyond.length >= 0) return',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'the clock of the directory is no longer compared with this one',
+    file: 'src/directory/ldap/check/contents.ts',
+    find: "if (serverTime !== null) list.add('clock', clockFinding(serverTime - clock.wall()));",
+    replace: '',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'clocks may differ by any time',
+    file: 'src/directory/ldap/check/contents.ts',
+    find: 'const MOST_SKEW_MS = 60_000;',
+    replace: 'const MOST_SKEW_MS = 60_000_000_000;',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'a check ends with 0 although a step failed',
+    file: 'src/cli/check.ts',
+    find: 'code: ok ? EXIT.ok : EXIT.failed',
+    replace: 'code: EXIT.ok',
+    tests: ['cli/check.test.ts'],
+  },
+  {
+    fault: 'a warning ends a check with 1, as if a step had failed',
+    file: 'src/cli/check.ts',
+    find: "steps.every(({ status }) => status !== 'fail')",
+    replace: "steps.every(({ status }) => status === 'ok')",
+    tests: ['cli/check.test.ts'],
+  },
+  {
+    fault: 'machines are not told of the last step',
+    file: 'src/cli/check.ts',
+    find: 'JSON.stringify({ ok, steps }, null, 2)',
+    replace: 'JSON.stringify({ ok, steps: steps.slice(0, -1) }, null, 2)',
+    tests: ['cli/check.test.ts'],
+  },
+  {
+    fault: 'a certificate that ends tomorrow is as good as any',
+    file: 'src/directory/ldap/check/check.ts',
+    find: 'days < WARN_DAYS ?',
+    replace: 'days < 0 ?',
+    tests: ['directory/ldap/check/connection.test.ts'],
+  },
+  {
+    fault: 'an attribute that the schema has not is a warning like one that nobody has',
+    file: 'src/directory/ldap/check/attributes.ts',
+    find: 'if (known.size > 0 && ',
+    replace: 'if (known.size < 0 && ',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'a forced member attribute that the schema refuses passes',
+    file: 'src/directory/ldap/check/survey.ts',
+    find: 'return described.size === 0 ? null : isNamed(described);',
+    replace: 'return described.size === 0 ? null : true;',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'a forced flavour that the root DSE contradicts passes',
+    file: 'src/directory/ldap/check/flavour.ts',
+    find: 'if (configured === null || configured === found || saysNothing(root))',
+    replace: 'if (found !== null)',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'of a scope that is missing, everything beneath fails in lines of its own',
+    file: 'src/directory/ldap/check/contents.ts',
+    find: '!== null) those.push(scope);',
+    replace: '!== undefined) those.push(scope);',
+    tests: ['directory/ldap/check/contents.test.ts'],
+  },
+  {
+    fault: 'a state directory in which nothing can be made passes, since the rights look as if it could',
+    file: 'src/ledger/sqlite/check-state-directory.ts',
+    find: 'await tryToMake(place);',
+    replace: '',
+    tests: ['ledger/check-state-directory.test.ts'],
+  },
+  {
+    fault: 'the authorities of a refused certificate are not named',
+    file: 'src/directory/ldap/check/check.ts',
+    find: 'failed(messageOf(error) + (await explainPeer({ endpoint, stage, error }, signal)))',
+    replace: 'failed(messageOf(error))',
+    tests: ['directory/ldap/check/connection.test.ts'],
+  },
+];
