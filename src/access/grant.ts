@@ -21,6 +21,8 @@ export interface PendingGrant {
   readonly end: RequestedEnd;
   /** If nothing was written by then, it ends as `job_expired`. */
   readonly deadline: Instant;
+  /** A person on the machine has ended it before it was one: nothing is written for it any more. */
+  readonly cancelledAt?: Instant;
 }
 
 /** A probe has shown the membership. */
@@ -126,7 +128,7 @@ export function meetGrantJob({ grant, revokedBefore }: Known): GrantJobMeets {
   if (grant === null) return revokedBefore ? 'grant_revoked' : 'new';
   switch (grant.state) {
     case 'pending':
-      return 'join';
+      return grant.cancelledAt === undefined ? 'join' : 'grant_revoked';
     case 'active':
       return 'update';
     case 'ending':

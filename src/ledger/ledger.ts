@@ -249,6 +249,11 @@ export interface Ledger {
   clockMark(): Promise<Instant>;
   /** Raises the high-water mark; a lower one changes nothing. */
   advanceClock(mark: Instant): Promise<void>;
+  /** Sets the high-water mark, also to an earlier instant: a person says that the clock of the machine is right. */
+  acceptClock(mark: Instant, consequence: Consequence): Promise<void>;
+  /** Since when no new grants are made, as a person on the machine has asked; null where they are. */
+  pausedSince(): Promise<Instant | null>;
+  pause(since: Instant | null, consequence: Consequence): Promise<void>;
   bindRefusal(): Promise<BindRefusal | null>;
   saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
   /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */

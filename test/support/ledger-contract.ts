@@ -860,6 +860,35 @@ function membershipRules(open: OpenLedger): void {
 }
 
 function retentionRules(open: OpenLedger): void {
+  test('a pause holds across openings until it is over', async (t) => {
+    const first = await open(t);
+    assert.equal(await first.ledger.pausedSince(), null);
+    await first.ledger.pause(seconds(5), quietly());
+    const second = await first.reopen();
+    assert.equal(await second.ledger.pausedSince(), seconds(5));
+    await second.ledger.pause(null, quietly());
+    assert.equal(await second.ledger.pausedSince(), null);
+  });
+
+  test('the mark of trusted time goes back only where a person accepts the clock', async (t) => {
+    const { ledger } = await open(t);
+    await ledger.advanceClock(seconds(500));
+    await ledger.advanceClock(seconds(100));
+    assert.equal(await ledger.clockMark(), seconds(500));
+    await ledger.acceptClock(seconds(200), { at: seconds(200), audit: [sampleAudit('operator.command')] });
+    assert.equal(await ledger.clockMark(), seconds(200));
+  });
+
+  test('a pending grant that was cancelled stays so', async (t) => {
+    const first = await open(t);
+    const cancelled = { ...pendingGrant('a'), cancelledAt: seconds(3) };
+    await first.ledger.savePending(pendingGrant('a'), [], quietly());
+    await first.ledger.savePending(cancelled, [], quietly());
+    const { ledger } = await first.reopen();
+    assert.deepEqual((await ledger.known(grantIdOf('a'))).grant, cancelled);
+    assert.deepEqual((await ledger.unfinished()).pending, [cancelled]);
+  });
+
   const LATER = instant(seconds(1_000_000));
 
   test('what is over and older than the retention is forgotten', async (t) => {

@@ -34,6 +34,7 @@ export interface State {
   nextSeq: number;
   nextIntentId: number;
   clockMark: Instant;
+  pausedSince: Instant | null;
   bindRefusal: BindRefusal | null;
   base: EntryRef | null;
   /** The directory server in use, since when, when it was last known to be, and how often there was another. */
@@ -60,6 +61,7 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     nextSeq: 1,
     nextIntentId: 1,
     clockMark: instant(0),
+    pausedSince: null,
     bindRefusal: null,
     base: null,
     server: { name: null, since: instant(0), used: null, change: 0 },

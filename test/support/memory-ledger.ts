@@ -272,6 +272,15 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
 
     clockMark: () => read('clockMark', ({ clockMark }) => clockMark),
     advanceClock: (mark) => write('advanceClock', (draft) => raiseClockMark(draft, mark)),
+    acceptClock: (mark, consequence) =>
+      change('acceptClock', consequence, (draft) => {
+        draft.clockMark = mark;
+      }),
+    pausedSince: () => read('pausedSince', ({ pausedSince }) => pausedSince),
+    pause: (since, consequence) =>
+      change('pause', consequence, (draft) => {
+        draft.pausedSince = since;
+      }),
     bindRefusal: () => read('bindRefusal', ({ bindRefusal }) => bindRefusal),
     saveBindRefusal: (refusal) =>
       write('saveBindRefusal', (draft) => {

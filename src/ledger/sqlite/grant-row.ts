@@ -82,6 +82,8 @@ export const pendingRow = z
     state: z.literal('pending'),
     requested_end: requestedEndColumn,
     deadline: instantColumn,
+    // Since when it is cancelled.
+    since: instantColumn.nullable(),
   })
   .transform(
     (row): PendingGrant => ({
@@ -90,6 +92,7 @@ export const pendingRow = z
       pair: maybePairOf(row),
       end: row.requested_end,
       deadline: row.deadline,
+      ...(row.since === null ? {} : { cancelledAt: row.since }),
     }),
   );
 
@@ -192,7 +195,7 @@ export function grantParameters(grant: Grant): StatementValues {
   const common = { ...NOTHING, ...(grant.pair === null ? {} : pairParameters(grant.pair)), grantId, state };
   switch (grant.state) {
     case 'pending':
-      return { ...common, requestedEnd: JSON.stringify(grant.end), deadline: grant.deadline };
+      return { ...common, requestedEnd: JSON.stringify(grant.end), deadline: grant.deadline, since: grant.cancelledAt ?? null };
     case 'active':
       return { ...common, ...heldParameters(grant) };
     case 'ending':

@@ -14,6 +14,7 @@ const identityRow = z.strictObject({
 const tallyRow = z.strictObject({ ledger_id: z.string(), commits: z.int().nonnegative() });
 const seqRow = z.strictObject({ next_seq: z.int().positive() });
 const clockRow = z.strictObject({ clock_mark: instantColumn });
+const pauseRow = z.strictObject({ paused_since: instantColumn.nullable() });
 const baseRow = z.strictObject({ base_id: entryIdColumn, base_dn: dnColumn });
 const serverRow = z.strictObject({ server_since: instantColumn });
 const lastUseRow = z.strictObject({ last_use: instantColumn });
@@ -85,6 +86,20 @@ export function readClockMark(database: Database): Instant {
 /** Raises the high-water mark; a lower one changes nothing. An equal one is written again, so that it shows whether anything can be. */
 export function raiseClockMark(database: Database, mark: Instant): void {
   database.run('UPDATE identity SET clock_mark = :mark WHERE clock_mark <= :mark', { mark });
+}
+
+/** Sets the high-water mark, also to an earlier instant. */
+export function setClockMark(database: Database, mark: Instant): void {
+  database.run('UPDATE identity SET clock_mark = :mark', { mark });
+}
+
+/** Since when no new grants are made; null where they are. */
+export function readPause(database: Database): Instant | null {
+  return readRow(pauseRow, database.row('SELECT paused_since FROM identity')).paused_since;
+}
+
+export function writePause(database: Database, since: Instant | null): void {
+  database.run('UPDATE identity SET paused_since = :since', { since });
 }
 
 /** When the directory last refused our bind. */

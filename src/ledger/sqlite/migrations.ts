@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { LedgerError } from '../ledger.ts';
 import { readRow } from './columns.ts';
 import type { Database } from './database.ts';
-import { BASELINE } from './schema.ts';
+import { BASELINE, PAUSE } from './schema.ts';
 
 /** One step from a version of the tables to the next, as SQL. */
 export type Migration = string;
@@ -12,7 +12,7 @@ export const MIGRATION_PLACES = ['begun', 'applied', 'numbered', 'committed'] as
 export type MigrationPlace = (typeof MIGRATION_PLACES)[number];
 
 /** Every step there ever was, oldest first. Append only: a released one is never edited. */
-export const MIGRATIONS: readonly Migration[] = [BASELINE];
+export const MIGRATIONS: readonly Migration[] = [BASELINE, PAUSE];
 
 const versionRow = z.strictObject({ user_version: z.int().nonnegative() });
 const tablesRow = z.strictObject({ tables: z.int() });

@@ -159,3 +159,6 @@ CREATE TRIGGER audit_lives_as_long_as_its_retention BEFORE DELETE ON audit
 WHEN NOT EXISTS (SELECT 1 FROM retention WHERE OLD.at < before)
 BEGIN SELECT RAISE(ABORT, 'an audit record is kept for its retention'); END;
 `;
+
+/** Since when a person on the machine lets no new grants be made; null where they are made. */
+export const PAUSE = 'ALTER TABLE identity ADD COLUMN paused_since INTEGER';

@@ -26,8 +26,11 @@ import {
   readBindRefusal,
   readClockMark,
   readIdentity,
+  readPause,
+  setClockMark,
   useServer,
   writeBindRefusal,
+  writePause,
 } from './identity.ts';
 import {
   closeIntentsOf,
@@ -88,6 +91,9 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     acknowledge: (seq) => queue.run(() => acknowledgeEvents(database, seq)),
     clockMark: () => queue.read(() => readClockMark(database)),
     advanceClock: (mark) => queue.run(() => raiseClockMark(database, mark)),
+    acceptClock: (mark, consequence) => change(consequence, () => setClockMark(database, mark)),
+    pausedSince: () => queue.read(() => readPause(database)),
+    pause: (since, consequence) => change(consequence, () => writePause(database, since)),
     bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
     keepBase: (found) => queue.run(() => keepBase(database, found)),
