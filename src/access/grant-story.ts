@@ -1,5 +1,5 @@
 import type { AuditEntry, AuditKind, AuditRecord } from './audit.ts';
-import { canonicalJsonOfDefined } from './canonical-json.ts';
+import { canonicalJson } from './canonical-json.ts';
 import { formatInstant, type Instant, instant } from './instant.ts';
 
 /** One sentence of the story of a grant, and the audit record that it was read from. */
@@ -143,7 +143,7 @@ function time(before: string, fact: unknown): string {
 
 function shown(fact: unknown): string {
   if (fact === undefined) return '?';
-  return typeof fact === 'object' && fact !== null ? canonicalJsonOfDefined(fact) : String(fact);
+  return typeof fact === 'string' ? fact : canonicalJson(fact);
 }
 
 function object(fact: unknown): Facts {

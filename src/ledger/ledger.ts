@@ -1,4 +1,5 @@
-import type { AuditRecord } from '../access/audit.ts';
+import type { AuditEntry, AuditRecord } from '../access/audit.ts';
+import type { ChainPoint } from '../access/audit-chain.ts';
 import type { Event, SequencedEvent } from '../access/event.ts';
 import type {
   ActiveGrant,
@@ -245,6 +246,11 @@ export interface Ledger {
   /** The control plane has stored every event up to `seq`. */
   acknowledge(seq: number): Promise<void>;
 
+  /** Where the audit trail ends: of committed records, each chained to the one before it. */
+  auditHead(): Promise<ChainPoint>;
+  /** The audit records of a grant, in order, with a number above `after`. */
+  auditOf(query: { readonly grantId: GrantId; readonly after: number; readonly limit: number }): Promise<readonly AuditEntry[]>;
+
   /** The high-water mark of trusted time. */
   clockMark(): Promise<Instant>;
   /** Raises the high-water mark; a lower one changes nothing. */
@@ -268,7 +274,10 @@ export interface Ledger {
   /** The server that is known is in use at that instant; an earlier one changes nothing. */
   useServer(at: Instant): Promise<void>;
 
-  /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
+  /**
+   * Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. Of the
+   * trail only what is oldest, without a gap; what is deleted of it is told by a record of its own, at or after `before`.
+   */
   forget(before: Instant): Promise<number>;
   close(): Promise<void>;
 }

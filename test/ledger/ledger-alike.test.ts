@@ -192,6 +192,8 @@ async function observed({ ledger, auditRecords }: LedgerUnderTest): Promise<unkn
     clockMark: await ledger.clockMark(),
     bindRefusal: await ledger.bindRefusal(),
     audit: await auditRecords(),
+    auditHead: await ledger.auditHead(),
+    auditOf: await ledger.auditOf({ grantId: grantIdOf('a'), after: 0, limit: 100 }),
   };
 }
 

@@ -907,7 +907,10 @@ function retentionRules(open: OpenLedger): void {
     for (const name of ['a', 'b', 'c']) {
       assert.deepEqual(await ledger.known(grantIdOf(name)), { grant: null, revokedBefore: false });
     }
-    assert.deepEqual(await auditRecords(), []);
+    assert.deepEqual(
+      (await auditRecords()).map(({ kind }) => kind),
+      ['audit.pruned'],
+    );
   });
 
   test('what is not older than the retention is kept', async (t) => {
@@ -922,7 +925,7 @@ function retentionRules(open: OpenLedger): void {
     assert.notEqual(await ledger.job(jobIdOf('a')), null);
     for (const name of ['a', 'b']) assert.notEqual((await ledger.known(grantIdOf(name))).grant, null);
     assert.equal((await ledger.known(grantIdOf('c'))).revokedBefore, true);
-    assert.deepEqual((await auditRecords()).at(-1), sampleAudit('job.accepted', seconds(50)));
+    assert.deepEqual((await auditRecords()).at(0), sampleAudit('job.accepted', seconds(50)));
   });
 
   test('nothing that is open or not yet acknowledged is forgotten', async (t) => {

@@ -1,4 +1,6 @@
-import type { AuditRecord } from '../../src/access/audit.ts';
+import type { AuditEntry, AuditRecord } from '../../src/access/audit.ts';
+import { CHAIN_START, type ChainPoint, chained } from '../../src/access/audit-chain.ts';
+import { canonicalJsonOfDefined } from '../../src/access/canonical-json.ts';
 import { type Event, type SequencedEvent, supersededSubject } from '../../src/access/event.ts';
 import { type ActiveGrant, type EndedGrant, endGrant, type Grant, isLive, type LiveGrant } from '../../src/access/grant.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
@@ -49,7 +51,8 @@ export interface State {
   intents: Map<number, KeptIntent>;
   placeholders: Map<string, Placeholder>;
   events: readonly SequencedEvent[];
-  audit: readonly AuditRecord[];
+  audit: readonly AuditEntry[];
+  auditHead: ChainPoint;
 }
 
 /** The state of a ledger that has just been created. */
@@ -74,6 +77,7 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     placeholders: new Map(),
     events: [],
     audit: [],
+    auditHead: CHAIN_START,
   };
 }
 
@@ -126,8 +130,11 @@ function appendEvent(draft: State, at: Instant, event: Event): void {
 }
 
 export function appendAudit(draft: State, record: AuditRecord): void {
+  const text = canonicalJsonOfDefined(record);
+  draft.auditHead = chained(draft.auditHead, text);
+  const { count: seq, hash } = draft.auditHead;
   // As it is read back from text: what is undefined is left out.
-  draft.audit = [...draft.audit, JSON.parse(JSON.stringify(record)) as AuditRecord];
+  draft.audit = [...draft.audit, { seq, hash, record: JSON.parse(text) as AuditRecord }];
 }
 
 /** The unsent events are numbered again after `ledger.replaced`; the numbers go on from the old ones. */
@@ -355,10 +362,19 @@ export function forget(draft: State, before: Instant): number {
     return grant.state === 'failed' && grant.failedAt < before;
   });
   const revokes = deleteWhere(draft.revokes, (at) => at < before);
-  const kept = draft.audit.filter(({ at }) => at >= before);
-  const audit = draft.audit.length - kept.length;
-  draft.audit = kept;
-  return jobs + intents + grants + revokes + audit;
+  return jobs + intents + grants + revokes + pruneAudit(draft, before);
+}
+
+/** The oldest without a gap, and a record of it. */
+function pruneAudit(draft: State, before: Instant): number {
+  const kept = draft.audit.findIndex(({ record }) => record.at >= before);
+  const deleted = kept === -1 ? draft.audit.length : kept;
+  const last = draft.audit[deleted - 1];
+  if (last === undefined) return 0;
+  draft.audit = draft.audit.slice(deleted);
+  const at = instant(Math.max(draft.clockMark, before));
+  appendAudit(draft, { kind: 'audit.pruned', at, facts: { count: last.seq, hash: last.hash, before } });
+  return deleted;
 }
 
 function deleteWhere<K, V>(map: Map<K, V>, isOld: (value: V) => boolean): number {

@@ -128,7 +128,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       return reopened();
     },
     reopen: reopened,
-    auditRecords: () => state.audit,
+    auditRecords: () => state.audit.map(({ record }) => record),
     peek: () => state,
 
     space: () => read('space', () => space),
@@ -270,6 +270,11 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         draft.events = draft.events.filter((event) => event.seq > seq);
       }),
 
+    auditHead: () => read('auditHead', ({ auditHead }) => auditHead),
+    auditOf: ({ grantId, after, limit }) =>
+      read('auditOf', ({ audit }) =>
+        audit.filter(({ seq, record }) => record.grantId === grantId && seq > after).slice(0, limit),
+      ),
     clockMark: () => read('clockMark', ({ clockMark }) => clockMark),
     advanceClock: (mark) => write('advanceClock', (draft) => raiseClockMark(draft, mark)),
     acceptClock: (mark, consequence) =>

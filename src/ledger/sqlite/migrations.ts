@@ -1,18 +1,19 @@
 import { z } from 'zod';
 import { LedgerError } from '../ledger.ts';
+import { chainAudit } from './chain-migration.ts';
 import { readRow } from './columns.ts';
 import type { Database } from './database.ts';
 import { BASELINE, PAUSE } from './schema.ts';
 
-/** One step from a version of the tables to the next, as SQL. */
-export type Migration = string;
+/** One step from a version of the tables to the next: SQL, or what more than SQL is needed for. */
+export type Migration = string | ((database: Database) => void);
 
 /** The places in a migration at which a crash test ends the process. */
 export const MIGRATION_PLACES = ['begun', 'applied', 'numbered', 'committed'] as const;
 export type MigrationPlace = (typeof MIGRATION_PLACES)[number];
 
 /** Every step there ever was, oldest first. Append only: a released one is never edited. */
-export const MIGRATIONS: readonly Migration[] = [BASELINE, PAUSE];
+export const MIGRATIONS: readonly Migration[] = [BASELINE, PAUSE, chainAudit];
 
 const versionRow = z.strictObject({ user_version: z.int().nonnegative() });
 const tablesRow = z.strictObject({ tables: z.int() });
@@ -57,7 +58,8 @@ function apply(
   database.script('BEGIN IMMEDIATE');
   try {
     passed('begun');
-    database.script(migration);
+    if (typeof migration === 'string') database.script(migration);
+    else migration(database);
     passed('applied');
     database.script(`PRAGMA user_version = ${version}`);
     passed('numbered');

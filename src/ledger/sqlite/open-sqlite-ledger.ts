@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
-import { appendAudit } from './consequence.ts';
+import { appendAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { renewLedger } from './events.ts';
 import { ledgerErrorOf } from './faults.ts';
@@ -108,7 +108,7 @@ function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
       const lost = why === null ? null : known;
       const created = { ledgerId: lost?.ledgerId ?? newLedgerId(), connectorId: connectorId ?? defaultConnectorId };
       createIdentity(database, created);
-      appendAudit(database, { kind: 'ledger.created', at: now(), facts: created });
+      appendAudit(database, [{ kind: 'ledger.created', at: now(), facts: created }]);
     }
     if (why !== null) replace(database, { why, commits, knownCommits: known?.commits ?? null, options });
     countCommits(database, known?.commits ?? 0);
@@ -140,7 +140,7 @@ function replace(
   const ledgerId = options.newLedgerId();
   renewLedger(database, { ledgerId, at });
   const facts = { why, commits, knownCommits };
-  appendAudit(database, { kind: 'ledger.replaced', at, facts });
+  appendAudit(database, [{ kind: 'ledger.replaced', at, facts }]);
   options.logger?.error(
     { event: 'ledger.replaced', ledgerId, ...facts },
     `${why}: it takes a new id. Look at every grant that was issued since its last backup`,

@@ -1,4 +1,5 @@
 import type { Instant } from '../../access/instant.ts';
+import { pruneAudit } from './audit.ts';
 import type { Database } from './database.ts';
 
 /** Rows of one kind deleted in one turn: about ten milliseconds, so that no ending waits for old paper. */
@@ -19,7 +20,6 @@ const DELETIONS: readonly string[] = [
        AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.grant_id = grants.grant_id)
      ORDER BY over_at LIMIT :limit)`,
   'DELETE FROM remembered_revokes WHERE grant_id IN (SELECT grant_id FROM remembered_revokes WHERE at < :before LIMIT :limit)',
-  'DELETE FROM audit WHERE audit_id IN (SELECT audit_id FROM audit WHERE at < :before LIMIT :limit)',
 ];
 
 /** Deletes some of what is older than `before`; returns how many rows. Nothing is left once it returns 0. */
@@ -27,6 +27,7 @@ export function forgetSome(database: Database, before: Instant): number {
   database.run('INSERT INTO retention (before) VALUES (:before)', { before });
   let forgotten = 0;
   for (const deletion of DELETIONS) forgotten += database.run(deletion, { before, limit: ROWS_PER_TURN });
+  forgotten += pruneAudit(database, { before, limit: ROWS_PER_TURN });
   database.run('DELETE FROM retention');
   return forgotten;
 }

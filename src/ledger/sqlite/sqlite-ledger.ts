@@ -1,4 +1,5 @@
 import type { Consequence, Ledger, Space } from '../ledger.ts';
+import { readAuditHead, readAuditOf } from './audit.ts';
 import { type CommitHooks, type CommitQueue, commitQueue } from './commit-queue.ts';
 import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
@@ -88,6 +89,8 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     ...membershipMethods(database, queue, change),
 
     events: (query) => queue.read(() => readEvents(database, query)),
+    auditHead: () => queue.read(() => readAuditHead(database)),
+    auditOf: (query) => queue.read(() => readAuditOf(database, query)),
     acknowledge: (seq) => queue.run(() => acknowledgeEvents(database, seq)),
     clockMark: () => queue.read(() => readClockMark(database)),
     advanceClock: (mark) => queue.run(() => raiseClockMark(database, mark)),
