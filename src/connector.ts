@@ -5,24 +5,29 @@ import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
 import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
+import { readStates } from './connector/states.ts';
 import { type ConnectorSync, openSync } from './connector/sync.ts';
 import type { Directory } from './directory/directory.ts';
 import { gatheredDirectory } from './directory/gathered-directory.ts';
 import { directoryGate, openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
 import { openLdapReader } from './directory/ldap/reader/open-ldap-reader.ts';
+import { observedDirectory } from './directory/observed-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';
 import type { Ledger, Space } from './ledger/ledger.ts';
+import { observedLedger } from './ledger/observed-ledger.ts';
 import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import { linkSteps } from './link/check-control-plane.ts';
 import type { Link } from './link/link.ts';
+import { observedListener } from './link/observed-link.ts';
 import { shareLink } from './link/share-link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
 import type { HealthPart, HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
+import { promMetrics } from './observability/prom-metrics.ts';
 import { openOperatorSocket } from './operator/operator-socket.ts';
 import { learning, learningCredentials, learningKey } from './secrets/learning.ts';
 
@@ -60,19 +65,23 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const { config, version, clock = systemClock, random = Math.random, failPoints = NO_FAIL_POINTS } = options;
   const startedAt = clock.wall();
   const instanceId = randomUUID();
-  const ledger = await openSqliteLedger({
+  const metrics = promMetrics({ version, node: process.version });
+  const unobserved = await openSqliteLedger({
     stateDir: config.process.stateDir,
     connectorId: config.controlPlane.connectorId,
     defaultConnectorId: defaultConnectorId(),
     now: () => clock.wall(),
     logger: options.log,
+    onCommit: metrics.ledgerCommitted,
   });
+  const ledger = observedLedger(unobserved, metrics);
   await using opened = new AsyncDisposableStack();
   opened.defer(() => ledger.close());
+  opened.defer(() => metrics.close());
   const { connectorId, ledgerId } = await ledger.identity();
   const log = options.log.child({ connectorId, instanceId });
 
-  const ldap = directoryOptions({ ...options, clock, random, failPoints, log, ledger });
+  const ldap = { ...directoryOptions({ ...options, clock, random, failPoints, log, ledger }), metrics };
   // One account: a password that one of the two was refused with is not tried by the other.
   const gate = directoryGate(ldap);
   const directory = openLdapDirectory({ ...ldap, gate });
@@ -92,7 +101,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   opened.defer(() => sync.stop());
   const engine = await createEngine({
     ledger,
-    directory: gatheredDirectory({ directory, failPoints }),
+    directory: observedDirectory(gatheredDirectory({ directory, failPoints }), metrics),
     clock,
     random,
     log,
@@ -121,14 +130,17 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     random,
     logger: log,
     failPoints,
+    metrics,
     ...(options.linkBackoff === undefined ? {} : { backoff: options.linkBackoff }),
   });
   opened.defer(() => link.stop());
   const { http } = config.process;
-  const endpoint =
-    http === null
-      ? null
-      : await serveHealth({ ...http, health: () => health({ ledger, directory, link, engine, sync }), logger: log });
+  const parts = { ledger, directory, link, engine, sync };
+  const served = {
+    health: () => health(parts),
+    metrics: async () => metrics.expose(await readStates({ ...parts, health: () => health(parts) })),
+  };
+  const endpoint = http === null ? null : await serveHealth({ ...http, ...served, logger: log });
   if (endpoint !== null) opened.defer(() => endpoint.close());
 
   const operator = await openOperatorSocket({
@@ -153,10 +165,11 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   directory.start();
   await engine.start();
   sync.start();
+  const listener = observedListener(shared.listener, metrics);
   link.start({
-    ...shared.listener,
+    ...listener,
     async welcomed(welcome, connection) {
-      const answer = await shared.listener.welcomed(welcome, connection);
+      const answer = await listener.welcomed(welcome, connection);
       if (answer === 'accepted') sync.linked();
       return answer;
     },

@@ -12,6 +12,7 @@ import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { SyncLink } from '../link/link.ts';
 import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { SyncStates } from '../observability/metrics.ts';
 import { countingChannel } from '../sync/counting-channel.ts';
 import type { FindingCounts } from '../sync/findings.ts';
 import { heldGrants } from '../sync/held-grants.ts';
@@ -41,6 +42,8 @@ export interface ConnectorSync {
   /** A control plane has welcomed us: what could not be told without it is run now. */
   linked(): void;
   health(): HealthPart;
+  /** What is known of the last runs, of earlier processes too. */
+  states(): SyncStates;
   /** What a check says of it. */
   steps(): readonly CheckStep[];
   /** Tells how many records the run of now has told; the returned function ends that. */
@@ -56,6 +59,8 @@ interface Told {
   published: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'published' }> } | null;
   failed: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'failed' }> } | null;
   held: { readonly syncId: string; readonly at: Instant; readonly message: string } | null;
+  /** When the schedule last asked for a run. */
+  dueAt: Instant | null;
   /** Of the last run that read everything. */
   findings: FindingCounts | null;
 }
@@ -73,7 +78,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   });
   const stopping = new AbortController();
   const quiet = new AbortController();
-  const told: Told = { published: null, failed: null, held: heldBefore(), findings: null };
+  const told: Told = { published: null, failed: null, held: heldBefore(), dueAt: null, findings: null };
   let schedule: SyncSchedule | null = null;
   let means: DeltaMeans | null = null;
   /** What is run as soon as there is a connection. */
@@ -135,6 +140,11 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
 
   const { request, idle } = syncTurns({ run, now: () => clock.wall() });
 
+  async function runScheduled(mode: SyncMode, signal: AbortSignal): Promise<void> {
+    told.dueAt = clock.wall();
+    await runDue(mode, signal);
+  }
+
   async function runDue(mode: SyncMode, signal: AbortSignal): Promise<void> {
     const outcome = await request({ mode, acceptRemovals: null, notAfter: null }, signal);
     if (outcome.kind === 'unlinked') waiting = waiting === 'full' ? 'full' : mode;
@@ -169,7 +179,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     start() {
       const { schedule: delta, fullSchedule: full, timezone } = config.sync;
       const { random } = options;
-      schedule = startSchedule({ expressions: { delta, full }, timezone, run: runDue, clock, random, log });
+      schedule = startSchedule({ expressions: { delta, full }, timezone, run: runScheduled, clock, random, log });
     },
     linked() {
       const mode = waiting;
@@ -184,6 +194,18 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       });
     },
     health: () => healthOf(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
+    states() {
+      const last = unlessUnreadable(() => snapshots.published(), null);
+      const facts = last?.kind === 'picture' ? last.facts : null;
+      const [held = null] = told.held === null ? [] : unlessUnreadable(() => snapshots.held(), []);
+      return {
+        lastSuccessAt: told.published?.at ?? facts?.at ?? null,
+        lastDueAt: told.dueAt,
+        nextRunAt: schedule?.nextRunAt() ?? null,
+        counts: told.published?.result.counts ?? facts?.counts ?? null,
+        held,
+      };
+    },
     steps: () => [...(means === null ? [] : [meansStep(means)]), runStep(told), ...findingsStep(told)],
     onProgress(tell) {
       listeners.add(tell);

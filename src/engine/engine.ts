@@ -54,7 +54,7 @@ export interface EngineOptions {
 
 /** What health asks of the engine. */
 export interface EngineStatus {
-  readonly clock: { readonly trusted: boolean; readonly aheadMs: number };
+  readonly clock: { readonly now: Instant; readonly trusted: boolean; readonly aheadMs: number };
   /** Configured protected groups that mean no group; null before the first look. */
   readonly protectedGroupsMissing: readonly string[] | null;
   /** What is being pursued: grants to be written, memberships to be ended, questions to be answered. */
@@ -283,7 +283,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       rounds.every(FORGET_EVERY_MS, () => safely('forget', forget()));
     },
     status: () => ({
-      clock: { trusted: time.trusted(), aheadMs: time.aheadMs() },
+      clock: { now: time.now(), trusted: time.trusted(), aheadMs: time.aheadMs() },
       protectedGroupsMissing: parts.protectedGroups.unresolved(),
       pursued: pursued.size(),
       failing: pursued.failing() + (expiring.failing() ? 1 : 0),

@@ -117,6 +117,16 @@ export interface Doubts {
   readonly moot: readonly number[];
 }
 
+/** How much there is that is not over. */
+export interface Census {
+  readonly pending: number;
+  readonly active: number;
+  readonly ending: number;
+  /** When the earliest of the endings fell due; null where nothing is ending. */
+  readonly endingSince: Instant | null;
+  readonly openJobs: number;
+}
+
 /** What a start finds unfinished. */
 export interface Unfinished {
   /** Every open job, attached to a grant or not, in order of receipt. */
@@ -213,6 +223,8 @@ export interface Ledger {
   /** The earliest end of an active grant. */
   nextExpiry(): Promise<Instant | null>;
   unfinished(): Promise<Unfinished>;
+  /** Counted when it is asked, which with 100,000 active grants takes a few milliseconds. */
+  census(): Promise<Census>;
   /** Intents that were replaced at or after that instant, the earliest first. */
   replacedIntents(since: Instant): Promise<readonly ReplacedIntent[]>;
   /**

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https';
 import { isIP, Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
 import { type ClientOptions, WebSocket } from 'ws';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/limits.ts';
 import { authorities } from './authorities.ts';
@@ -25,6 +25,8 @@ export interface DialOptions {
   readonly ca: string | null;
   readonly identity: ClientIdentity | null;
   readonly way: ProxyWay | null;
+  /** Told when the control plane's certificate ends. */
+  readonly onCertificate?: (notAfterMs: number) => void;
 }
 
 /** A proxy, with what it is told. */
@@ -45,7 +47,7 @@ export interface Dialed {
  * Begins a connection to the control plane. The defaults of ws are made for browsers' friends, not for strangers: no
  * compression, no redirects, small messages, few fragments. Throws where the URL is not one, or the token cannot be a header.
  */
-export function dial({ url, token, ca, identity, way }: DialOptions): Dialed {
+export function dial({ url, token, ca, identity, way, onCertificate }: DialOptions): Dialed {
   const tls: TlsOptions = {
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
@@ -71,6 +73,9 @@ export function dial({ url, token, ca, identity, way }: DialOptions): Dialed {
   };
   const socket = new WebSocket(url, [SUBPROTOCOL], settings);
   answerPings(socket);
+  socket.once('upgrade', (response) => {
+    if (response.socket instanceof TLSSocket) onCertificate?.(Date.parse(response.socket.getPeerCertificate().valid_to));
+  });
   if (through === null) return { socket, judged: (ending) => ending };
   socket.once('close', through.giveUp);
   return { socket, judged: through.judged };

@@ -1,7 +1,8 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
-import { later } from '../access/instant.ts';
+import { instant, later } from '../access/instant.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import { openBackoff } from './backoff.ts';
 import { type ClientIdentitySource, keepClientIdentity } from './client-certificate.ts';
 import { Connection, type Ended } from './connection.ts';
@@ -32,6 +33,7 @@ export interface WebSocketLinkOptions {
   readonly failPoints?: FailPoints;
   /** Between two attempts; what the protocol says where it is left out. */
   readonly backoff?: LinkBackoff;
+  readonly metrics?: Pick<Metrics, 'certificateSeen'>;
 }
 
 export interface LinkBackoff {
@@ -117,7 +119,8 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
     const { token } = means;
     let judged: (ending: Ending) => Ending;
     try {
-      const dialed = dial(means);
+      const onCertificate = (notAfterMs: number) => options.metrics?.certificateSeen('control_plane', instant(notAfterMs));
+      const dialed = dial({ ...means, onCertificate });
       judged = dialed.judged;
       connection = new Connection({
         socket: dialed.socket,

@@ -9,6 +9,8 @@ const MAX_HEADER_BYTES = 4_096;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Below the time limits of the probes that orchestrators send. */
 const HEALTH_TIMEOUT_MS = 900;
+/** Below the time limit of a scrape, which is 10 s where nobody says otherwise. */
+const METRICS_TIMEOUT_MS = 5_000;
 /** Probes and a person or two; more is somebody else's traffic. */
 const MAX_CONNECTIONS = 64;
 
@@ -22,27 +24,27 @@ export interface HealthEndpoint {
 interface Answer {
   readonly status: number;
   readonly text: string;
+  readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ServeHealthOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly health: () => HealthParts | Promise<HealthParts>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly logger: Logger;
 }
 
 /**
  * Answers GET and HEAD: `/livez` with 200 while the event loop turns, `/readyz` and `/healthz` with one JSON object of all
  * parts, 503 while any is not ready or
- * the parts cannot be told. Port 0 takes a free one. Rejects with a {@link ListenError}.
+ * the parts cannot be told; `/metrics` with what was counted. Port 0 takes a free one. Rejects with a {@link ListenError}.
  */
-export async function serveHealth({
-  host,
-  port,
-  health,
-  logger,
-}: {
-  host: string;
-  port: number;
-  health: () => HealthParts | Promise<HealthParts>;
-  logger: Logger;
-}): Promise<HealthEndpoint> {
+export async function serveHealth(options: ServeHealthOptions): Promise<HealthEndpoint> {
+  const { host, port, logger } = options;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    void answerTo(request, health, logger).then((told) => send(request, response, told));
+    void answerTo(request, options).then((told) => send(request, response, told));
   };
   const server = createServer(
     {
@@ -70,23 +72,33 @@ export async function serveHealth({
   };
 }
 
+const PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz', '/metrics']);
+
 /** Never rejects. */
-async function answerTo(
-  request: IncomingMessage,
-  health: () => HealthParts | Promise<HealthParts>,
-  logger: Logger,
-): Promise<Answer> {
+async function answerTo(request: IncomingMessage, { health, metrics, logger }: ServeHealthOptions): Promise<Answer> {
   const path = (request.url ?? '/').replace(/\?.*$/s, '');
-  if (path !== '/livez' && path !== '/readyz' && path !== '/healthz') return { status: 404, text: '{"error":"not found"}' };
+  if (!PATHS.has(path)) return { status: 404, text: '{"error":"not found"}' };
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return { status: 405, text: '{"error":"only GET and HEAD"}', headers: { allow: 'GET, HEAD' } };
   if (path === '/livez') return { status: 200, text: '{"live":true}' };
+  if (path === '/metrics') return await scraped(metrics, logger);
   try {
     const { status, body } = judgeHealth(await within(HEALTH_TIMEOUT_MS, health));
     return { status, text: JSON.stringify(body) };
   } catch (error) {
     logger.error({ event: 'http.failed', error }, 'the state of health could not be told');
     return { status: 503, text: '{"ready":false,"error":"the state of health could not be told"}' };
+  }
+}
+
+/** A scrape that fails says nothing, and is seen as one: half of it would pass for the whole. */
+async function scraped(metrics: ServeHealthOptions['metrics'], logger: Logger): Promise<Answer> {
+  try {
+    const { contentType, text } = await within(METRICS_TIMEOUT_MS, metrics);
+    return { status: 200, text: text.trimEnd(), contentType };
+  } catch (error) {
+    logger.error({ event: 'http.failed', error }, 'the metrics could not be told');
+    return { status: 503, text: '{"error":"the metrics could not be told"}' };
   }
 }
 
@@ -101,11 +113,17 @@ async function within<T>(timeoutMs: number, ask: () => T | Promise<T>): Promise<
   }
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8';
+
 /** One request a connection: whatever else the peer sends, a body above all, is never read. */
-function send(request: IncomingMessage, response: ServerResponse, { status, text, headers = {} }: Answer): void {
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, text, contentType = JSON_TYPE, headers = {} }: Answer,
+): void {
   const body = `${text}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
+    'content-type': contentType,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',

@@ -12,7 +12,7 @@ function openQueue(t: TestContext) {
     CREATE TABLE parents (name TEXT PRIMARY KEY) STRICT;
     CREATE TABLE children (parent TEXT REFERENCES parents DEFERRABLE INITIALLY DEFERRED) STRICT;`);
   const commits: number[] = [];
-  const queue = commitQueue({ database, onCommit: (works) => commits.push(works) });
+  const queue = commitQueue({ database, onCommit: ({ works }) => commits.push(works) });
   const addParent = (name: string) => queue.run(() => database.run('INSERT INTO parents VALUES (:name)', { name }));
   const addChild = (parent: string) => queue.run(() => database.run('INSERT INTO children VALUES (:parent)', { parent }));
   const names = () => database.rows('SELECT name FROM parents ORDER BY rowid').map((row) => (row as { name: string }).name);

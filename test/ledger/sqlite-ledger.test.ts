@@ -84,7 +84,7 @@ test('a commit is on disk before it returns, and references are checked', async 
 test('what is asked at one time shares one commit, at most 256 works each', async (t) => {
   const commits: number[] = [];
   const stateDir = await temporaryStateDir(t);
-  const ledger = await openSqliteLedger({ ...sqliteOptions(stateDir), onCommit: (works) => commits.push(works) });
+  const ledger = await openSqliteLedger({ ...sqliteOptions(stateDir), onCommit: ({ works }) => commits.push(works) });
   t.after(() => ledger.close());
   await ledger.identity();
   await Promise.all(Array.from({ length: 600 }, () => ledger.tell(quietly({ events: everyEvent() }))));

@@ -15,10 +15,12 @@ const READY: HealthParts = {
   sync: { ready: true },
 };
 
+const metrics = () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'latchkey_directory_up 1\n' });
+
 async function served(health: () => HealthParts | Promise<HealthParts> = () => READY) {
   const lines: string[] = [];
   const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } });
-  const endpoint = await serveHealth({ host: '127.0.0.1', port: 0, health, logger });
+  const endpoint = await serveHealth({ host: '127.0.0.1', port: 0, health, metrics, logger });
   return { url: endpoint.url, lines, logger, [Symbol.asyncDispose]: () => endpoint.close() };
 }
 
@@ -53,16 +55,34 @@ test('another path is 404 and another method 405', async () => {
   const statuses = [];
   for (const [path, method] of [
     ['/', 'GET'],
-    ['/metrics', 'GET'],
+    ['/metrics/', 'GET'],
     ['/readyz/', 'GET'],
     ['/livez', 'POST'],
     ['/readyz', 'DELETE'],
+    ['/metrics', 'POST'],
   ] as const) {
     const response = await fetch(endpoint.url + path, { method });
     statuses.push(response.status);
     await response.body?.cancel();
   }
-  assert.deepEqual(statuses, [404, 404, 404, 405, 405]);
+  assert.deepEqual(statuses, [404, 404, 404, 405, 405, 405]);
+});
+
+test('/metrics tells what is exposed, as it is called, and 503 where that fails', async () => {
+  await using endpoint = await served();
+  const response = await fetch(`${endpoint.url}/metrics`);
+  assert.deepEqual([response.status, await response.text()], [200, 'latchkey_directory_up 1\n']);
+  assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4');
+  const { logger } = endpoint;
+  const failing = { host: '127.0.0.1', port: 0, health: () => READY, metrics: () => Promise.reject(new Error('no')), logger };
+  const other = await serveHealth(failing);
+  try {
+    const failed = await fetch(`${other.url}/metrics`);
+    assert.deepEqual([failed.status, await failed.text()], [503, '{"error":"the metrics could not be told"}\n']);
+    assert.ok(endpoint.lines.some((line) => line.includes('the metrics could not be told')));
+  } finally {
+    await other.close();
+  }
 });
 
 test('a body is not waited for, and headers beyond the limit are refused', async () => {
@@ -102,7 +122,7 @@ test('a part that never answers is not ready, and does not silence /livez', asyn
 test('an address in use is a fault of its own', async () => {
   await using endpoint = await served();
   const port = Number(new URL(endpoint.url).port);
-  await assert.rejects(serveHealth({ host: '127.0.0.1', port, health: () => READY, logger: endpoint.logger }), {
+  await assert.rejects(serveHealth({ host: '127.0.0.1', port, health: () => READY, metrics, logger: endpoint.logger }), {
     name: 'ListenError',
     fault: 'address_in_use',
   });
@@ -116,7 +136,7 @@ test('closing frees the port and cuts connections that idle', async () => {
   const closed = once(idle, 'close');
   await endpoint[Symbol.asyncDispose]();
   await closed;
-  await using again = await serveHealth({ host: '127.0.0.1', port, health: () => READY, logger: endpoint.logger }).then(
+  await using again = await serveHealth({ host: '127.0.0.1', port, health: () => READY, metrics, logger: endpoint.logger }).then(
     (second) => ({ url: second.url, [Symbol.asyncDispose]: () => second.close() }),
   );
   assert.equal(again.url, endpoint.url);

@@ -22,6 +22,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'dueGrants',
   'nextExpiry',
   'unfinished',
+  'census',
   'replacedIntents',
   'doubts',
   'countOwnershipUnknown',

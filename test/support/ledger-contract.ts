@@ -350,6 +350,32 @@ function grantRules(open: OpenLedger): void {
     assert.equal(await ledger.countOwnershipUnknown(), 0);
   });
 
+  test('a census counts what is not over, and since when the earliest ending is due', async (t) => {
+    const { ledger } = await open(t);
+    const nothing = { pending: 0, active: 0, ending: 0, endingSince: null, openJobs: 0 };
+    assert.deepEqual(await ledger.census(), nothing);
+    await ledger.storeJob(sampleJob('1'), quietly());
+    await ledger.savePending(pendingGrant('a'), [], quietly());
+    for (const [name, number] of [
+      ['b', 1],
+      ['c', 2],
+      ['d', 3],
+    ] as const) {
+      const pair = samplePair(number, 1);
+      await ledger.savePending(pendingGrant(name, pair), [], quietly());
+      const change = { grant: activeGrant(name, { pair }), period: samplePeriod({ pair }), intentId: null, placeholder: null };
+      await ledger.activate(change, quietly());
+    }
+    assert.deepEqual(await ledger.census(), { ...nothing, pending: 1, active: 3, openJobs: 1 });
+    const ending = (name: string, number: number, since: number) => ({
+      ...endingGrant(name, samplePair(number, 1)),
+      since: seconds(since),
+    });
+    await ledger.beginEnding(ending('c', 2, 40), [], quietly());
+    await ledger.beginEnding(ending('d', 3, 20), [], quietly());
+    assert.deepEqual(await ledger.census(), { pending: 1, active: 1, ending: 2, endingSince: seconds(20), openJobs: 1 });
+  });
+
   test('a held membership is told once, by the grant that became active first; standing and unknown ones are not', async (t) => {
     const { ledger } = await open(t);
     const activate = async (name: string, others: Parameters<typeof activeGrant>[1], standing: boolean | 'unknown' = false) => {

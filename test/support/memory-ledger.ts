@@ -1,5 +1,5 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
-import { isLive } from '../../src/access/grant.ts';
+import { type Grant, isLive } from '../../src/access/grant.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import { pairKey } from '../../src/access/reference.ts';
 import { type Consequence, type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
@@ -248,6 +248,18 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         ending: grantsById(draft).filter((grant) => grant.state === 'ending'),
         intents: openIntents(draft),
       })),
+    census: () =>
+      read('census', (draft) => {
+        const count = (state: Grant['state']) => grantsById(draft).filter((grant) => grant.state === state).length;
+        const since = grantsById(draft).flatMap((grant) => (grant.state === 'ending' ? [grant.since] : []));
+        return {
+          pending: count('pending'),
+          active: count('active'),
+          ending: count('ending'),
+          endingSince: since.toSorted((one, other) => one - other)[0] ?? null,
+          openJobs: openJobs(draft).length,
+        };
+      }),
     replacedIntents: (since) => read('replacedIntents', (draft) => replacedIntents(draft, since)),
     doubts: (since) => read('doubts', (draft) => doubts(draft, since)),
     lastEnded: (pair) => read('lastEnded', (draft) => lastEnded(draft, pair)),

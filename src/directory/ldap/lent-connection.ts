@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { GuardedSocket } from './guard.ts';
+import type { LdapResult } from './ldap-message.ts';
 
 /** The connection of a session, lent to whoever reads it by other means than ldapts. */
 export interface LentConnection {
@@ -9,6 +10,8 @@ export interface LentConnection {
   resume(): void;
   /** Told where a search was referred to for a part of its answer. */
   onReferences(uris: readonly string[]): void;
+  /** Told what a search came to, and how long that took in milliseconds; without a result where the connection ended first. */
+  onAnswer(result: LdapResult | undefined, tookMs: number): void;
   /** Nothing that was asked may still be unanswered. */
   giveBack(): void;
 }
@@ -19,15 +22,17 @@ export function lendConnection(options: {
   guard: GuardedSocket;
   take: (chunk: Buffer) => void;
   onReferences: ((uris: readonly string[]) => void) | undefined;
+  onAnswer: LentConnection['onAnswer'];
   onReturn: () => void;
 }): LentConnection {
-  const { inner, guard, take, onReferences, onReturn } = options;
+  const { inner, guard, take, onReferences, onAnswer, onReturn } = options;
   guard.divert(take);
   return {
     send: (request) => void inner.write(request),
     pause: () => void inner.pause(),
     resume: () => void inner.resume(),
     onReferences: (uris) => onReferences?.(uris),
+    onAnswer,
     giveBack: () => {
       guard.divert(null);
       onReturn();

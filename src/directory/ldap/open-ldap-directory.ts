@@ -20,7 +20,7 @@ import { groups, users } from './kinds.ts';
 import { type KeepBase, knownBase } from './known-base.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
 import { groupsNamed, locate, locateAll, occupant } from './locate.ts';
-import { sessionOpener } from './opener.ts';
+import { type SessionMetrics, sessionOpener } from './opener.ts';
 import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
@@ -48,6 +48,7 @@ export interface LdapConnectionOptions extends Scopes {
   /** How long a refused password is not tried again. */
   readonly bindRefusalWaitMs?: number;
   readonly openSocket?: OpenSocket;
+  readonly metrics?: SessionMetrics | undefined;
 }
 
 export interface LdapDirectoryOptions extends LdapConnectionOptions {

@@ -1,5 +1,7 @@
 import type { Clock } from '../../access/clock.ts';
+import { instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
+import type { Metrics } from '../../observability/metrics.ts';
 import { DirectoryError } from '../directory.ts';
 import type { BindGate } from './bind-refusal.ts';
 import { type BindOptions, bind, expiryWarning } from './bind-session.ts';
@@ -27,7 +29,11 @@ export interface OpenerOptions {
   /** For TCP, TLS and the bind together, at one server. */
   readonly connectTimeoutMs: number;
   readonly readTimeoutMs: number;
+  readonly metrics?: SessionMetrics | undefined;
 }
+
+/** What is counted of sessions and of what is said on them. */
+export type SessionMetrics = Pick<Metrics, 'ldapAnswered' | 'ldapSession' | 'certificateSeen'>;
 
 export type OpenStage = DialStage | { readonly stage: 'bind'; readonly identity: string };
 
@@ -206,8 +212,12 @@ async function attemptAt(options: AttemptAt, signal: AbortSignal): Promise<Sessi
 }
 
 async function openWithin(options: AttemptAt, signal: AbortSignal): Promise<Session | DirectoryError> {
-  const { endpoint, allowCleartext, credential, clock, readTimeoutMs, followed, ignored } = options;
-  const dialled = await dial({ ...options, certificate: credential.certificate }, signal).catch(asDirectoryError);
+  const { endpoint, allowCleartext, credential, clock, readTimeoutMs, followed, ignored, metrics } = options;
+  const onStage = (stage: DialStage): void => {
+    if (stage.stage === 'tls') metrics?.certificateSeen('directory', instant(Date.parse(stage.validTo)));
+    options.onStage(stage);
+  };
+  const dialled = await dial({ ...options, onStage, certificate: credential.certificate }, signal).catch(asDirectoryError);
   if (dialled instanceof DirectoryError) return dialled;
   const { socket, isEncrypted, isLoopback } = dialled;
   if (credential.simple !== null && !isEncrypted && !isLoopback && !allowCleartext) {
@@ -221,12 +231,15 @@ async function openWithin(options: AttemptAt, signal: AbortSignal): Promise<Sess
     readTimeoutMs,
     onReferral: (uris) => followed(endpoint, uris),
     onReferences: ignored,
+    metrics,
   });
   const expire = () => session.destroy(asDirectoryError(signal.reason));
   signal.addEventListener('abort', expire, { once: true });
   try {
     if (signal.aborted) expire();
     await bind({ ...options, session });
+    metrics?.ldapSession('opened');
+    void session.ended.then(() => metrics?.ldapSession('ended'));
     return session;
   } catch (error) {
     // Where the session has ended by itself, or the server is only busy, nothing was said of the account.

@@ -62,10 +62,15 @@ export function faultOf(resultCode: number): AnsweredFault {
   return RESULT_CODES[resultCode]?.[1] ?? 'busy';
 }
 
+/** Its name in RFC 4511, or its number. */
+export function resultNameOf(resultCode: number): string {
+  return resultCode === 0 ? 'success' : (RESULT_CODES[resultCode]?.[0] ?? `code${resultCode}`);
+}
+
 /** The answer as it is shown to people and told to the control plane, with the servers that a referral names behind its text. */
 export function ldapAnswer(result: LdapResult): LdapAnswer {
   const { resultCode, matchedDn, referral } = result;
-  const resultName = resultCode === 0 ? 'success' : (RESULT_CODES[resultCode]?.[0] ?? `code${resultCode}`);
+  const resultName = resultNameOf(resultCode);
   const named = referral.length === 0 ? [] : [`[another server: ${referral.join(', ')}]`];
   const diagnosticMessage = [result.diagnosticMessage, ...named].filter((text) => text !== '').join(' ');
   return { resultCode, resultName, diagnosticMessage, matchedDn };

@@ -4,6 +4,7 @@ import { Attribute, Change, Client, Control } from 'ldapts';
 import type { Clock } from '../../access/clock.ts';
 import type { Dn } from '../../access/dn.ts';
 import type { Filter } from '../../access/filter.ts';
+import type { LdapOperation, Metrics } from '../../observability/metrics.ts';
 import { DirectoryError } from '../directory.ts';
 import { PASSWORD_POLICY } from './bind-advice.ts';
 import { type Endpoint, shownAddress, unavailable } from './endpoint.ts';
@@ -12,7 +13,7 @@ import { GuardedSocket } from './guard.ts';
 import type { LdapResult } from './ldap-message.ts';
 import { ldaptsFilter } from './ldapts-filter.ts';
 import { type LentConnection, lendConnection } from './lent-connection.ts';
-import { answeredError } from './result-codes.ts';
+import { answeredError, resultNameOf } from './result-codes.ts';
 import { cancelled, unlessAborted, whyClosed, whyOver } from './session-end.ts';
 
 export interface SearchRequest {
@@ -51,7 +52,7 @@ const ANSWERED: ReadonlySet<number> = new Set([SUCCESS, SIZE_LIMIT_EXCEEDED, COM
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3';
 
 interface Operation {
-  readonly isWrite: boolean;
+  readonly kind: LdapOperation;
   messageId: number | undefined;
   result: LdapResult | undefined;
 }
@@ -64,6 +65,7 @@ export interface SessionOptions {
   readonly onReferral?: (uris: readonly string[]) => DirectoryError | null;
   /** Told where a search was referred to for a part of its answer (RFC 4511 §4.5.3). */
   readonly onReferences?: (uris: readonly string[]) => void;
+  readonly metrics?: Pick<Metrics, 'ldapAnswered'> | undefined;
 }
 
 /**
@@ -163,7 +165,9 @@ export class Session {
     const onReturn = () => {
       this.#isLent = false;
     };
-    return lendConnection({ inner: this.#inner, guard: this.#socket, take, onReferences: this.#options.onReferences, onReturn });
+    const onAnswer = (result: LdapResult | undefined, tookMs: number) => this.#count('read', { result, tookMs });
+    const { onReferences } = this.#options;
+    return lendConnection({ inner: this.#inner, guard: this.#socket, take, onReferences, onAnswer, onReturn });
   }
 
   /** Takes leave (RFC 4511 §4.3) and ends the session. */
@@ -185,7 +189,7 @@ export class Session {
       simple === null
         ? this.#client.bindSASL('EXTERNAL', '', controls)
         : this.#client.bind(simple.name, simple.password, controls);
-    return await this.#operate(ask, { doing: `bind as ${simple?.name ?? 'the client certificate'}`, isBind: true });
+    return await this.#operate(ask, { doing: `bind as ${simple?.name ?? 'the client certificate'}`, kind: 'bind' });
   }
 
   /** Who the server takes us for (RFC 4532): an authzId, empty for nobody; null where it cannot say. */
@@ -194,7 +198,7 @@ export class Session {
     const ask = async () => {
       authzId = (await this.#client.exop(WHO_AM_I)).value ?? '';
     };
-    const result = await this.#operate(ask, { doing: 'ask who we are' });
+    const result = await this.#operate(ask, { doing: 'ask who we are', kind: 'who_am_i' });
     return result.resultCode === SUCCESS ? authzId : null;
   }
 
@@ -226,7 +230,7 @@ export class Session {
       if (references.length > 0) this.#options.onReferences?.(references);
       entries = found.searchEntries.map((entry) => readEntry(entry, attributes));
     };
-    const result = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
+    const result = await this.#operate(ask, { doing, kind: 'search', ...(signal === undefined ? {} : { signal }) });
     const isCut = result.resultCode === SIZE_LIMIT_EXCEEDED && sizeLimit > 0;
     if (result.resultCode !== SUCCESS && !isCut) throw answeredError(result, doing);
     return { entries, isCut, references, result };
@@ -236,7 +240,11 @@ export class Session {
   async compare({ dn, attribute, value }: { dn: Dn; attribute: string; value: string }, signal?: AbortSignal): Promise<boolean> {
     const doing = `compare ${attribute} of "${dn}"`;
     const ask = async () => void (await this.#client.compare(dn, attribute, value));
-    const { resultCode, ...result } = await this.#operate(ask, { doing, ...(signal === undefined ? {} : { signal }) });
+    const { resultCode, ...result } = await this.#operate(ask, {
+      doing,
+      kind: 'compare',
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (resultCode !== COMPARE_TRUE && resultCode !== COMPARE_FALSE) throw answeredError({ resultCode, ...result }, doing);
     return resultCode === COMPARE_TRUE;
   }
@@ -250,23 +258,24 @@ export class Session {
     const changes = [...change('add', add), ...change('delete', remove)];
     return await this.#operate(() => this.#client.modify(dn, changes), {
       doing: `change ${attribute} of "${dn}"`,
-      isWrite: true,
+      kind: 'modify',
     });
   }
 
   /** Runs one operation of ldapts and resolves with the result that the server gave, success or not. */
   async #operate(
     start: () => Promise<void>,
-    options: { doing: string; isWrite?: boolean; isBind?: boolean; signal?: AbortSignal },
+    options: { doing: string; kind: LdapOperation; signal?: AbortSignal },
   ): Promise<LdapResult> {
-    const { doing, signal, isWrite = false, isBind = false } = options;
+    const { doing, signal, kind } = options;
     if (this.#ended !== undefined) throw this.#failure({ doing, sent: false });
     if (this.#isLent) throw new Error('this connection is lent');
     if (signal?.aborted === true) throw cancelled(doing, signal);
     const { clock, endpoint, readTimeoutMs } = this.#options;
-    const operation: Operation = { isWrite, messageId: undefined, result: undefined };
+    const operation: Operation = { kind, messageId: undefined, result: undefined };
     this.#starting.push(operation);
-    this.#lastUsedMs = clock.monotonicMs();
+    const beganMs = clock.monotonicMs();
+    this.#lastUsedMs = beganMs;
     const expired = () =>
       this.destroy(unavailable(endpoint, { trouble: 'timed_out', doing: 'get an answer from the directory' }));
     const cancelTimer = clock.timer(readTimeoutMs, expired);
@@ -280,9 +289,13 @@ export class Session {
       // The session ended before ldapts had the whole answer, or what came with it was none of LDAP: it is not an answer.
       if (first instanceof DirectoryError || this.#socket.violation !== undefined)
         throw this.#failure({ doing, sent: wasSent(operation) });
-      return this.#heeded(this.#agreed(operation, { doing, complaint: first.complaint }), { doing, isBind });
+      return this.#heeded(this.#agreed(operation, { doing, complaint: first.complaint }), {
+        doing,
+        isBind: kind === 'bind',
+      });
     } finally {
       cancelTimer();
+      this.#count(kind, { result: operation.result, tookMs: clock.monotonicMs() - beganMs, signal });
     }
   }
 
@@ -316,6 +329,19 @@ export class Session {
     if (why === null) return result;
     this.destroy(why);
     throw why;
+  }
+
+  /** One that has no result was given up by whoever asked, or never answered. */
+  #count(
+    operation: LdapOperation,
+    { result, tookMs, signal }: { result: LdapResult | undefined; tookMs: number; signal?: AbortSignal | undefined },
+  ): void {
+    const without = signal?.aborted === true ? 'cancelled' : 'no_answer';
+    this.#options.metrics?.ldapAnswered({
+      operation,
+      result: result === undefined ? without : resultNameOf(result.resultCode),
+      tookMs,
+    });
   }
 
   #forget(operation: Operation): void {
@@ -352,6 +378,6 @@ export class Session {
 }
 
 /** Only of a write does it matter that it may have been done. */
-function wasSent({ isWrite, messageId }: Operation): boolean {
-  return isWrite && messageId !== undefined;
+function wasSent({ kind, messageId }: Operation): boolean {
+  return kind === 'modify' && messageId !== undefined;
 }

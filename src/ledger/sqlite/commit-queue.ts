@@ -34,6 +34,9 @@ export interface CommitHooks {
 
 const NO_HOOKS: CommitHooks = { sealing: () => undefined, committed: () => undefined, relieve: () => false };
 
+/** Told of each commit how many works were in it, and how long it took from its beginning until it was durable. */
+export type OnCommit = (commit: { readonly works: number; readonly tookMs: number }) => void;
+
 /** Tells the caller of a work what became of it, once the commit is durable. */
 type Settle = () => void;
 
@@ -45,17 +48,18 @@ interface Queued {
 
 /**
  * Opens the queue of a database. One turn of the event loop later, whatever was queued by then is committed together:
- * an idle ledger writes at once, a busy one writes what came up during the last commit. `onCommit` is told the number
- * of works of each commit.
+ * an idle ledger writes at once, a busy one writes what came up during the last commit.
  */
 export function commitQueue({
   database,
   hooks = NO_HOOKS,
   onCommit,
+  monotonicMs = () => performance.now(),
 }: {
   database: Database;
   hooks?: CommitHooks | undefined;
-  onCommit?: ((works: number) => void) | undefined;
+  onCommit?: OnCommit | undefined;
+  monotonicMs?: () => number;
 }): CommitQueue {
   const waiting = { urgent: new Array<Queued>(), others: new Array<Queued>() };
   let scheduled = false;
@@ -87,6 +91,7 @@ export function commitQueue({
 
   /** Commits these works together; returns why they are not. */
   const commit = (batch: readonly Queued[]): LedgerError | null => {
+    const beganMs = monotonicMs();
     // Ends: room is made from a reserve, which does.
     for (;;) {
       try {
@@ -95,7 +100,7 @@ export function commitQueue({
         hooks.sealing();
         database.script('COMMIT');
         hooks.committed();
-        onCommit?.(batch.length);
+        onCommit?.({ works: batch.length, tookMs: monotonicMs() - beganMs });
         for (const settle of settlements) settle();
         return null;
       } catch (error) {

@@ -3,7 +3,7 @@ import type { ActiveGrant, EndedGrant, EndingGrant, Grant, Known, LiveGrant, Pen
 import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Pair } from '../../access/reference.ts';
-import { type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
+import { type Census, type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
 import { entryIdColumn, grantIdColumn, instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 import { activeRow, endedRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
@@ -114,6 +114,27 @@ export function readNextExpiry(database: Database): Instant | null {
 }
 
 /** How many live grants are of a period whose standing is unknown. */
+const censusRow = z.strictObject({
+  pending: z.int(),
+  active: z.int(),
+  ending: z.int(),
+  ending_since: instantColumn.nullable(),
+  open_jobs: z.int(),
+});
+
+/** Each count is of a partial index alone; only of what is ending are the rows read, and that is little or overdue. */
+export function countUnfinished(database: Database): Census {
+  const row = database.row(
+    `SELECT (SELECT count(*) FROM grants WHERE state = 'pending') AS pending,
+       (SELECT count(*) FROM grants WHERE state = 'active') AS active,
+       (SELECT count(*) FROM grants WHERE state = 'ending') AS ending,
+       (SELECT min(since) FROM grants WHERE state = 'ending') AS ending_since,
+       (SELECT count(*) FROM jobs WHERE result IS NULL) AS open_jobs`,
+  );
+  const { pending, active, ending, ending_since: endingSince, open_jobs: openJobs } = readRow(censusRow, row);
+  return { pending, active, ending, endingSince, openJobs };
+}
+
 export function countOwnershipUnknown(database: Database): number {
   const row = database.row(`SELECT count(*) AS grants FROM grants WHERE state IN ('active', 'ending') AND standing = 'unknown'`);
   return readRow(grantCountRow, row).grants;

@@ -4,6 +4,7 @@ import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
 import { appendAudit } from './audit.ts';
+import type { OnCommit } from './commit-queue.ts';
 import type { Database } from './database.ts';
 import { renewLedger } from './events.ts';
 import { ledgerErrorOf } from './faults.ts';
@@ -26,8 +27,7 @@ export interface OpenSqliteLedgerOptions {
   readonly newLedgerId?: (() => string) | undefined;
   /** How much disk is set aside for a full one; a multiple of 64. */
   readonly reserveBytes?: number | undefined;
-  /** Told the number of works of each commit. */
-  readonly onCommit?: ((works: number) => void) | undefined;
+  readonly onCommit?: OnCommit | undefined;
 }
 
 /**

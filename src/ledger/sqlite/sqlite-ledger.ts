@@ -1,12 +1,13 @@
 import type { Consequence, Ledger, Space } from '../ledger.ts';
 import { readAuditHead, readAuditOf } from './audit.ts';
-import { type CommitHooks, type CommitQueue, commitQueue } from './commit-queue.ts';
+import { type CommitHooks, type CommitQueue, commitQueue, type OnCommit } from './commit-queue.ts';
 import { writeConsequence } from './consequence.ts';
 import type { Database } from './database.ts';
 import { beginEnding, findEndingState, findPairState } from './endings.ts';
 import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
   countOwnershipUnknown,
+  countUnfinished,
   findKnown,
   findLastEnded,
   insertRevoke,
@@ -52,8 +53,7 @@ export interface SqliteLedgerParts {
   readonly hooks?: CommitHooks | undefined;
   readonly space: () => Space;
   readonly newLedgerId: () => string;
-  /** Told the number of works of each commit. */
-  readonly onCommit?: ((works: number) => void) | undefined;
+  readonly onCommit?: OnCommit | undefined;
   /** Closes the database, and what goes with it. */
   readonly release: () => void;
 }
@@ -161,6 +161,7 @@ function grantMethods(
   | 'dueGrants'
   | 'nextExpiry'
   | 'unfinished'
+  | 'census'
   | 'replacedIntents'
   | 'doubts'
   | 'decideDoubts'
@@ -212,6 +213,7 @@ function grantMethods(
         ending: readEndingGrants(database),
         intents: readOpenIntents(database),
       })),
+    census: () => queue.read(() => countUnfinished(database)),
     replacedIntents: (since) => queue.read(() => readReplacedIntents(database, since)),
     doubts: (since) => queue.read(() => readDoubts(database, since)),
     decideDoubts: (doubts) => queue.run(() => decideDoubts(database, doubts)),

@@ -117,12 +117,16 @@ export function openLine(session: Session, { clock, readTimeoutMs }: { clock: Cl
         fail(cancelled(doing, signal));
       };
       signal.addEventListener('abort', aborted, { once: true });
+      const beganMs = clock.monotonicMs();
+      let result: LdapResult | undefined;
       try {
-        lastHeardMs = clock.monotonicMs();
+        lastHeardMs = beganMs;
         const names = attributes.length === 0 ? ['1.1'] : attributes.map(({ name, ask }) => ask ?? name);
         lent.send(searchRequest(id, { ...asked, attributes: names }, controls));
-        return await promise;
+        result = await promise;
+        return result;
       } finally {
+        lent.onAnswer(result, clock.monotonicMs() - beganMs);
         signal.removeEventListener('abort', aborted);
       }
     },
