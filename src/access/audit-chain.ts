@@ -41,6 +41,8 @@ export interface TrailEnds {
   readonly pruned: ChainPoint;
   readonly head: ChainPoint;
   readonly ledgerId: string;
+  /** Records with numbers that no trail can have. */
+  readonly strays: number;
 }
 
 /** A checkpoint that was kept elsewhere; the ledger that told it, where that is known. */
@@ -131,12 +133,15 @@ export function chainCheck(ends: TrailEnds, checkpoints: readonly KeptCheckpoint
     if (wrong !== null) return wrong;
     if (read['kind'] === 'audit.pruned' || read['kind'] === 'audit.chained') toldPruned = pointIn(read['facts']);
     if (read['kind'] === 'ledger.replaced') replacedAt.push(row.seq);
+    const unlike = meet({ count: row.seq, hash: row.hash });
+    if (unlike !== null) return unlike;
     first ??= row.seq;
     head = { count: row.seq, hash: row.hash };
-    return meet(head);
+    return null;
   }
 
   function judgeEnd(): ChainBreak | null {
+    if (ends.strays > 0) return stray(head, ends.strays);
     if (head.count !== ends.head.count || head.hash !== ends.head.hash) return tailCut(head, ends.head);
     if (toldPruned.count !== pruned.count || toldPruned.hash !== pruned.hash) return headCut(pruned, toldPruned);
     for (const checkpoint of checkpoints)
@@ -188,6 +193,14 @@ function misplacement({ seq }: KeptRow, next: number): ChainBreak | null {
     message: seq === next + 1 ? 'it is missing' : `records ${next} to ${seq - 1} are missing`,
     expected: `record ${next}`,
     found: `record ${seq}`,
+  });
+}
+
+function stray({ count }: ChainPoint, strays: number): ChainBreak {
+  return broken('put_in', count + 1, {
+    message: `${strays} records have numbers that no trail can have: they were put in`,
+    expected: 'none',
+    found: String(strays),
   });
 }
 

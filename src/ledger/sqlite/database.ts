@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { ledgerErrorOf } from './faults.ts';
 
 /** The values of a statement by the names it gives them (`:name`). */
@@ -39,7 +41,28 @@ function inOrder(names: readonly string[], values: StatementValues): SQLInputVal
 
 /** Opens a file, creating it where it is missing. A lock held by others is waited out for `busyMs`. */
 export function openDatabase({ path, busyMs }: { path: string; busyMs: number }): Database {
-  const database = translated(`open ${path}`, () => new DatabaseSync(path, { timeout: busyMs }));
+  return opened(
+    path,
+    translated(`open ${path}`, () => new DatabaseSync(path, { timeout: busyMs })),
+  );
+}
+
+/**
+ * Opens a file for reading alone, also while a connector writes it. Beside one that nobody has open, such as a backup on a volume
+ * that cannot be written, no file is made.
+ */
+export function openForReading({ path, busyMs }: { path: string; busyMs: number }): Database {
+  return opened(
+    path,
+    translated(`open ${path}`, () => {
+      const url = pathToFileURL(path);
+      if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
+      return new DatabaseSync(url, { readOnly: true, timeout: busyMs });
+    }),
+  );
+}
+
+function opened(path: string, database: DatabaseSync): Database {
   // Statements are written in the code, so there are as many as the code has.
   const prepared = new Map<string, Prepared>();
   const preparedOf = (sql: string): Prepared => {
@@ -87,14 +110,14 @@ export function openDatabase({ path, busyMs }: { path: string; busyMs: number })
 
 /** Has the file open, for reading alone; null where it cannot be read. */
 function reader(path: string): DatabaseSync | null {
-  let opened: DatabaseSync | null = null;
+  let read: DatabaseSync | null = null;
   try {
-    opened = new DatabaseSync(path, { readOnly: true });
+    read = new DatabaseSync(path, { readOnly: true });
     // Only then does SQLite open the log.
-    opened.prepare('SELECT count(*) FROM sqlite_schema').get();
-    return opened;
+    read.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return read;
   } catch {
-    opened?.close();
+    read?.close();
     return null;
   }
 }
