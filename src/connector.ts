@@ -5,6 +5,8 @@ import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
 import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
+import { operatorDesk } from './connector/operator-desk.ts';
+import { pauseStep } from './connector/pause-step.ts';
 import { readStates } from './connector/states.ts';
 import { type ConnectorSync, openSync } from './connector/sync.ts';
 import type { Directory } from './directory/directory.ts';
@@ -115,7 +117,12 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
     sync: sync.engine,
-    localChecks: async () => [await checkStateDirectory(config.process.stateDir), ...linkSteps(link.status()), ...sync.steps()],
+    localChecks: async () => [
+      await checkStateDirectory(config.process.stateDir),
+      pauseStep(engine.status().pausedSince),
+      ...linkSteps(link.status()),
+      ...sync.steps(),
+    ],
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const shared = shareLink(engine.listener);
@@ -145,8 +152,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
 
   const operator = await openOperatorSocket({
     stateDir: config.process.stateDir,
-    requestSync: sync.engine.request,
-    onProgress: (tell) => sync.onProgress(tell),
+    perform: operatorDesk({ engine, sync }),
     logger: log,
   });
   opened.defer(() => operator.close());
@@ -219,7 +225,7 @@ async function health({
 }): Promise<HealthParts> {
   const directoryStatus = directory.status();
   const linkStatus = link.status();
-  const { clock, protectedGroupsMissing, pursued, failing } = engine.status();
+  const { clock, pausedSince, protectedGroupsMissing, pursued, failing } = engine.status();
   return {
     directory:
       directoryStatus.state === 'up'
@@ -243,6 +249,8 @@ async function health({
     policy: {
       ready: protectedGroupsMissing === null || protectedGroupsMissing.length === 0,
       protectedGroupsMissing: protectedGroupsMissing ?? [],
+      // What a person has decided is no fault: it is shown, and the connector is ready for all that it shall do.
+      pausedSince: pausedSince === null ? null : formatInstant(pausedSince),
     },
     sync: sync.health(),
   };

@@ -52,14 +52,16 @@ const FOLDERS: Readonly<Record<string, Allowed>> = {
   // The logger is there before the connector is: a bad configuration and a failed start are logged too.
   cli: {
     values: [
-      /^src\/connector(?:\.ts|\/(?:preflight|local-sync)\.ts)$/,
+      /^src\/connector(?:\.ts|\/(?:preflight|local-sync|break-glass|audit)\.ts)$/,
+      // Pure: how a record, a time or an id is read and written has one home.
+      ACCESS,
       /^src\/operator\/ask\.ts$/,
       /^src\/config\//,
       PORTS,
       LISTEN_ERROR,
       /^src\/observability\/(?:pino-logger|scrubber)\.ts$/,
     ],
-    types: [ACCESS],
+    types: [],
     dynamic: [/^src\/control-plane\//],
   },
   'main.ts': { values: [/^src\/cli\//], types: [] },

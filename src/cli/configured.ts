@@ -16,9 +16,11 @@ export interface Configured {
 
 /**
  * Reads the configuration; null where it is bad, after every problem was printed. Log lines go to stderr for a command whose
- * stdout is its answer.
+ * stdout is its answer, and with `isQuiet` only errors.
  */
-export function configured({ logs }: { logs: 'stdout' | 'stderr' } = { logs: 'stdout' }): Configured | null {
+export function configured(
+  { logs, isQuiet = false }: { logs: 'stdout' | 'stderr'; isQuiet?: boolean } = { logs: 'stdout' },
+): Configured | null {
   const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY });
   if (!loaded.ok) {
     process.stderr.write(`${formatProblems(loaded.problems)}\n`);
@@ -27,11 +29,15 @@ export function configured({ logs }: { logs: 'stdout' | 'stderr' } = { logs: 'st
   const { config, warnings } = loaded;
   const scrubber = createScrubber();
   const log = createLogger({
-    level: config.process.logLevel,
+    level: isQuiet && isBelowError(config.process.logLevel) ? 'error' : config.process.logLevel,
     base: { version: VERSION },
     scrub: scrubber,
     ...(logs === 'stderr' ? { destination: { write: (line) => void process.stderr.write(line) } } : {}),
   });
   for (const { variable, message } of warnings) log.warn({ event: 'config.warning', variable }, message);
   return { config, log, scrubber };
+}
+
+function isBelowError(level: Config['process']['logLevel']): boolean {
+  return level !== 'error' && level !== 'fatal';
 }

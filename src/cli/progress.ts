@@ -26,3 +26,27 @@ export function progress(stream: { readonly isTTY?: boolean; write(text: string)
     },
   };
 }
+
+/** How much of something is done, for a person who waits. */
+export interface Countdown {
+  readonly done: (done: number, all: number) => void;
+  /** Takes the line away. */
+  readonly end: () => void;
+}
+
+/** One line that is written over and over; nothing where nobody looks at it. */
+export function countdown(stream: { readonly isTTY?: boolean; write(text: string): unknown }): Countdown {
+  if (stream.isTTY !== true) return { done: () => undefined, end: () => undefined };
+  let isShown = false;
+  return {
+    done(done, all) {
+      isShown = true;
+      const full = Math.round((done / Math.max(1, all)) * WIDTH);
+      stream.write(`\r\x1b[K[${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}] ${done} of ${all} ended`);
+    },
+    end() {
+      if (isShown) stream.write('\r\x1b[K');
+      isShown = false;
+    },
+  };
+}

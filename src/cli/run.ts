@@ -1,22 +1,12 @@
 import { constants } from 'node:os';
 import { type Connector, type ConnectorOptions, openConnector } from '../connector.ts';
-import { LedgerError, type LedgerFault } from '../ledger/ledger.ts';
+import { LedgerError } from '../ledger/ledger.ts';
 import { ListenError } from '../observability/listen-error.ts';
 import type { Logger } from '../observability/logger.ts';
 import { configured } from './configured.ts';
 import { EXIT } from './exit-code.ts';
+import { exitOfFault } from './ledger-exit.ts';
 import { VERSION } from './version.ts';
-
-const EXIT_OF_FAULT: Record<LedgerFault, number> = {
-  locked: EXIT.unavailable,
-  damaged: EXIT.unavailable,
-  no_space: EXIT.unavailable,
-  newer_schema: EXIT.unavailable,
-  wrong_connector: EXIT.configuration,
-  conflict: EXIT.internal,
-  closed: EXIT.internal,
-  failed: EXIT.unavailable,
-};
 
 type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff'>;
 
@@ -49,7 +39,7 @@ async function open(options: ConnectorOptions & { readonly log: Logger }): Promi
   try {
     return await openConnector(options);
   } catch (error) {
-    if (error instanceof LedgerError) return refused(options.log, error, EXIT_OF_FAULT[error.fault]);
+    if (error instanceof LedgerError) return refused(options.log, error, exitOfFault(error.fault));
     if (error instanceof ListenError) return refused(options.log, error, EXIT.unavailable);
     throw error;
   }

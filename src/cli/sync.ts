@@ -6,6 +6,7 @@ import { askOperator } from '../operator/ask.ts';
 import { type Configured, configured } from './configured.ts';
 import { EXIT } from './exit-code.ts';
 import { type Progress, progress } from './progress.ts';
+import type { CommandWords } from './read-command.ts';
 
 export interface SyncFlags {
   readonly full: boolean;
@@ -15,6 +16,19 @@ export interface SyncFlags {
   readonly acceptRemovals: string | null;
 }
 
+/** `latchkey sync`; what is held is accepted only where it is told. */
+export async function syncCommand(given: CommandWords): Promise<number> {
+  const flags: SyncFlags = {
+    full: given.has('full'),
+    dryRun: given.has('dry-run'),
+    out: given.value('out'),
+    acceptRemovals: given.value('accept-removals'),
+  };
+  if (flags.acceptRemovals !== null && (flags.dryRun || flags.out !== null))
+    return failed('"sync" takes --accept-removals only where the removals are told: without --dry-run and --out', EXIT.usage);
+  return await sync(flags);
+}
+
 /** 128 and the number of SIGINT, which is what Ctrl-C means. */
 const INTERRUPTED = 130;
 
@@ -22,7 +36,7 @@ const INTERRUPTED = 130;
  * Syncs now. What is to be told to the control plane is told by the running connector; `--dry-run` and `--out` read the directory
  * themselves, need no control plane, and change nothing.
  */
-export async function sync(flags: SyncFlags): Promise<number> {
+async function sync(flags: SyncFlags): Promise<number> {
   const known = configured({ logs: 'stderr' });
   if (known === null) return EXIT.configuration;
   const shown = progress(process.stderr);
@@ -44,7 +58,9 @@ async function ask({ config, scrubber }: Configured, { full, acceptRemovals }: S
   const { stateDir } = config.process;
   const answer = await askOperator(
     { stateDir, request: { request: 'sync', mode: full ? 'full' : 'delta', acceptRemovals } },
-    shown.records,
+    (news) => {
+      if (news.answer === 'progress') shown.records(news.records);
+    },
   );
   shown.end();
   switch (answer.answer) {
@@ -60,6 +76,8 @@ async function ask({ config, scrubber }: Configured, { full, acceptRemovals }: S
         'the connector has no connection to the control plane, or lost it; it syncs when there is one',
         EXIT.unavailable,
       );
+    case 'chosen':
+      return failed('the connector answered something else than was asked; is it another version?', EXIT.internal);
     case 'lost':
       return failed('the connector went away before it answered', EXIT.unavailable);
     case 'absent':

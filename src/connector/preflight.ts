@@ -9,10 +9,12 @@ import { directoryGate, openLdapDirectory } from '../directory/ldap/open-ldap-di
 import { openLdapReader } from '../directory/ldap/reader/open-ldap-reader.ts';
 import { systemClock } from '../engine/system-clock.ts';
 import { checkStateDirectory } from '../ledger/sqlite/check-state-directory.ts';
+import { lookAtPause } from '../ledger/sqlite/look-at-pause.ts';
 import { checkControlPlane } from '../link/check-control-plane.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
 import { directoryOptions, readerOptions } from './directory-options.ts';
+import { pauseStep } from './pause-step.ts';
 import { meansStep } from './sync.ts';
 
 export interface PreflightOptions {
@@ -38,6 +40,7 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
       await changesStep(reader),
       await checkStateDirectory(config.process.stateDir),
+      pauseStep(lookAtPause(config.process.stateDir)),
       ...(await checkControlPlane({
         url: controlPlane.url,
         token: learning(controlPlane.token, learnSecret),

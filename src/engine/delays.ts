@@ -11,7 +11,7 @@ import { delayed, viewOf } from './views.ts';
 
 /** Tells that something goes on later: `job.delayed` for each waiting job, and `grant.overdue` for an ending. */
 export async function goOnLater(
-  { ledger, time, log }: EngineParts,
+  { ledger, time, log, overs }: EngineParts,
   {
     grant,
     jobs,
@@ -21,6 +21,7 @@ export async function goOnLater(
   }: { grant: Grant; jobs: readonly StoredJob[]; error: JobError; afterMs?: number; nextDelayMs: number },
 ): Promise<Attempted> {
   const at = time.now();
+  overs.troubled(grant.grantId, error);
   const nextAttemptAt = later(at, afterMs ?? nextDelayMs);
   const events: Event[] = jobs.map((job) => delayed(job, { attempts: job.attempts + 1, nextAttemptAt, error }, grant));
   if (grant.state === 'ending') events.push({ kind: 'grant.overdue', grant: viewOf(grant), since: grant.since, error });

@@ -69,6 +69,7 @@ export async function claimEnded(
   await ledger.end({ grant: ended, period: remaining, placeholder }, { at, events: [...drifted, ...told], results, audit });
   // Its intent is closed with it, so nothing of the pair is left to be looked at.
   parts.onProbed(grant.pair);
+  parts.overs.over(ended);
   failPoints('end.claimed');
   const [job] = jobs;
   log.info(
@@ -90,7 +91,7 @@ export async function claimEnded(
 
 /** A grant job that was still waiting when its grant ended. */
 function overtaken(grant: EndingGrant): JobError {
-  return grant.cause === 'revoked'
+  return grant.cause === 'revoked' || grant.cause === 'operator'
     ? jobError('grant_revoked', 'the grant was revoked before this job took effect')
     : jobError('grant_conflict', `the grant ended (${grant.cause}) before this job took effect; a new grant needs a new id`);
 }

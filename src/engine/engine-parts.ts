@@ -11,6 +11,8 @@ import type { DoubtedAdditions } from './doubted-additions.ts';
 import type { DoubtedRemovals } from './doubted-removals.ts';
 import type { GoneProofs } from './gone-proofs.ts';
 import type { KeyedLock } from './keyed-lock.ts';
+import type { Overs } from './overs.ts';
+import type { Pause } from './pause.ts';
 import type { ProtectedGroups } from './protected-groups.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
@@ -60,6 +62,10 @@ export interface EngineParts {
   /** Serial per grant (`grant:…`), then per pair (`pair:…`), always taken in that order. */
   readonly locks: KeyedLock;
   readonly signal: AbortSignal;
+  /** What becomes of grants, for a person who waits for it. */
+  readonly overs: Overs;
+  /** Whether a person on the machine lets no new grants be made. */
+  readonly pause: Pause;
   /** Called when a pair has been looked at: a start writes no new grants before every open intent has been. */
   readonly onProbed: (pair: Pair) => void;
   /** Called when an active grant has been given this end. */

@@ -16,12 +16,15 @@ import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
+import { type Operate, operatorCommands } from './operator-commands.ts';
 import { outbox } from './outbox.ts';
+import { overs } from './overs.ts';
+import { pauseSince } from './pause.ts';
 import { periodic } from './periodic.ts';
 import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
 import { pursuedWork } from './pursued-work.ts';
 import { pursuits } from './pursuits.ts';
-import { recovery } from './recovery.ts';
+import { endingsOf, recovery } from './recovery.ts';
 import { syncJobs } from './sync-job.ts';
 import type { EngineSync } from './sync-request.ts';
 import { trustedClock } from './trusted-clock.ts';
@@ -43,6 +46,8 @@ export interface EngineOptions {
   readonly localChecks?: () => Promise<readonly CheckStep[]>;
   /** What `sync` jobs ask; none can be done where it is left out. */
   readonly sync?: EngineSync;
+  /** Begins no grant and waits for no control plane: what a person asks for where no connector runs. */
+  readonly endsOnly?: boolean;
   /** What `hello` says of this process. */
   readonly identity: {
     readonly name: string;
@@ -55,6 +60,8 @@ export interface EngineOptions {
 /** What health asks of the engine. */
 export interface EngineStatus {
   readonly clock: { readonly now: Instant; readonly trusted: boolean; readonly aheadMs: number };
+  /** Since when a person lets no new grants be made; null where they are made. */
+  readonly pausedSince: Instant | null;
   /** Configured protected groups that mean no group; null before the first look. */
   readonly protectedGroupsMissing: readonly string[] | null;
   /** What is being pursued: grants to be written, memberships to be ended, questions to be answered. */
@@ -71,6 +78,8 @@ export interface Engine {
   tell(event: Event): Promise<void>;
   /** True where the configuration protects the group by its id, its name now, or its DN now. */
   readonly isProtected: ProtectedGroups['protects'];
+  /** Does what a person on the machine asks. */
+  readonly operate: Operate;
   status(): EngineStatus;
   /** Begins nothing new and finishes what was begun; true where nothing that could be told was left untold. */
   stop(deadline: AbortSignal): Promise<boolean>;
@@ -88,6 +97,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const stopping = new AbortController();
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
+  const pause = pauseSince(await ledger.pausedSince());
   const recovering = recovery(() => pursued.kick('directory'));
   const late = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
   const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
@@ -120,6 +130,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     replacedAt: () => replacedAt,
     locks: keyedLock(),
     signal: stopping.signal,
+    overs: overs(),
+    pause,
     onProbed: recovering.probed,
     mayWrite: recovering.mayWrite,
     onEndSet: (expiresAt) => {
@@ -167,9 +179,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   /** Both in one commit. */
   async function mark(): Promise<void> {
     const now = time.now();
-    const marked = [ledger.advanceClock(now)];
+    const marked = [keepMark(now)];
     if (directory.status().state === 'up') marked.push(ledger.useServer(now));
     await Promise.all(marked);
+  }
+
+  /** What was under way when a person accepted the clock may have raised the mark again. */
+  async function keepMark(now: Instant): Promise<void> {
+    if (time.acceptedAt() === null || (await ledger.clockMark()) <= now) return ledger.advanceClock(now);
+    return ledger.acceptClock(now, { at: now, audit: [] });
   }
 
   async function forget(): Promise<void> {
@@ -261,6 +279,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return {
     listener,
     isProtected: (group) => parts.protectedGroups.protects(group),
+    operate: operatorCommands(parts, steps),
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
       out.wake();
@@ -268,7 +287,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
       directory.onFailover(lost.tookOver);
-      const unfinished = await recovering.find(parts);
+      const found = await recovering.find(parts);
+      const unfinished = options.endsOnly === true ? endingsOf(found) : found;
+      const since = pause.since();
+      if (since !== null)
+        log.warn(
+          { event: 'operator.paused', since: formatInstant(since) },
+          'new grants are refused as "paused" until "latchkey resume"; endings go on',
+        );
       // Before anything that may wait for the directory.
       expiring.start();
       failPoints('recovery.expiry-started');
@@ -284,6 +310,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     status: () => ({
       clock: { now: time.now(), trusted: time.trusted(), aheadMs: time.aheadMs() },
+      pausedSince: pause.since(),
       protectedGroupsMissing: parts.protectedGroups.unresolved(),
       pursued: pursued.size(),
       failing: pursued.failing() + (expiring.failing() ? 1 : 0),
@@ -305,7 +332,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       }
       failPoints('stop.drained');
       stopping.abort();
-      await safely('clock-mark', ledger.advanceClock(time.now()));
+      await safely('clock-mark', keepMark(time.now()));
       return finished;
     },
   };

@@ -34,9 +34,14 @@ export function splitJobs(jobs: readonly StoredJob[]): { waiting: readonly Waiti
   return { waiting, revokes: jobs.filter(({ job }) => job?.kind === 'revoke') };
 }
 
+/** A revoke, or a person on the machine, has ended it before it was written. */
+export function isCancelled({ grant, revokes }: Pick<GrantAttempt, 'grant' | 'revokes'>): boolean {
+  return revokes.length > 0 || grant.cancelledAt !== undefined;
+}
+
 /** Why a grant that is not written yet shall not be written any more; null where it may be. */
 export function reasonToStop({ grant, revokes }: GrantAttempt, now: Instant): JobError | null {
-  if (revokes.length > 0)
+  if (isCancelled({ grant, revokes }))
     return jobError('grant_revoked', 'the grant was revoked before it became a membership; nothing of it is in the directory');
   if (grant.deadline > now) return null;
   return jobError(
@@ -95,6 +100,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
       ? []
       : [{ kind: 'grant.drifted', grant: viewOf(failedGrant), observed: 'recreated', action: 'reported' }];
   await ledger.failGrant(failedGrant, { at, events, results, audit });
+  parts.overs.over(failedGrant);
   parts.failPoints('grant.failed');
   const [first] = waiting;
   log.warn(

@@ -19,7 +19,16 @@ import {
 } from './grant-attempt.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { putIn, resolvedRecord } from './put-in.ts';
-import { changedMeanwhile, clockUntrusted, endRefusal, otherEntry, otherPair, recovering, refusal } from './refusals.ts';
+import {
+  changedMeanwhile,
+  clockUntrusted,
+  endRefusal,
+  otherEntry,
+  otherPair,
+  pausedRefusal,
+  recovering,
+  refusal,
+} from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { claimFound, type FoundSteps, settleOwnIntent } from './settle-grant.ts';
 import { failed } from './views.ts';
@@ -57,7 +66,7 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
     if ('done' in settled) return settled;
     attempt = { ...begun, strayed: settled.strayed };
   }
-  const over = reasonToStop(attempt, parts.time.now());
+  const over = reasonToStop(attempt, parts.time.now()) ?? pausedRefusal(parts);
   if (over !== null) return fail(parts, attempt, over);
   if (!parts.time.trusted()) return fail(parts, attempt, clockUntrusted());
   if (!parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
@@ -196,7 +205,9 @@ async function writeGrant(
     isPrimary: isPrimaryGroup(user, group),
     mayBeLost: waiting.some(({ job }) => mayPredateReplacement(job.issuedAt, parts.replacedAt())),
     judge: ({ at, heldSince }) =>
-      reasonToStop(attempt, at) ?? endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),
+      reasonToStop(attempt, at) ??
+      pausedRefusal(parts) ??
+      endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),
   });
   switch (put.kind) {
     case 'member': {

@@ -21,7 +21,7 @@ import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf } from './grant-attempt.ts';
 import { type ReceiveJob, receiveJob } from './receive-job.ts';
-import { clockUntrusted, noSpace } from './refusals.ts';
+import { clockUntrusted, noSpace, pausedRefusal } from './refusals.ts';
 import { failed, succeeded } from './views.ts';
 
 /** What a decision asks to be done next. */
@@ -86,6 +86,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
     const at = time.now();
     const deadline = deadlineOf({ stored, job }, parts.policy.maxPendingMs);
     const meets = meetGrantJob(known);
+    const paused = pausedRefusal(parts);
     if (isOutdated(job.issuedAt, at, parts.policy.retentionMs))
       return refuseGrant(
         stored,
@@ -115,12 +116,15 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           jobError('grant_conflict', `this grantId is ${known.grant?.state ?? 'unknown'}; a new grant needs a new id`),
         );
       case 'update':
+        if (stored.grantId === null && isExtension(job, known.grant) && paused !== null)
+          return refuseGrant(stored, job, known, paused);
         // One that is attached was accepted while there was space.
         if (stored.grantId === null && isExtension(job, known.grant) && time.trusted() && (await ledger.space()) !== 'ok')
           return refuseGrant(stored, job, known, noSpace());
         return attachUpdate(stored, job);
       case 'new':
       case 'join': {
+        if (paused !== null) return refuseGrant(stored, job, known, paused);
         if (!time.trusted()) return refuseGrant(stored, job, known, clockUntrusted());
         if ((await ledger.space()) !== 'ok') return refuseGrant(stored, job, known, noSpace());
         const earlier = known.grant?.state === 'pending' ? known.grant : null;

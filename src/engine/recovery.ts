@@ -80,6 +80,18 @@ export function recovery(onReleased: () => void): Recovery {
   };
 }
 
+/** Of what is unfinished, what takes access away. */
+export function endingsOf({ jobs, pending, ending, intents }: Unfinished): Unfinished {
+  const revokes = jobs.filter(({ job }) => job?.kind === 'revoke');
+  const revoked = new Set(revokes.map(({ grantId }) => grantId));
+  return {
+    jobs: revokes,
+    pending: pending.filter(({ grantId, cancelledAt }) => cancelledAt !== undefined || revoked.has(grantId)),
+    ending,
+    intents,
+  };
+}
+
 /**
  * Jobs that are not attached to a grant are decided, as if they came now. Attached ones share the fate of a pending or
  * ending grant; those of an active grant are decided again, revokes first: a grant job that one of them ends is told by the ending.

@@ -5,6 +5,16 @@ import type { Pair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
 
+/** The error of a new grant or an extension while a person on the machine lets none be made; null where they are made. */
+export function pausedRefusal({ pause }: Pick<EngineParts, 'pause'>): JobError | null {
+  const since = pause.since();
+  if (since === null) return null;
+  return jobError(
+    'paused',
+    `new grants are paused on the connector since ${formatInstant(since)}; "latchkey resume" there ends that. Ask again under new ids`,
+  );
+}
+
 /** The error of a new grant or an extension while the clock cannot be believed. */
 export function clockUntrusted(): JobError {
   return jobError(

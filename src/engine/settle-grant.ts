@@ -10,7 +10,7 @@ import { unknownMembership } from './directory-errors.ts';
 import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
-import { fail, type GrantAttempt, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
+import { fail, type GrantAttempt, isCancelled, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
 import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { changedMeanwhile, endRefusal, lateRemoval } from './refusals.ts';
@@ -55,7 +55,7 @@ export async function settleOwnIntent(
     if (whose.kind === 'unknown') return wait(parts, attempt, whose.error);
     if (whose.kind === 'ours') {
       const lateMs = parts.lateRemovals.remainingMs(intent.pair);
-      if (lateMs > 0 && attempt.revokes.length === 0) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
+      if (lateMs > 0 && !isCancelled(attempt)) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
       return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
     }
     for (const [i, value] of values.entries())
@@ -127,7 +127,7 @@ export async function claimFound(
   parts.failPoints('recovery.claiming');
   const first = writtenFor(parts, waiting, member);
   const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
-  if (revokes.length === 0) {
+  if (!isCancelled(attempt)) {
     await claim(parts, { active, member, jobs: first === undefined ? [] : [first.stored], outcome: 'granted' });
     // Nobody has judged the ends and the references of those that joined since.
     for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
@@ -136,10 +136,11 @@ export async function claimFound(
   // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it. It is never
   // active: it could be due by the next start, which would end it for another cause than the one it was cancelled for.
   const at = parts.time.now();
+  const cause = revokes.length > 0 ? 'revoked' : 'operator';
   const facts = { intentId: intent.intentId, evidence: 'probe: member', cancelled: true };
   await ledger.activate(
     {
-      grant: endGrant(active, 'revoked', at),
+      grant: endGrant(active, cause, at),
       period: member.period,
       intentId: intent.intentId,
       placeholder: member.placeholder,
@@ -149,7 +150,7 @@ export async function claimFound(
       events: driftEvents(active, member),
       audit: [
         { kind: 'grant.activated', at, grantId, pair: active.pair, facts },
-        { kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause: 'revoked' } },
+        { kind: 'grant.ending', at, grantId, pair: active.pair, facts: { cause } },
       ],
     },
   );

@@ -7,6 +7,10 @@ export interface TrustedClock {
   now(): Instant;
   /** False while `now` is more than 5 minutes ahead of the wall clock. */
   trusted(): boolean;
+  /** Believes the wall clock again, however far `now` was ahead of it: the only step back there is. Returns the instant of now. */
+  accept(): Instant;
+  /** When that was done last; null where it was not. */
+  acceptedAt(): Instant | null;
   /** How far `now` is ahead of the wall clock, in milliseconds. */
   aheadMs(): number;
 }
@@ -15,6 +19,7 @@ export interface TrustedClock {
 export function trustedClock({ clock, mark }: { clock: Clock; mark: Instant }): TrustedClock {
   let marked = mark;
   let markedAtMs = clock.monotonicMs();
+  let accepted: Instant | null = null;
 
   function now(): Instant {
     const monotonicMs = clock.monotonicMs();
@@ -31,6 +36,13 @@ export function trustedClock({ clock, mark }: { clock: Clock; mark: Instant }): 
   return {
     now,
     trusted: () => isClockTrusted({ now: now(), wall: clock.wall() }),
+    accept() {
+      marked = clock.wall();
+      markedAtMs = clock.monotonicMs();
+      accepted = marked;
+      return marked;
+    },
+    acceptedAt: () => accepted,
     aheadMs: () => now() - clock.wall(),
   };
 }

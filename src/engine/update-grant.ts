@@ -14,7 +14,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-attempt.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { type PutInRequest, putIn } from './put-in.ts';
-import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, recovering, refusal } from './refusals.ts';
+import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, pausedRefusal, recovering, refusal } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
 import { asWritten, foundApplied } from './written-period.ts';
@@ -60,6 +60,8 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   if (over !== null) return refuse(parts, attempt, over);
   const needsNoDirectory = [...attempt.replaced, update].every((job) => namesByIds(job, grant.pair));
   if (!isExtension && needsNoDirectory) return shorten(parts, attempt, expiresAt);
+  const paused = isExtension ? pausedRefusal(parts) : null;
+  if (paused !== null) return refuse(parts, attempt, paused);
   if (isExtension && !parts.time.trusted()) return refuse(parts, attempt, clockUntrusted());
   if (isExtension && !parts.mayWrite(grant.grantId)) return wait(parts, attempt, recovering());
 
@@ -114,7 +116,8 @@ async function extend(
       attempt,
       jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
     );
-  const judge: PutInRequest['judge'] = ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt, at });
+  const judge: PutInRequest['judge'] = ({ at, heldSince }) =>
+    pausedRefusal(parts) ?? endRefusal(parts, { heldSince, expiresAt, at });
   const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, isPrimary, mayBeLost: false, judge });
   switch (put.kind) {
     case 'member':

@@ -1,19 +1,22 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { OperatorNews, OperatorRequest, OperatorResult } from '../access/operator.ts';
 import { onLines } from './lines.ts';
-import { OPERATOR_SOCKET, type OperatorAnswer, type OperatorRequest, parseAnswer } from './requests.ts';
+import { isNews, OPERATOR_SOCKET, parseAnswer } from './requests.ts';
 
 /** How asking ended. `absent`: no connector runs with this state directory; `lost`: it went away before it answered. */
-export type Asked = Exclude<OperatorAnswer, { answer: 'progress' }> | { readonly answer: 'absent' | 'lost' };
+export type Asked = OperatorResult | { readonly answer: 'absent' } | { readonly answer: 'lost' };
 
-/** Asks the connector that runs with this state directory. */
+/** Asks the connector that runs with this state directory; an abort ends the asking as `lost`. */
 export function askOperator(
-  { stateDir, request }: { stateDir: string; request: OperatorRequest },
-  onProgress: (records: number) => void,
+  { stateDir, request, signal }: { stateDir: string; request: OperatorRequest; signal?: AbortSignal },
+  onNews: (news: OperatorNews) => void,
 ): Promise<Asked> {
   return new Promise((resolve) => {
     const socket = connect(join(stateDir, OPERATOR_SOCKET));
     let connected = false;
+    const stop = (): void => void socket.destroy();
+    signal?.addEventListener('abort', stop, { once: true });
     socket.on('connect', () => {
       connected = true;
       socket.write(`${JSON.stringify(request)}\n`);
@@ -21,12 +24,15 @@ export function askOperator(
     onLines(socket, (line) => {
       const answer = parseAnswer(line);
       if (answer === null) return;
-      if (answer.answer === 'progress') return onProgress(answer.records);
+      if (isNews(answer)) return onNews(answer);
       resolve(answer);
       socket.destroy();
     });
     // What came of it is told by `close`, which follows.
     socket.on('error', () => undefined);
-    socket.on('close', () => resolve({ answer: connected ? 'lost' : 'absent' }));
+    socket.on('close', () => {
+      signal?.removeEventListener('abort', stop);
+      resolve({ answer: connected ? 'lost' : 'absent' });
+    });
   });
 }

@@ -1,16 +1,19 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { EngineSync } from '../engine/sync-request.ts';
+import type { OperatorNews, OperatorRequest, OperatorResult } from '../access/operator.ts';
 import type { Logger } from '../observability/logger.ts';
 import { onLines } from './lines.ts';
 import { OPERATOR_SOCKET, type OperatorAnswer, parseRequest } from './requests.ts';
 
 export interface OperatorSocketOptions {
   readonly stateDir: string;
-  readonly requestSync: EngineSync['request'];
-  /** Tells how many records the run of now has told, as it goes; the returned function ends that. */
-  readonly onProgress: (tell: (records: number) => void) => () => void;
+  /** Does what is asked; `tell` takes what is told on the way. Once the signal is aborted nobody waits any more. */
+  readonly perform: (
+    request: OperatorRequest,
+    tell: (news: OperatorNews) => void,
+    signal: AbortSignal,
+  ) => Promise<OperatorResult>;
   readonly logger: Logger;
 }
 
@@ -45,7 +48,7 @@ export async function openOperatorSocket(options: OperatorSocketOptions): Promis
   } catch (error) {
     options.logger.warn(
       { event: 'operator.unavailable', path, error },
-      'the socket for commands on this machine cannot be opened: "latchkey sync" will not find this connector. See the cause; a path may have some 100 bytes',
+      'the socket for commands on this machine cannot be opened: no command will find this connector. See the cause; a path may have some 100 bytes',
     );
     server.close();
     return { close: async () => undefined };
@@ -61,32 +64,23 @@ export async function openOperatorSocket(options: OperatorSocketOptions): Promis
 }
 
 /** One request a connection; a connection that is closed ends the waiting. */
-function serve(socket: Socket, { requestSync, onProgress, logger }: OperatorSocketOptions, stopping: AbortSignal): void {
+function serve(socket: Socket, { perform, logger }: OperatorSocketOptions, stopping: AbortSignal): void {
   const gone = new AbortController();
   let asked = false;
   socket.on('close', () => gone.abort(new Error('whoever asked has gone')));
   const answer = (line: OperatorAnswer): void => void socket.write(`${JSON.stringify(line)}\n`);
 
-  async function sync(line: string): Promise<OperatorAnswer> {
+  async function answered(line: string): Promise<OperatorResult> {
     const request = parseRequest(line);
     if (request === null) return { answer: 'refused', message: 'this connector does not know that request' };
-    const { mode, acceptRemovals } = request;
-    logger.info({ event: 'operator.asked', request: 'sync', mode, acceptRemovals }, 'a person on this machine asks for a sync');
-    const quiet = onProgress((records) => answer({ answer: 'progress', records }));
-    try {
-      const signal = AbortSignal.any([stopping, gone.signal]);
-      const outcome = await requestSync({ mode, acceptRemovals, notAfter: null }, signal);
-      if (outcome.kind === 'failed') return { answer: 'failed', error: outcome.error };
-      return { answer: outcome.kind };
-    } finally {
-      quiet();
-    }
+    logger.info({ event: 'operator.asked', ...request }, `a person on this machine asks: ${request.request}`);
+    return await perform(request, answer, AbortSignal.any([stopping, gone.signal]));
   }
 
   onLines(socket, (line) => {
     if (asked) return;
     asked = true;
-    sync(line).then(
+    answered(line).then(
       (last) => socket.end(`${JSON.stringify(last)}\n`),
       (error: unknown) => {
         if (!gone.signal.aborted && !stopping.aborted)

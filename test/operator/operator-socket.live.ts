@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { SyncOutcome, SyncRequest } from '../../src/engine/sync-request.ts';
+import type { OperatorNews, OperatorRequest, OperatorResult } from '../../src/access/operator.ts';
 import { askOperator } from '../../src/operator/ask.ts';
 import { openOperatorSocket } from '../../src/operator/operator-socket.ts';
 import { capturedLog } from '../support/captured-log.ts';
@@ -11,47 +13,38 @@ import { scratchFolder } from '../support/ledgers-under-test.ts';
 
 const REQUEST = { request: 'sync', mode: 'full', acceptRemovals: 'held-1' } as const;
 
-async function opened(t: TestContext, answer: (request: SyncRequest, signal: AbortSignal) => Promise<SyncOutcome>) {
+type Perform = (request: OperatorRequest, tell: (news: OperatorNews) => void, signal: AbortSignal) => Promise<OperatorResult>;
+
+async function opened(t: TestContext, perform: Perform) {
   const stateDir = await scratchFolder();
   const log = capturedLog();
   // What an earlier process that was killed leaves behind.
   await writeFile(join(stateDir, 'operator.sock'), '');
-  let progress: ((records: number) => void) | null = null;
-  const socket = await openOperatorSocket({
-    stateDir,
-    requestSync: answer,
-    onProgress(tell) {
-      progress = tell;
-      return () => {
-        progress = null;
-      };
-    },
-    logger: log.logger,
-  });
+  const socket = await openOperatorSocket({ stateDir, perform, logger: log.logger });
   t.after(async () => {
     await socket.close();
     await rm(stateDir, { recursive: true, force: true });
   });
-  return { stateDir, log, socket, tell: (records: number) => progress?.(records) };
+  return { stateDir, log, socket };
 }
 
 test('a request reaches the connector as it was made, and its progress and outcome come back', async (t) => {
-  const asked: SyncRequest[] = [];
-  const { stateDir, tell } = await opened(t, async (request) => {
+  const asked: OperatorRequest[] = [];
+  const { stateDir } = await opened(t, async (request, tell) => {
     asked.push(request);
-    tell(500);
-    return { kind: 'failed', error: { code: 'removals_held', message: 'too many', retryable: false } };
+    tell({ answer: 'progress', records: 500 });
+    return { answer: 'failed', error: { code: 'removals_held', message: 'too many' } };
   });
   assert.equal((await stat(join(stateDir, 'operator.sock'))).mode & 0o777, 0o600);
-  const seen: number[] = [];
-  const answer = await askOperator({ stateDir, request: REQUEST }, (records) => seen.push(records));
+  const seen: OperatorNews[] = [];
+  const answer = await askOperator({ stateDir, request: REQUEST }, (news) => seen.push(news));
   assert.deepEqual(answer, { answer: 'failed', error: { code: 'removals_held', message: 'too many' } });
-  assert.deepEqual(seen, [500]);
-  assert.deepEqual(asked, [{ mode: 'full', acceptRemovals: 'held-1', notAfter: null }]);
+  assert.deepEqual(seen, [{ answer: 'progress', records: 500 }]);
+  assert.deepEqual(asked, [REQUEST]);
 });
 
 test('what is no request is refused, and a line without an end is not waited for', async (t) => {
-  const { stateDir } = await opened(t, async () => ({ kind: 'done' }));
+  const { stateDir } = await opened(t, async () => ({ answer: 'done' }));
   const said = (text: string) =>
     new Promise<string>((resolve) => {
       let answer = '';
@@ -69,7 +62,7 @@ test('what is no request is refused, and a line without an end is not waited for
 
 test('whoever asked and goes away ends the waiting, and so does a stop', async (t) => {
   const waits = Promise.withResolvers<AbortSignal>();
-  const { stateDir, socket } = await opened(t, (_request, signal) => {
+  const { stateDir, socket } = await opened(t, (_request, _tell, signal) => {
     waits.resolve(signal);
     return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   });
@@ -89,10 +82,25 @@ test('a state directory whose path is too long for a socket is said, and stops n
   const log = capturedLog();
   const socket = await openOperatorSocket({
     stateDir,
-    requestSync: async () => ({ kind: 'done' }),
-    onProgress: () => () => undefined,
+    perform: async () => ({ answer: 'done' }),
     logger: log.logger,
   });
   assert.equal((await log.next('operator.unavailable')).level, 'warn');
   await socket.close();
+});
+
+test('another user of the machine is refused by the mode of the socket alone', {
+  skip: process.getuid?.() !== 0 && 'only root can be another user',
+}, async (t) => {
+  const { stateDir } = await opened(t, async () => ({ answer: 'done' }));
+  // The directory above is closed to others too; here it is open, so that it is the socket that refuses.
+  for (const folder of [stateDir]) await chmod(folder, 0o755);
+  const script = `process.setgid(65534); process.setuid(65534);
+    require('node:net').connect(${JSON.stringify(join(stateDir, 'operator.sock'))})
+      .on('connect', () => process.exit(0)).on('error', (error) => { process.stdout.write(error.code); process.exit(3); });`;
+  const child = spawn(process.execPath, ['--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
+  const [code] = (await once(child, 'close')) as [number];
+  assert.deepEqual([code, text], [3, 'EACCES']);
 });

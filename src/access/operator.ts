@@ -1,0 +1,79 @@
+import type { GrantView } from './event.ts';
+import type { EndCause, EndedMembership } from './grant.ts';
+import type { EntryId, GrantId } from './ids.ts';
+import type { Instant } from './instant.ts';
+import type { JobError, JobErrorCode } from './outcome.ts';
+import type { SyncMode } from './sync.ts';
+
+/**
+ * Which grants a person on the machine means. `named` is a DN, a stable id or a name, as typed; `id` is what that was found to mean,
+ * so that asking again means the same.
+ */
+export type GrantChoice =
+  | { readonly by: 'grant'; readonly grantId: GrantId }
+  | { readonly by: 'user' | 'group'; readonly named: string; readonly id?: EntryId }
+  | { readonly by: 'all' };
+
+/** Who asks and why, for the audit trail: as the command says it. */
+export interface Asker {
+  readonly by: string;
+  readonly reason: string | null;
+}
+
+/** What a person on the machine may ask of a connector. */
+export type OperatorRequest =
+  | { readonly request: 'sync'; readonly mode: SyncMode; readonly acceptRemovals: string | null }
+  | { readonly request: 'grants'; readonly isEndedToo: boolean }
+  | { readonly request: 'show'; readonly grantId: GrantId }
+  /** What a revoke of these would end. */
+  | { readonly request: 'choose'; readonly choice: GrantChoice }
+  /** `waitMs`: for how long none may end before it is told what is left. */
+  | ({ readonly request: 'revoke'; readonly choice: GrantChoice; readonly waitMs: number } & Asker)
+  | ({ readonly request: 'adopt'; readonly grantId: GrantId; readonly isStanding: boolean } & Asker)
+  | ({ readonly request: 'pause' | 'resume' } & Asker)
+  | ({ readonly request: 'accept_clock' } & Asker);
+
+/** A grant as it is shown to a person: more than the control plane is told. */
+export interface ShownGrant extends GrantView {
+  /** What asked for its ending. */
+  readonly cause?: EndCause;
+  /** What became of the membership. */
+  readonly membership?: EndedMembership;
+  /** Why it never became one. */
+  readonly code?: JobErrorCode;
+  /** How its job names the user and the group, while they have not been looked up. */
+  readonly asked?: { readonly user: string; readonly group: string };
+  /** Why it is not done yet. */
+  readonly trouble?: Pick<JobError, 'code' | 'message'>;
+}
+
+/** One sentence of the story of a grant. */
+export interface ToldLine {
+  readonly seq: number;
+  readonly at: Instant;
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** What is told on the way to an answer. */
+export type OperatorNews =
+  /** Records of a sync so far. */
+  | { readonly answer: 'progress'; readonly records: number }
+  | { readonly answer: 'grant'; readonly grant: ShownGrant }
+  | { readonly answer: 'told'; readonly line: ToldLine }
+  /** So many grants are to end, and the ledger has it: they end whatever happens now. */
+  | { readonly answer: 'accepted'; readonly grants: number }
+  | { readonly answer: 'ended'; readonly grant: ShownGrant }
+  | { readonly answer: 'left'; readonly grant: ShownGrant };
+
+/** What ends an answer. */
+export type OperatorResult =
+  /** Done, or it was so already: then `message` says so. */
+  | { readonly answer: 'done'; readonly message?: string }
+  /** What the person means exactly, with all of its grants told before. */
+  | { readonly answer: 'chosen'; readonly choice: GrantChoice }
+  | { readonly answer: 'failed'; readonly error: Pick<JobError, 'code' | 'message'> }
+  /** Nothing could be told: there is no connection to the control plane. */
+  | { readonly answer: 'unlinked' }
+  /** It is not done, and why. */
+  | { readonly answer: 'refused'; readonly message: string };

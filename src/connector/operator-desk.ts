@@ -1,0 +1,25 @@
+import type { OperatorResult } from '../access/operator.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { OperatorSocketOptions } from '../operator/operator-socket.ts';
+import type { ConnectorSync } from './sync.ts';
+
+/** What a person on the machine asks of the running connector, done by the part that it is about. */
+export function operatorDesk({
+  engine,
+  sync,
+}: {
+  engine: Pick<Engine, 'operate'>;
+  sync: Pick<ConnectorSync, 'engine' | 'onProgress'>;
+}): OperatorSocketOptions['perform'] {
+  return async (request, tell, signal): Promise<OperatorResult> => {
+    if (request.request !== 'sync') return await engine.operate(request, tell, signal);
+    const { mode, acceptRemovals } = request;
+    const quiet = sync.onProgress((records) => tell({ answer: 'progress', records }));
+    try {
+      const outcome = await sync.engine.request({ mode, acceptRemovals, notAfter: null }, signal);
+      return outcome.kind === 'failed' ? { answer: 'failed', error: outcome.error } : { answer: outcome.kind };
+    } finally {
+      quiet();
+    }
+  };
+}
