@@ -58,9 +58,10 @@ async function decide(
 ): Promise<number> {
   const known = configured({ logs: 'stderr', isQuiet: true });
   if (known === null) return EXIT.configuration;
-  const confirmed = await confirm(question, { isYes: given.has('yes') });
+  const signal = interrupted();
+  const confirmed = await confirm(question, { isYes: given.has('yes') }, signal);
   if (!confirmed.ok) return confirmed.code;
-  const operated = await operate(known, { request, tell: () => undefined }, interrupted());
+  const operated = await operate(known, { request, tell: () => undefined }, signal);
   if (!operated.ok) return undone(operated);
   if (operated.result.answer !== 'done') return undone(operated.result);
   process.stdout.write(`${operated.result.message ?? done}\n`);

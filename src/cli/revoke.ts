@@ -44,9 +44,8 @@ export async function revoke(given: CommandWords): Promise<number> {
     return EXIT.ok;
   }
   process.stderr.write(summary(open));
-  const confirmed = await confirm(open.length === 1 ? 'End this grant now?' : `End these ${open.length} grants now?`, {
-    isYes: given.has('yes'),
-  });
+  const question = open.length === 1 ? 'End this grant now?' : `End these ${open.length} grants now?`;
+  const confirmed = await confirm(question, { isYes: given.has('yes') }, signal);
   if (!confirmed.ok) return confirmed.code;
   return await end(known, { choice: chosen.result.choice, waitMs: seconds * 1000, reason: given.value('reason') }, signal);
 }

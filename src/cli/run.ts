@@ -1,66 +1,112 @@
-import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatProblems } from '../config/problem.ts';
 import { type Connector, type ConnectorOptions, openConnector } from '../connector.ts';
 import { LedgerError } from '../ledger/ledger.ts';
 import { ListenError } from '../observability/listen-error.ts';
 import type { Logger } from '../observability/logger.ts';
-import { configured } from './configured.ts';
+import { type Configured, configured, reread } from './configured.ts';
 import { EXIT } from './exit-code.ts';
 import { exitOfFault } from './ledger-exit.ts';
+import { askedBySignals } from './signals.ts';
 import { VERSION } from './version.ts';
 
 type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff'>;
+
+/** A connector that runs, and the configuration that it runs with. */
+interface Running {
+  readonly known: Configured;
+  readonly connector: Connector;
+}
+
+/** What was begun is given so long before the parts are opened anew; what is not done then goes on after that. */
+const RELOAD_GRACE_MS = 2_000;
+/** A command on this machine may have the ledger in the moment between. */
+const LOCKED_MS = 30_000;
+const AGAIN_MS = 100;
 
 /** Runs the connector until SIGTERM or SIGINT; returns the exit code. `parameters` are for test entries. */
 export async function run(parameters: TestParameters = {}): Promise<number> {
   const known = configured();
   if (known === null) return EXIT.configuration;
-  const { config, log, scrubber } = known;
   process.on('uncaughtException', (error) => {
-    log.fatal(
+    known.log.fatal(
       { event: 'process.failed', error },
       'an error that nobody expected; the process ends, and the ledger has everything that was promised',
     );
     process.exit(EXIT.internal);
   });
-  process.on('SIGHUP', () =>
-    log.warn(
-      { event: 'process.reload-unsupported' },
-      'SIGHUP: reading files again is not yet supported by this version; restart to change the configuration',
-    ),
-  );
-  const stopped = stopSignal();
-  const connector = await open({ config, log, version: VERSION, learnSecret: scrubber.learn, ...parameters });
-  if (typeof connector === 'number') return connector;
-  await stopped;
-  return (await connector.stop(config.process.shutdownGraceMs)) ? EXIT.ok : EXIT.failed;
+  const asked = askedBySignals();
+  const opened = await open(known, parameters);
+  if (!('stop' in opened)) return refused(known.log, opened);
+  let running: Running = { known, connector: opened };
+  // Ends with a stop, as its signal asks.
+  for (;;) {
+    if ((await asked.next()) === 'stop') {
+      const { connector, known: now } = running;
+      return (await connector.stop(now.config.process.shutdownGraceMs)) ? EXIT.ok : EXIT.failed;
+    }
+    const reloaded = await reload(running, parameters);
+    if (!('connector' in reloaded)) return refused(known.log, reloaded);
+    running = reloaded;
+  }
 }
 
-async function open(options: ConnectorOptions & { readonly log: Logger }): Promise<Connector | number> {
+/**
+ * Reads every file again and opens the parts anew with what they say: all or nothing. Where the new configuration is bad nothing is
+ * touched; where it cannot be opened the old one is.
+ */
+async function reload({ known, connector }: Running, parameters: TestParameters): Promise<Running | StartError> {
+  const read = reread(known);
+  if (!read.ok) {
+    known.log.error(
+      { event: 'process.reload-refused', problems: read.problems },
+      `SIGHUP: nothing is changed. ${formatProblems(read.problems)}`,
+    );
+    return { known, connector };
+  }
+  known.log.info(
+    { event: 'process.reloading', overridden: read.overridden },
+    read.overridden.length === 0
+      ? 'SIGHUP: the files are read again'
+      : `SIGHUP: the files are read again; what the real environment gives keeps its value: ${read.overridden.join(', ')}`,
+  );
+  await connector.stop(RELOAD_GRACE_MS);
+  const opened = await openAgain(read.known, parameters);
+  if ('stop' in opened) {
+    read.known.log.info({ event: 'process.reloaded' }, 'the connector runs with what the files say now');
+    return { known: read.known, connector: opened };
+  }
+  known.log.error(
+    { event: 'process.reload-refused', fault: opened.fault, error: opened },
+    `SIGHUP: the old configuration is kept: ${opened.message}`,
+  );
+  const before = await openAgain(known, parameters);
+  return 'stop' in before ? { known, connector: before } : before;
+}
+
+type StartError = LedgerError | ListenError;
+
+async function openAgain(known: Configured, parameters: TestParameters): Promise<Connector | StartError> {
+  const deadline = performance.now() + LOCKED_MS;
+  // Ends: by the deadline, or before.
+  for (;;) {
+    const opened = await open(known, parameters);
+    if ('stop' in opened || opened.fault !== 'locked' || performance.now() > deadline) return opened;
+    await sleep(AGAIN_MS);
+  }
+}
+
+async function open({ config, log, scrubber }: Configured, parameters: TestParameters): Promise<Connector | StartError> {
   try {
-    return await openConnector(options);
+    return await openConnector({ config, log, version: VERSION, learnSecret: scrubber.learn, ...parameters });
   } catch (error) {
-    if (error instanceof LedgerError) return refused(options.log, error, exitOfFault(error.fault));
-    if (error instanceof ListenError) return refused(options.log, error, EXIT.unavailable);
+    if (error instanceof LedgerError || error instanceof ListenError) return error;
     throw error;
   }
 }
 
-function refused(log: Logger, error: LedgerError | ListenError, code: number): number {
+function refused(log: Logger, error: StartError): number {
   log.fatal({ event: 'connector.cannot-start', fault: error.fault, error }, error.message);
   process.stderr.write(`latchkey: ${error.message}\n`);
-  return code;
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once with 128 + its number. */
-function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let asked = false;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      if (asked) process.exit(128 + constants.signals[name]);
-      asked = true;
-      resolve();
-    });
-  }
-  return promise;
+  return error instanceof LedgerError ? exitOfFault(error.fault) : EXIT.unavailable;
 }
