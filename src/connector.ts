@@ -4,6 +4,7 @@ import type { Clock, Random } from './access/clock.ts';
 import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
+import { toldConfig } from './config/told-config.ts';
 import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
 import { operatorDesk } from './connector/operator-desk.ts';
 import { pauseStep } from './connector/pause-step.ts';
@@ -123,6 +124,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       ...linkSteps(link.status()),
       ...sync.steps(),
     ],
+    configuration: toldConfig(config),
     identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
   });
   const shared = shareLink(engine.listener);

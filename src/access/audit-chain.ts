@@ -143,9 +143,10 @@ export function chainCheck(ends: TrailEnds, checkpoints: readonly KeptCheckpoint
   function judgeEnd(): ChainBreak | null {
     if (ends.strays > 0) return stray(head, ends.strays);
     if (head.count !== ends.head.count || head.hash !== ends.head.hash) return tailCut(head, ends.head);
-    if (toldPruned.count !== pruned.count || toldPruned.hash !== pruned.hash) return headCut(pruned, toldPruned);
     for (const checkpoint of checkpoints)
       if (checkpoint.count > head.count && !isOfReplaced(checkpoint)) return tailCut(head, checkpoint);
+    // Last: the record that tells of the retention may have been cut off with the tail.
+    if (toldPruned.count !== pruned.count || toldPruned.hash !== pruned.hash) return headCut(pruned, toldPruned);
     return null;
   }
 

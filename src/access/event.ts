@@ -93,7 +93,14 @@ export type Event =
       /** The run whose removals are held, where that is why. */
       readonly heldSyncId?: string;
     }
-  | { readonly kind: 'ledger.replaced'; readonly previousLedgerId: string };
+  | { readonly kind: 'ledger.replaced'; readonly previousLedgerId: string }
+  | {
+      readonly kind: 'audit.checkpoint';
+      /** How many records the audit trail has had, and the hash of the last. */
+      readonly count: number;
+      readonly hash: string;
+      readonly time: Instant;
+    };
 
 /** An event as it waits in the ledger until the control plane has acknowledged it. */
 export interface SequencedEvent {
@@ -110,7 +117,8 @@ export function supersededSubject(event: Event): string | null {
     case 'grant.overdue':
       return `grant.overdue/${event.grant.grantId}`;
     case 'directory.changed':
-      return 'directory.changed';
+    case 'audit.checkpoint':
+      return event.kind;
     case 'job.succeeded':
     case 'job.failed':
     case 'grant.ended':

@@ -99,7 +99,8 @@ export interface Missing {
 export type GoneSighting = 'found' | 'gone' | 'unproven';
 
 export type DirectoryStatus =
-  | { readonly state: 'up'; readonly view: DirectoryView }
+  /** `server` is the one in use, by its address and by what it calls itself. */
+  | { readonly state: 'up'; readonly view: DirectoryView; readonly server: string }
   | { readonly state: 'down'; readonly error: DirectoryError; readonly nextAttemptAt: Instant };
 
 /**

@@ -7,6 +7,7 @@ import type { Outcome } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import type { PutIn } from './put-in.ts';
 import { succeeded, viewOf } from './views.ts';
 
@@ -39,7 +40,7 @@ export function activated({
  * a probe, unless the evidence is said to be another.
  */
 export async function claim(
-  { ledger, time, log, failPoints, onEndSet }: EngineParts,
+  parts: EngineParts,
   {
     active,
     member,
@@ -48,6 +49,7 @@ export async function claim(
     evidence = 'probe: member',
   }: { active: ActiveGrant; member: Member; jobs: readonly StoredJob[]; outcome: Outcome; evidence?: string },
 ): Promise<void> {
+  const { ledger, time, log, failPoints, onEndSet } = parts;
   const at = time.now();
   const { grantId, pair } = active;
   const kind = outcome === 'updated' ? 'grant.updated' : 'grant.activated';
@@ -64,6 +66,7 @@ export async function claim(
         expiresAt: active.expiresAt,
         intentId: member.intentId,
         evidence,
+        ...onServer(parts),
       },
     },
     ...jobs.map(({ jobId }): AuditRecord => ({ kind: 'job.succeeded', at, jobId, grantId, facts: { outcome } })),

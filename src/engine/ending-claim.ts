@@ -6,6 +6,7 @@ import type { JobResult, PlaceholderChange, StoredJob } from '../ledger/ledger.t
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { failed, REVOKE_OUTCOMES, succeeded, viewOf } from './views.ts';
 
@@ -47,7 +48,7 @@ export async function claimEnded(
         membership,
         standing,
         recreated,
-        evidence: membership === 'kept_by_grant' ? 'ledger: another grant' : 'probe',
+        ...(membership === 'kept_by_grant' ? { evidence: 'ledger: another grant' } : { evidence: 'probe', ...onServer(parts) }),
       },
     },
     ...results.map(
@@ -56,7 +57,10 @@ export async function claimEnded(
         at,
         jobId: result.jobId,
         grantId: grant.grantId,
-        facts: result.kind === 'job.succeeded' ? { outcome: result.outcome } : { code: result.error.code },
+        facts:
+          result.kind === 'job.succeeded'
+            ? { outcome: result.outcome }
+            : { code: result.error.code, message: result.error.message },
       }),
     ),
   ];

@@ -12,6 +12,7 @@ import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import { type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import type { Attempted } from './pursuits.ts';
 import { notApplied, shownAnswer } from './put-in.ts';
 import { viewOf } from './views.ts';
@@ -110,7 +111,7 @@ async function sendRemoval(
           at,
           grantId: grant.grantId,
           pair,
-          facts: { kind: 'remove', attribute, values: remove, preImage: 'member', placeholder, recreated },
+          facts: { kind: 'remove', attribute, values: remove, preImage: 'member', placeholder, recreated, ...onServer(parts) },
         },
       ],
     },

@@ -7,6 +7,7 @@ import type { Ledger, StoredJob } from '../ledger/ledger.ts';
 import type { LinkListener } from '../link/link.ts';
 import type { Logger } from '../observability/logger.ts';
 import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
+import { auditCheckpoints, CHECKPOINT_EVERY_MS } from './audit-checkpoints.ts';
 import { before } from './before.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
@@ -48,6 +49,8 @@ export interface EngineOptions {
   readonly sync?: EngineSync;
   /** Begins no grant and waits for no control plane: what a person asks for where no connector runs. */
   readonly endsOnly?: boolean;
+  /** The configuration, as the audit trail tells it at each start: never a secret. Nothing is told where it is left out. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
   /** What `hello` says of this process. */
   readonly identity: {
     readonly name: string;
@@ -146,6 +149,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const syncing = syncJobs(parts, { sync: options.sync ?? null, pursue: pursued.pursue, connection: out.connection, told });
   const way = intake(parts, { ...steps, answerSync: syncing.answer });
   const rounds = periodic(clock);
+  const checkpoints = auditCheckpoints({ ledger, time, log, from: (await ledger.auditHead()).count, told: out.wake });
   const lost = afterFailover(parts, { pursued, told, pursueEnding });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
@@ -188,6 +192,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function keepMark(now: Instant): Promise<void> {
     if (time.acceptedAt() === null || (await ledger.clockMark()) <= now) return ledger.advanceClock(now);
     return ledger.acceptClock(now, { at: now, audit: [] });
+  }
+
+  async function recordStart(): Promise<void> {
+    const { configuration, identity } = options;
+    if (configuration === undefined) return;
+    const at = time.now();
+    const facts = { version: identity.version, instanceId: identity.instanceId, configuration };
+    await ledger.tell({ at, audit: [{ kind: 'connector.started', at, facts }] });
   }
 
   async function forget(): Promise<void> {
@@ -287,6 +299,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async start() {
       directory.onChange((status) => void safely('directory-changed', directoryChanged(status)));
       directory.onFailover(lost.tookOver);
+      await safely('start-record', recordStart());
       const found = await recovering.find(parts);
       const unfinished = options.endsOnly === true ? endingsOf(found) : found;
       const since = pause.since();
@@ -307,6 +320,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       for (const intent of unfinished.intents) if (intent.kind === 'add') lost.restore(intent);
       rounds.every(MARK_EVERY_MS, () => safely('clock-mark', mark()));
       rounds.every(FORGET_EVERY_MS, () => safely('forget', forget()));
+      rounds.every(CHECKPOINT_EVERY_MS, () => safely('audit-checkpoint', checkpoints.tell()));
     },
     status: () => ({
       clock: { now: time.now(), trusted: time.trusted(), aheadMs: time.aheadMs() },
@@ -322,6 +336,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       rounds.stop();
       expiring.stop();
       const finished = await before(deadline, pursued.stop());
+      await safely('audit-checkpoint', checkpoints.tell());
       out.wake();
       while (finished && !(await out.drained())) {
         // The acknowledgement that empties the outbox arrives by itself, or the deadline does.

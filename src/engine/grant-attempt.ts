@@ -84,7 +84,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
         at,
         jobId: stored.jobId,
         grantId: grant.grantId,
-        facts: { code: error.code },
+        facts: { code: error.code, message: error.message },
       }),
     ),
     ...revokes.map(

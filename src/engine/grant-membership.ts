@@ -158,16 +158,25 @@ async function dismiss(
   await ledger.tell({
     at,
     results: [failed(stored, error, grant)],
-    audit: [{ kind: 'job.failed', at, jobId: stored.jobId, grantId: grant.grantId, facts: { code: error.code } }],
+    audit: [
+      {
+        kind: 'job.failed',
+        at,
+        jobId: stored.jobId,
+        grantId: grant.grantId,
+        facts: { code: error.code, message: error.message },
+      },
+    ],
   });
 }
 
 /** Unless the ledger knows the pair already. */
-async function savePair({ ledger, time }: EngineParts, grant: PendingGrant): Promise<void> {
+async function savePair(parts: EngineParts, grant: PendingGrant): Promise<void> {
+  const { ledger, time } = parts;
   const { grant: known } = await ledger.known(grant.grantId);
   if (known?.state !== 'pending' || known.pair !== null) return;
   const at = time.now();
-  await ledger.savePending(grant, [], { at, audit: [resolvedRecord(grant, at)] });
+  await ledger.savePending(grant, [], { at, audit: [resolvedRecord(parts, grant, at)] });
 }
 
 async function writeGrant(

@@ -9,6 +9,7 @@ import { DirectoryError, isPrimaryGroup } from '../directory/directory.ts';
 import { driftEvents, type Member } from './claim-membership.ts';
 import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import { splitJobs } from './grant-attempt.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { putIn } from './put-in.ts';
@@ -82,11 +83,18 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
   }
 }
 
-async function claimRestored({ ledger, time, log, failPoints, onProbed }: EngineParts, grant: ActiveGrant, member: Member) {
+async function claimRestored(parts: EngineParts, grant: ActiveGrant, member: Member) {
+  const { ledger, time, log, failPoints, onProbed } = parts;
   const at = time.now();
   const active: ActiveGrant = { ...grant, pair: member.period.pair, standing: member.period.standing };
   const { grantId, pair } = active;
-  const facts = { observed: 'absent', action: 'restored', evidence: 'probe: member', intentId: member.intentId };
+  const facts = {
+    observed: 'absent',
+    action: 'restored',
+    evidence: 'probe: member',
+    intentId: member.intentId,
+    ...onServer(parts),
+  };
   await ledger.activate(
     { grant: active, period: member.period, intentId: member.intentId, placeholder: member.placeholder },
     { at, events: driftEvents(active, member), audit: [{ kind: 'grant.drifted', at, grantId, pair, facts }] },
@@ -171,10 +179,11 @@ async function backAgain(
 }
 
 async function reopen(
-  { ledger, time, log }: EngineParts,
+  parts: EngineParts,
   ended: EndedGrant,
   { intent, back }: { intent: Intent; back: Back },
 ): Promise<EndingGrant> {
+  const { ledger, time, log } = parts;
   const at = time.now();
   const { grantId, pair, standing, activatedAt, expiresAt, cause, endedAt: endedBefore } = ended;
   const grant: EndingGrant = { state: 'ending', grantId, pair, standing, activatedAt, expiresAt, cause, since: at, endedBefore };
@@ -189,7 +198,7 @@ async function reopen(
     seenAbsent: back.occupied,
     deleteSent: true,
   };
-  const facts = { cause, since: at, evidence: 'probe: member after the end; a directory server took over' };
+  const facts = { cause, since: at, evidence: 'probe: member after the end; a directory server took over', ...onServer(parts) };
   const audit: AuditRecord = { kind: 'grant.ending', at, grantId, pair, facts };
   await ledger.endAgain({ grant, period }, { at, audit: [audit] });
   log.warn(

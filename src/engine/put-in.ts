@@ -10,6 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError, unknownMembership } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import { comeBack, lateRemoval } from './refusals.ts';
 import { namesNow, takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
@@ -154,7 +155,7 @@ async function rememberAbsence(parts: EngineParts, request: PutInRequest): Promi
         at,
         grantId,
         pair,
-        facts: { observed: 'absent', evidence: 'probe' },
+        facts: { observed: 'absent', evidence: 'probe', ...onServer(parts) },
       })),
     },
   );
@@ -184,13 +185,13 @@ async function write(
     {
       at,
       audit: [
-        ...(unsaved === null ? [] : [resolvedRecord(unsaved, at)]),
+        ...(unsaved === null ? [] : [resolvedRecord(parts, unsaved, at)]),
         {
           kind: 'intent.opened',
           at,
           grantId,
           pair,
-          facts: { kind: 'add', attribute, value, preImage: 'absent', placeholder: leaving },
+          facts: { kind: 'add', attribute, value, preImage: 'absent', placeholder: leaving, ...onServer(parts) },
         },
       ],
     },
@@ -233,17 +234,17 @@ async function write(
 }
 
 /** Whom the references of a pending grant mean. */
-export function resolvedRecord({ grantId, pair }: PendingGrant, at: Instant): AuditRecord {
-  return { kind: 'grant.pending', at, grantId, pair, facts: { resolved: true } };
+export function resolvedRecord(parts: Pick<EngineParts, 'directory'>, { grantId, pair }: PendingGrant, at: Instant): AuditRecord {
+  return { kind: 'grant.pending', at, grantId, pair, facts: { resolved: true, ...onServer(parts) } };
 }
 
 /** A probe showed that the write did not take effect, or it was never sent. */
-export async function notApplied({ ledger, time }: EngineParts, intent: Intent, why: string): Promise<void> {
+export async function notApplied(parts: EngineParts, intent: Intent, why: string): Promise<void> {
+  const { ledger, time } = parts;
   const at = time.now();
-  await ledger.closeIntent(intent.intentId, {
-    at,
-    audit: [{ kind: 'intent.closed', at, grantId: intent.grantId, pair: intent.pair, facts: { applied: false, why } }],
-  });
+  const { grantId, pair } = intent;
+  const facts = { applied: false, why, ...onServer(parts) };
+  await ledger.closeIntent(intent.intentId, { at, audit: [{ kind: 'intent.closed', at, grantId, pair, facts }] });
 }
 
 /** A refusal of a grant is final; every other answer after which the user is absent deserves another look. */

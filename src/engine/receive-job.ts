@@ -42,7 +42,11 @@ export function receiveJob({ ledger, time, log, locks, failPoints }: EngineParts
       log.warn({ event: 'job.failed', jobId, ...trace(stored), code: error.code }, error.message);
       return null;
     }
-    await ledger.storeJob(stored, { at, audit: [{ kind: 'job.accepted', at, jobId, facts: { hash, job: job.value } }] });
+    const about = 'grantId' in job.value ? { grantId: job.value.grantId } : {};
+    await ledger.storeJob(stored, {
+      at,
+      audit: [{ kind: 'job.accepted', at, jobId, ...about, facts: { hash, job: job.value } }],
+    });
     log.info(
       {
         event: 'job.stored',
@@ -67,7 +71,7 @@ export function receiveJob({ ledger, time, log, locks, failPoints }: EngineParts
       await ledger.tell({
         at,
         events: [failed(told, error, null)],
-        audit: [{ kind: 'job.refused', at, jobId, facts: { code: error.code, hash } }],
+        audit: [{ kind: 'job.refused', at, jobId, facts: { code: error.code, message: error.message, hash } }],
       });
       log.warn({ event: 'job.failed', jobId, ...trace(known), code: error.code }, error.message);
       return null;

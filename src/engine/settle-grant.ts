@@ -9,6 +9,7 @@ import { activated, claim, driftEvents, type Member } from './claim-membership.t
 import { unknownMembership } from './directory-errors.ts';
 import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { onServer } from './evidence.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
 import { fail, type GrantAttempt, isCancelled, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
 import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
@@ -137,7 +138,7 @@ export async function claimFound(
   // active: it could be due by the next start, which would end it for another cause than the one it was cancelled for.
   const at = parts.time.now();
   const cause = revokes.length > 0 ? 'revoked' : 'operator';
-  const facts = { intentId: intent.intentId, evidence: 'probe: member', cancelled: true };
+  const facts = { intentId: intent.intentId, evidence: 'probe: member', cancelled: true, ...onServer(parts) };
   await ledger.activate(
     {
       grant: endGrant(active, cause, at),

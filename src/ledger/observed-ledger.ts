@@ -107,6 +107,7 @@ function told(event: Event, metrics: Metrics): void {
     case 'grant.overdue':
     case 'directory.changed':
     case 'ledger.replaced':
+    case 'audit.checkpoint':
       return;
     default:
       return event satisfies never;

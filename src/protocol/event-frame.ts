@@ -127,6 +127,12 @@ export const eventSchema = z.discriminatedUnion('kind', [
     heldSyncId: protocolIdSchema.optional(),
   }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: longText }),
+  z.object({
+    kind: z.literal('audit.checkpoint'),
+    count: countSchema,
+    hash: z.string().regex(/^[0-9a-f]{64}$/),
+    time: instantSchema,
+  }),
 ]);
 
 /** An event as it is written on the wire: instants are RFC 3339 text. */
@@ -170,6 +176,8 @@ export function eventToWire(event: Event): WireEvent {
     case 'grant.ended':
     case 'grant.drifted':
       return { ...event, grant: grantToWire(event.grant) };
+    case 'audit.checkpoint':
+      return { ...event, time: formatInstant(event.time) };
     case 'directory.changed':
     case 'sync.completed':
     case 'sync.failed':

@@ -136,7 +136,10 @@ describe('a sync job', () => {
   test('ends with the engine, stays open, and does not delay the stop', async () => {
     const { rig, ask, asked, signals } = await started();
     const job = await ask();
-    assert.equal(await rig.engine.stop(new AbortController().signal), true);
+    const stopping = rig.engine.stop(new AbortController().signal);
+    // The end of the audit trail is told, and acknowledged.
+    await rig.pass(100);
+    assert.equal(await stopping, true);
     assert.equal(signals[0]?.aborted, true);
     assert.equal(rig.outcomeOf(job), null);
     await rig.restart();

@@ -118,6 +118,7 @@ export function fakeDirectory(
       ? {
           state: 'up',
           view: { vendor: 'Fake', flavour: personality.flavour, baseDn, usersScope: [usersScope], groupsScope: [groupsScope] },
+          server: `fake ${servers}`,
         }
       : { state: 'down', error: trouble(), nextAttemptAt: instant(0) };
   const become = (fault: typeof downFault): void => {

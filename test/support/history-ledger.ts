@@ -29,6 +29,8 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'heldMemberships',
   'listGrants',
   'events',
+  'auditHead',
+  'auditOf',
   'clockMark',
   'bindRefusal',
   'space',

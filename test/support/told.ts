@@ -33,6 +33,7 @@ function inShort(event: WireEvent): string[] {
     case 'sync.completed':
     case 'sync.failed':
     case 'ledger.replaced':
+    case 'audit.checkpoint':
       return [];
     default:
       return event satisfies never;

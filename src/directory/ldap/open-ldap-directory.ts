@@ -106,8 +106,9 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
       const landscape = await learnLandscape(session, options);
       await base?.learnt({ session, landscape });
       // Where it cannot be written, the session is not used: nobody would know what to doubt. Nor could anything else be written.
-      const since = await options.keepServer?.(serverIn(session, landscape));
-      return { landscape, inUseSince: since ?? null };
+      const server = serverIn(session, landscape);
+      const since = await options.keepServer?.(server);
+      return { landscape, server, inUseSince: since ?? null };
     },
     serverOf: ({ landscape }) => landscape.server,
     inUseSince: ({ inUseSince }) => inUseSince,
@@ -126,9 +127,9 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const statusOf = (state: KeeperState<Learnt>): DirectoryStatus => {
     switch (state.state) {
       case 'up':
-        return { state: 'up', view: viewOf(state.facts.landscape) };
+        return up(state.facts);
       case 'connecting':
-        if (state.last !== null) return { state: 'up', view: viewOf(state.last.landscape) };
+        if (state.last !== null) return up(state.last);
         return down('The directory is being connected to.', clock);
       case 'down':
         return { state: 'down', error: state.error, nextAttemptAt: state.nextAttemptAt };
@@ -201,12 +202,17 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
 /** What is learnt on a new session. */
 interface Learnt {
   readonly landscape: Landscape;
+  readonly server: string;
   readonly inUseSince: Instant | null;
 }
 
 /** One address may stand for several servers, as far as those say who they are, and one server may have several. */
 function serverIn({ endpoint }: Session, { server }: Landscape): string {
   return server === null ? shownAddress(endpoint) : `${shownAddress(endpoint)} ${server}`;
+}
+
+function up({ landscape, server }: Learnt): DirectoryStatus {
+  return { state: 'up', view: viewOf(landscape), server };
 }
 
 function down(message: string, clock: Clock): DirectoryStatus {

@@ -129,6 +129,7 @@ const eventSchema: z.ZodType<Event> = z.discriminatedUnion('kind', [
     heldSyncId: z.string().exactOptional(),
   }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: z.string() }),
+  z.object({ kind: z.literal('audit.checkpoint'), count: z.int(), hash: z.string(), time: instantColumn }),
 ]);
 
 const jobResultSchema: z.ZodType<JobResult> = z.discriminatedUnion('kind', [succeededSchema, failedSchema]);
