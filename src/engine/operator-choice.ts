@@ -67,11 +67,13 @@ async function chooseNamed(parts: EngineParts, choice: NamedChoice, signal: Abor
   const found = new Map<EntryId, string>();
   for (const { pair } of open) if (pair !== null && isNamed(pair[side], named)) found.set(pair[side].id, pair[side].dn);
   const looked = await lookUp(parts, { side, named }, signal);
-  if (looked.kind === 'several')
-    return { ok: false, message: `the directory has ${looked.count} entries for "${named}"; name one by its DN or its id` };
+  if (looked.kind === 'several') {
+    const known = found.size === 0 ? '' : `, and open grants are of ${listOf([...found])}`;
+    return { ok: false, message: `the directory has ${looked.count} entries for "${named}"${known}; name one by its id` };
+  }
   for (const { id, dn } of looked.entries) found.set(id, dn);
   const [only, ...others] = found;
-  if (others.length > 0) return { ok: false, message: severalFound(named, [...found]) };
+  if (others.length > 0) return { ok: false, message: `"${named}" could mean ${listOf([...found])}; name one by its id` };
   if (only === undefined && unresolved.length === 0) {
     const asked = looked.kind === 'unknown' ? `the directory cannot be asked (${looked.why})` : 'the directory has none in scope';
     return { ok: false, message: `no open grant is of a ${side} "${named}", and ${asked}; name it by DN or id` };
@@ -81,10 +83,11 @@ async function chooseNamed(parts: EngineParts, choice: NamedChoice, signal: Abor
   return { ok: true, grants: [...grants, ...unresolved], choice: { by: side, named, ...(id === undefined ? {} : { id }) } };
 }
 
-function severalFound(named: string, found: readonly (readonly [EntryId, string])[]): string {
+/** Some of several meanings, each by its name and its id. */
+function listOf(found: readonly (readonly [EntryId, string])[]): string {
   const shown = found.slice(0, SHOWN).map(([id, dn]) => `"${dn}" (${id})`);
   const more = found.length > SHOWN ? ` and ${found.length - SHOWN} more` : '';
-  return `"${named}" could mean ${shown.join(', ')}${more}; name one by its id`;
+  return `${shown.join(', ')}${more}`;
 }
 
 function idOf(named: string): EntryId | null {

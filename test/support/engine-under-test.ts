@@ -102,7 +102,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
   const acked = new Map<string, number>();
   let jobs = 0;
 
-  function create(): Promise<Engine> {
+  function create({ endsOnly = false }: { endsOnly?: boolean } = {}): Promise<Engine> {
     const directory = gatheredDirectory({ directory: life.directory, failPoints, turn: microtasks });
     const parts: EngineOptions = {
       ledger: watch?.ledger(ledger) ?? ledger,
@@ -121,6 +121,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
       timings: { goneConfirmMs: options.goneConfirmMs ?? MINUTE_MS, lateWriteMs: 5000 },
       placeholder: 'cn=placeholder,dc=example,dc=test',
       ...(options.sync === undefined ? {} : { sync: options.sync }),
+      endsOnly,
       identity: { name: 'test', instanceId: 'i-1', version: '0', startedAt: clock.wall() },
     };
     return createEngine(parts);
@@ -181,9 +182,9 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
     ledger = ledger.crashAndReopen();
   }
 
-  async function start({ link = true }: { link?: boolean } = {}): Promise<void> {
+  async function start({ link = true, endsOnly = false }: { link?: boolean; endsOnly?: boolean } = {}): Promise<void> {
     life = newLife(means);
-    engine = await create();
+    engine = await create({ endsOnly });
     await engine.start();
     life.arrive();
     if (link) await connect();
