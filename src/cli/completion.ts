@@ -41,33 +41,41 @@ function firstWord(name: string): string {
   return name.split(' ')[0] ?? name;
 }
 
-function valued(commands: readonly CommandSpec[]): readonly string[] {
+/** Flags with a value: those that name a file, and the others, which nothing completes. */
+function valued(commands: readonly CommandSpec[]): { readonly files: string; readonly others: string } {
   const flags = commands.flatMap(({ options }) => options.filter(({ value }) => value !== undefined));
-  return [...new Set(flags.map(({ name }) => `--${name}`))];
+  const named = (isFile: boolean): string =>
+    [...new Set(flags.filter(({ value }) => (value === 'FILE') === isFile).map(({ name }) => `--${name}`))].join('|');
+  return { files: named(true), others: named(false) };
+}
+
+/** Finds in `command` the words of the command so far. */
+function findCommand(commands: readonly CommandSpec[], words: string): string {
+  return `for word in ${words}; do
+    case "$word" in
+      -*) ;;
+      *) case "$command" in
+        '') command="$word" ;;
+        ${twoWords(commands).join('|')}) command="$command $word" ;;
+      esac ;;
+    esac
+  done`;
 }
 
 function bash(commands: readonly CommandSpec[]): string {
-  const cases = following(commands).map(
-    ([words, next]) => `    ${words === '' ? "''" : `'${words}'`}) next='${next.join(' ')}' ;;`,
-  );
+  const cases = following(commands).map(([words, next]) => `    '${words}') next='${next.join(' ')}' ;;`);
+  const { files, others } = valued(commands);
   return `# bash completion of latchkey; generated from its table of commands
 _latchkey() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command='' word next=''
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command='' word next='--help'
   COMPREPLY=()
   case "$previous" in
-    --out) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    ${valued(commands)
-      .filter((flag) => flag !== '--out')
-      .join('|')}) return ;;
+    ${files}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ${others}) return ;;
   esac
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) case "$command" in '') command="$word" ;; ${twoWords(commands).join('|')}) command="$command $word" ;; esac ;; esac
-  done
+  ${findCommand(commands, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"')}
   case "$command" in
 ${cases.join('\n')}
-    *) command="\${command%% *}"; case "$command" in
-${cases.map((line) => `  ${line}`).join('\n')}
-    esac ;;
   esac
   COMPREPLY=($(compgen -W "$next" -- "$current"))
 }
@@ -81,27 +89,24 @@ function twoWords(commands: readonly CommandSpec[]): readonly string[] {
 }
 
 function zsh(commands: readonly CommandSpec[]): string {
-  const cases = following(commands).map(([words, next]) => `    '${words}') next=(${next.map(quoted).join(' ')}) ;;`);
+  const cases = following(commands).map(([words, next]) => `    '${words}') next=(${next.join(' ')}) ;;`);
+  const { files, others } = valued(commands);
   return `#compdef latchkey
 # zsh completion of latchkey; generated from its table of commands
 _latchkey() {
   local command='' word
-  local -a next
+  local -a next=(--help)
   case "\${words[CURRENT-1]}" in
-    --out) _files; return ;;
-    ${valued(commands)
-      .filter((flag) => flag !== '--out')
-      .join('|')}) return ;;
+    ${files}) _files; return ;;
+    ${others}) return ;;
   esac
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "$word" in -*) ;; *) case "$command" in '') command="$word" ;; ${twoWords(commands).join('|')}) command="$command $word" ;; esac ;; esac
-  done
+  ${findCommand(commands, '"${(@)words[2,CURRENT-1]}"')}
   case "$command" in
 ${cases.join('\n')}
   esac
   compadd -- "\${next[@]}"
 }
-compdef _latchkey latchkey
+if [ "\${funcstack[1]}" = _latchkey ]; then _latchkey "$@"; else compdef _latchkey latchkey; fi
 `;
 }
 

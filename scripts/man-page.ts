@@ -1,5 +1,5 @@
-import { type CommandSpec, EXIT_CODES } from './commands.ts';
-import { capital, flagOf, usageOf } from './help.ts';
+import { type CommandSpec, EXIT_CODES } from '../src/cli/commands.ts';
+import { capital, flagOf, usageOf } from '../src/cli/help.ts';
 
 /** The man page of the program (man(7) macros), made of the table of commands. */
 export function manPage(commands: readonly CommandSpec[]): string {
