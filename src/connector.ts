@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts';
 import { toldConfig } from './config/told-config.ts';
 import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
 import { operatorDesk } from './connector/operator-desk.ts';
-import { pauseStep } from './connector/pause-step.ts';
+import { pauseSteps } from './connector/pause-step.ts';
 import { readStates } from './connector/states.ts';
 import { type ConnectorSync, openSync } from './connector/sync.ts';
 import type { Directory } from './directory/directory.ts';
@@ -120,7 +120,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     sync: sync.engine,
     localChecks: async () => [
       await checkStateDirectory(config.process.stateDir),
-      pauseStep(engine.status().pausedSince),
+      ...pauseSteps(engine.status().pausedSince),
       ...linkSteps(link.status()),
       ...sync.steps(),
     ],

@@ -41,7 +41,7 @@ export function commandHelp(spec: CommandSpec): string {
     ...options.map((option) => [flagOf(option), option.about] as const),
   ];
   return [
-    `${wrapped(`usage: ${usageOf(spec)}`, '       ')}`,
+    wrapped(`usage: ${usageOf(spec)}`, '       '),
     '',
     capital(about),
     '',

@@ -48,11 +48,17 @@ export async function operate(
       if (!(error instanceof LedgerError)) throw error;
       // It starts, and will have its socket in a moment.
       if (error.fault === 'locked' && performance.now() < deadline) await sleep(AGAIN_MS);
-      else return { ok: false, problem: scrubber.text(error.message), code: exitOfFault(error.fault) };
+      else
+        return {
+          ok: false,
+          problem: `${scrubber.text(error.message)}${error.fault === 'locked' ? UNHEARD : ''}`,
+          code: exitOfFault(error.fault),
+        };
     }
   }
 }
 
+const UNHEARD = '. It does not answer at operator.sock there; its log says why (operator.unavailable)';
 const LOST =
   'the connector went away before it answered; what it had accepted is in its ledger, and "latchkey grants" tells what became of it';
 

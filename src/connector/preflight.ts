@@ -14,7 +14,7 @@ import { checkControlPlane } from '../link/check-control-plane.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
 import { directoryOptions, readerOptions } from './directory-options.ts';
-import { pauseStep } from './pause-step.ts';
+import { pauseSteps } from './pause-step.ts';
 import { meansStep } from './sync.ts';
 
 export interface PreflightOptions {
@@ -40,7 +40,7 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
       await changesStep(reader),
       await checkStateDirectory(config.process.stateDir),
-      pauseStep(lookAtPause(config.process.stateDir)),
+      ...pauseSteps(lookAtPause(config.process.stateDir)),
       ...(await checkControlPlane({
         url: controlPlane.url,
         token: learning(controlPlane.token, learnSecret),

@@ -19,6 +19,7 @@ async function ask(rig: Rig, request: EngineRequest, passMs = 0) {
     .operate(request, (one) => news.push(one), new AbortController().signal)
     .then((final) => {
       result = final;
+      return final;
     });
   await settled();
   if (passMs > 0) await rig.pass(passMs);
