@@ -20,8 +20,8 @@ type Labels = Readonly<Record<string, string>>;
 
 /** How often the event loop is looked at, in milliseconds. */
 const LAG_RESOLUTION_MS = 20;
-/** A metric of so many series at most begins with all of them at 0, so that the first of a kind is seen as an increase. */
-const MOST_SERIES_AT_ZERO = 16;
+/** A counter of so many series at most begins with all of them at 0, so that the first of a kind is seen as an increase. */
+const MOST_SERIES_AT_ZERO = 32;
 
 /** Counts for Prometheus. Every metric is of the table, and every value of a label too: any other becomes `other`. */
 export function promMetrics({ version, node }: { version: string; node: string }): PromMetrics {
@@ -203,13 +203,21 @@ function setEach(
   made: Instruments,
   { name, label, values }: { name: MetricName; label: string; values: Readonly<Record<string, number>> },
 ): void {
-  for (const [value, count] of Object.entries(values)) made.set(name, count, { [label]: value });
+  for (const value of valuesOf(name, label)) {
+    // What is given may hold more than is told, such as whose the counts are.
+    const count = values[value];
+    if (count !== undefined) made.set(name, count, { [label]: value });
+  }
 }
 
 /** 1 for the one that holds, 0 for the others. */
 function setOneOf(made: Instruments, { name, label, now }: { name: MetricName; label: string; now: string }): void {
+  for (const value of valuesOf(name, label)) made.set(name, Number(value === now), { [label]: value });
+}
+
+function valuesOf(name: MetricName, label: string): readonly string[] {
   const { labels = {} }: MetricRow = METRICS[name];
-  for (const value of labels[label] ?? []) made.set(name, Number(value === now), { [label]: value });
+  return labels[label] ?? [];
 }
 
 /** Time that is measured by a clock which may be stepped is never less than none. */

@@ -1,7 +1,8 @@
-/** Fetches every directory server that the tests start, and provisions Samba's domain, so that no test has to. Nothing is installed. */
+/** Fetches every server that the tests start, and provisions Samba's domain, so that no test has to. Nothing is installed. */
 
 import { ds389Programs } from './ds389-programs.ts';
 import { openLdapPrograms } from './openldap-programs.ts';
+import { prometheusPrograms } from './prometheus-programs.ts';
 import { prepareSambaAd } from './samba-ad.ts';
 
-await Promise.all([openLdapPrograms(), ds389Programs(), prepareSambaAd()]);
+await Promise.all([openLdapPrograms(), ds389Programs(), prepareSambaAd(), prometheusPrograms()]);

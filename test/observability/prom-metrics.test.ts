@@ -123,6 +123,17 @@ test('what is counted adds up, and spans are told in seconds', async () => {
   });
 });
 
+test('what stands beside the counts that are told is left out', async () => {
+  await withMetrics(async (metrics) => {
+    const held = { users: 1, groups: 0, memberships: 2, syncId: 'a-sync', at: instant(5) };
+    const counts = { users: 1, groups: 2, memberships: 3, membersOutOfScope: 4 };
+    const { text } = await metrics.expose({ ...SOUND, sync: { ...SOUND.sync, held, counts } });
+    const told = samplesIn(text).filter(({ name }) => /^latchkey_sync_(?:entries|removals_held)$/.test(name));
+    assert.deepEqual(new Set(told.map(({ labels }) => labels['kind'])), new Set(['users', 'groups', 'memberships']));
+    assert.equal(valueIn(text, 'latchkey_sync_removals_held', { kind: 'memberships' }), 2);
+  });
+});
+
 test('what cannot be read now is not told as it once was', async () => {
   await withMetrics(async (metrics) => {
     tellAll(metrics);
