@@ -37,7 +37,7 @@ function toldControlPlane({
   name,
 }: ControlPlaneConfig): Told<ControlPlaneConfig> {
   return {
-    url: withoutUserAndQuery(url),
+    url,
     token: SECRET,
     ca: toldCertificates(ca),
     clientCertificate: clientCertificate === null ? null : SECRET,
@@ -86,10 +86,4 @@ function toldGroup(ref: GroupRef): unknown {
 function toldCertificates(file: CertificateFile | null): unknown {
   if (file === null) return null;
   return { path: file.path, sha256: createHash('sha256').update(file.pem).digest('hex') };
-}
-
-/** Whatever somebody may have put there to be let in by. */
-function withoutUserAndQuery(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { CHAIN_START, chained } from '../../src/access/audit-chain.ts';
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant, later } from '../../src/access/instant.ts';
 import type { Pair } from '../../src/access/reference.ts';
@@ -85,7 +86,32 @@ function copyRows(database: Database, { first, others }: { first: NamedGrant; ot
       database.script(`INSERT INTO ${table} (${listed}) SELECT ${copies.join(', ')} FROM others`);
     }
   }
-  database.script('DROP TABLE others; COMMIT');
+  database.script('DROP TABLE others');
+  rechain(database);
+  database.script('COMMIT');
+}
+
+const auditRows = z.array(z.object({ audit_id: z.int(), record: z.string() }));
+
+/** The copies have the hashes of their originals: each gets its own, so that the trail is whole. */
+function rechain(database: Database): void {
+  database.script('DROP TRIGGER audit_is_never_changed');
+  let head = CHAIN_START;
+  for (;;) {
+    const page = auditRows.parse(
+      database.rows('SELECT audit_id, record FROM audit WHERE audit_id > :after ORDER BY audit_id LIMIT 1000', {
+        after: head.count,
+      }),
+    );
+    if (page.length === 0) break;
+    for (const { record } of page) {
+      head = chained(head, record);
+      database.run('UPDATE audit SET hash = :hash WHERE audit_id = :count', { ...head });
+    }
+  }
+  database.run('UPDATE identity SET audit_count = :count, audit_hash = :hash', { ...head });
+  database.script(`CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'an audit record is never changed'); END`);
 }
 
 /** The value of a column as SQL, with the names of another grant for those of the first. */

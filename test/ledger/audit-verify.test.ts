@@ -3,11 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { AuditRecord } from '../../src/access/audit.ts';
-import { ledgerIn, verifyAudit } from '../../src/connector/audit.ts';
+import { auditRows, ledgerIn, verifyAudit } from '../../src/connector/audit.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { attackedTrail } from '../support/audit-attacks.ts';
 import { grantIdOf, jobIdOf, quietly, sampleAudit, samplePair, seconds } from '../support/ledger-samples.ts';
-import { scratchFolder, sqliteOptions } from '../support/ledgers-under-test.ts';
+import { changeLedger, scratchFolder, sqliteOptions } from '../support/ledgers-under-test.ts';
 import { atScale } from '../support/scale.ts';
 import { seeded, seedOf } from '../support/seeded.ts';
 
@@ -39,6 +39,25 @@ describe('verifying an audit trail', () => {
     folder = await scratchFolder();
   });
   after(() => rm(folder, { recursive: true, force: true }));
+
+  test('reads a trail to its end, however many pages that takes', async () => {
+    const stateDir = join(folder, 'long');
+    const ledger = await openSqliteLedger(sqliteOptions(stateDir));
+    const audit = Array.from({ length: 1200 }, (_, number) => recordOf(number));
+    await ledger.tell(quietly({ at: seconds(1200), audit }));
+    await ledger.close();
+    const whole = verified(ledgerIn(stateDir));
+    assert.deepEqual([whole.whole, whole.report.records], [true, 1201]);
+    const rows = [...auditRows(ledgerIn(stateDir), { grantId: null, since: seconds(1000) })];
+    assert.deepEqual([rows.length, rows[0]?.seq], [200, 1002]);
+    const ofGrant = [...auditRows(ledgerIn(stateDir), { grantId: grantIdOf('3'), since: null })];
+    assert.equal(ofGrant.length, audit.filter(({ grantId }) => grantId === grantIdOf('3')).length);
+    changeLedger(stateDir, (database) => {
+      database.script("DROP TRIGGER audit_is_never_changed; UPDATE audit SET kind = 'job.refused' WHERE audit_id = 1150");
+    });
+    const broken = verified(ledgerIn(stateDir));
+    assert.deepEqual(broken.whole ? null : [broken.found.fault, broken.found.seq], ['column_changed', 1150]);
+  });
 
   for (const [what, forgotten] of [
     ['whole', 0],

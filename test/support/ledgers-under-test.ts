@@ -77,7 +77,7 @@ export async function sqliteUnderTest(t: TestContext): Promise<LedgerUnderTest> 
 }
 
 /** Reads the audit trail beside the open ledger. */
-function auditRecordsOf(stateDir: string): readonly AuditRecord[] {
+export function auditRecordsOf(stateDir: string): readonly AuditRecord[] {
   const database = openDatabase({ path: join(stateDir, 'ledger.db'), busyMs: 0 });
   try {
     const rows = database.rows('SELECT record FROM audit ORDER BY audit_id') as readonly { record: string }[];
