@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import type { OperatorNews, OperatorRequest, OperatorResult } from '../access/operator.ts';
 import { onLines } from './lines.ts';
-import { isNews, OPERATOR_SOCKET, parseAnswer } from './requests.ts';
+import { isNews, parseAnswer } from './requests.ts';
+import { socketPath } from './socket-path.ts';
 
 /** How asking ended. `absent`: no connector runs with this state directory; `lost`: it went away before it answered. */
 export type Asked = OperatorResult | { readonly answer: 'absent' } | { readonly answer: 'lost' };
@@ -13,7 +13,8 @@ export function askOperator(
   onNews: (news: OperatorNews) => void,
 ): Promise<Asked> {
   return new Promise((resolve) => {
-    const socket = connect(join(stateDir, OPERATOR_SOCKET));
+    const way = socketPath(stateDir);
+    const socket = connect(way.path);
     let connected = false;
     const stop = (): void => void socket.destroy();
     signal?.addEventListener('abort', stop, { once: true });
@@ -32,6 +33,7 @@ export function askOperator(
     socket.on('error', () => undefined);
     socket.on('close', () => {
       signal?.removeEventListener('abort', stop);
+      way.release();
       resolve({ answer: connected ? 'lost' : 'absent' });
     });
   });

@@ -5,6 +5,7 @@ import type { OperatorNews, OperatorRequest, OperatorResult } from '../access/op
 import type { Logger } from '../observability/logger.ts';
 import { onLines } from './lines.ts';
 import { OPERATOR_SOCKET, type OperatorAnswer, parseRequest } from './requests.ts';
+import { socketPath } from './socket-path.ts';
 
 export interface OperatorSocketOptions {
   readonly stateDir: string;
@@ -26,10 +27,11 @@ const MAX_CONNECTIONS = 16;
 
 /**
  * Takes requests of whoever may open the socket: it is in the state directory, which nobody else may enter, and has mode 0600. Without
- * it the connector does its work all the same, so a path that is too long for a socket (some 100 bytes) is said and no reason to end.
+ * it the connector does its work all the same, so one that cannot be opened is said and no reason to end.
  */
 export async function openOperatorSocket(options: OperatorSocketOptions): Promise<OperatorSocket> {
   const path = join(options.stateDir, OPERATOR_SOCKET);
+  const way = socketPath(options.stateDir);
   const open = new Set<Socket>();
   const stopping = new AbortController();
   const server = createServer((socket) => {
@@ -43,21 +45,25 @@ export async function openOperatorSocket(options: OperatorSocketOptions): Promis
   try {
     // Of an earlier process: the state directory is ours alone, so nobody listens there.
     rmSync(path, { force: true });
-    await listen(server, path);
+    await listen(server, way.path);
     chmodSync(path, 0o600);
   } catch (error) {
     options.logger.warn(
       { event: 'operator.unavailable', path, error },
-      'the socket for commands on this machine cannot be opened: no command will find this connector. See the cause; a path may have some 100 bytes',
+      'the socket for commands on this machine cannot be opened: no command will find this connector. See the cause',
     );
     server.close();
+    way.release();
     return { close: async () => undefined };
   }
   return {
     close: () =>
       new Promise((resolve) => {
         stopping.abort(new Error('the connector is stopping'));
-        server.close(() => resolve());
+        server.close(() => {
+          way.release();
+          resolve();
+        });
         for (const socket of open) socket.destroy();
       }),
   };
