@@ -2,6 +2,7 @@ import type { AuditRecord } from '../access/audit.ts';
 import type { Event } from '../access/event.ts';
 import type { ActiveGrant, PendingGrant } from '../access/grant.ts';
 import { expiryOf } from '../access/grant.ts';
+import type { JobId } from '../access/ids.ts';
 import type { RequestedEnd } from '../access/job.ts';
 import type { Outcome } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
@@ -116,6 +117,11 @@ export function driftEvents(active: ActiveGrant, member: Member): Event[] {
 }
 
 /** The trace context of a job, for its log lines. */
-export function trace(job: StoredJob | undefined): { traceparent?: string } {
+export function trace(job: Pick<StoredJob, 'traceparent'> | undefined): { traceparent?: string } {
   return job?.traceparent == null ? {} : { traceparent: job.traceparent };
+}
+
+/** Which job a log line is about. */
+export function aboutJob(job: Pick<StoredJob, 'jobId' | 'traceparent'>): { jobId: JobId; traceparent?: string } {
+  return { jobId: job.jobId, ...trace(job) };
 }

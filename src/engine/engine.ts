@@ -9,6 +9,7 @@ import type { Logger } from '../observability/logger.ts';
 import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
 import { auditCheckpoints, CHECKPOINT_EVERY_MS } from './audit-checkpoints.ts';
 import { before } from './before.ts';
+import { aboutJob } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
@@ -223,12 +224,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await decision();
     } catch (error) {
       log.error(
-        { event: 'job.undecided', jobId: stored.jobId, error },
+        { event: 'job.undecided', ...aboutJob(stored), error },
         'a stored job could not be decided; it will be tried again',
       );
       pursued.pursue({
         key: `decide:${stored.jobId}`,
-        about: { jobId: stored.jobId },
+        about: aboutJob(stored),
         urgency: 'ending',
         attempt: () => told(decision().then(() => ({ done: true }))),
       });

@@ -28,7 +28,7 @@ import { failed, succeeded } from './views.ts';
 export interface NextSteps {
   pursueGrant(grant: PendingGrant): void;
   pursueEnding(grant: LiveGrant): void;
-  pursueUpdate(grantId: ActiveGrant['grantId'], jobId: StoredJob['jobId']): void;
+  pursueUpdate(grantId: ActiveGrant['grantId'], job: StoredJob): void;
   answerCheck(job: StoredJob): void;
   answerList(job: StoredJob, query: ListJob): void;
   answerSync(job: StoredJob, request: SyncJob): void;
@@ -156,7 +156,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
     const at = time.now();
     if (stored.grantId === null) await ledger.attach(stored.jobId, job.grantId, { at, audit: [] });
     failPoints('update.stored');
-    next.pursueUpdate(job.grantId, stored.jobId);
+    next.pursueUpdate(job.grantId, stored);
   }
 
   /** A first grant that is refused leaves a failed grant behind, so that its id is never used again. */

@@ -1,7 +1,8 @@
 import type { LiveGrant } from '../access/grant.ts';
-import type { GrantId, JobId } from '../access/ids.ts';
+import type { GrantId } from '../access/ids.ts';
 import type { ListJob } from '../access/job.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
+import { aboutJob } from './claim-membership.ts';
 import { attemptEnding } from './end-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { attemptGrant } from './grant-membership.ts';
@@ -13,7 +14,7 @@ import { attemptUpdate } from './update-grant.ts';
 /** What the engine pursues until it is done, each under its key. */
 export interface PursuedWork {
   pursueGrant(grant: Pick<LiveGrant, 'grantId'>): void;
-  pursueUpdate(grantId: GrantId, jobId: JobId): void;
+  pursueUpdate(grantId: GrantId, job: Pick<StoredJob, 'jobId' | 'traceparent'>): void;
   pursueEnding(grant: Pick<LiveGrant, 'grantId' | 'pair'>): void;
   answerCheck(job: StoredJob): void;
   answerList(job: StoredJob, query: ListJob): void;
@@ -35,7 +36,7 @@ export function pursuedWork(parts: EngineParts, { pursued, out }: { pursued: Pur
     return new Promise((answered) => {
       pursued.pursue({
         key: `list:${stored.jobId}`,
-        about: { jobId: stored.jobId },
+        about: aboutJob(stored),
         urgency: 'grant',
         waitsFor: 'link',
         attempt: async () => {
@@ -47,10 +48,11 @@ export function pursuedWork(parts: EngineParts, { pursued, out }: { pursued: Pur
     });
   }
 
-  function pursueUpdate(grantId: GrantId, jobId: JobId): void {
+  function pursueUpdate(grantId: GrantId, job: Pick<StoredJob, 'jobId' | 'traceparent'>): void {
+    const { jobId } = job;
     pursued.pursue({
       key: `update:${jobId}`,
-      about: { jobId },
+      about: aboutJob(job),
       urgency: 'grant',
       attempt: (nextDelayMs) => told(attemptUpdate(parts, { grantId, jobId, nextDelayMs })),
     });
@@ -80,7 +82,7 @@ export function pursuedWork(parts: EngineParts, { pursued, out }: { pursued: Pur
     answerCheck: (stored) =>
       pursued.pursue({
         key: `check:${stored.jobId}`,
-        about: { jobId: stored.jobId },
+        about: aboutJob(stored),
         urgency: 'grant',
         attempt: () => told(answerCheck(parts, stored)),
       }),

@@ -18,7 +18,7 @@ export interface Pursuit {
   /** What its waits may be cut short by; the directory where it is not said. */
   readonly waitsFor?: Need;
   /** The grant or the job that it is about, for its log lines. */
-  readonly about?: { readonly grantId: GrantId } | { readonly jobId: JobId };
+  readonly about?: { readonly grantId: GrantId } | { readonly jobId: JobId; readonly traceparent?: string };
   /** `nextDelayMs` is how long the wait would be if this attempt failed, for what is told of it. Must not throw. */
   attempt(nextDelayMs: number): Promise<Attempted>;
 }

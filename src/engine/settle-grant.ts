@@ -1,10 +1,10 @@
 import { type ActiveGrant, endGrant, expiryOf } from '../access/grant.ts';
-import type { GrantId, JobId } from '../access/ids.ts';
+import type { GrantId } from '../access/ids.ts';
 import type { Intent } from '../access/intent.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
-import type { PairState } from '../ledger/ledger.ts';
+import type { PairState, StoredJob } from '../ledger/ledger.ts';
 import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { nameNow } from './ending-look.ts';
@@ -22,7 +22,7 @@ export interface FoundSteps {
   /** It was cancelled meanwhile: it goes over to its ending. */
   onEnding(grant: ActiveGrant): void;
   /** A job joined the grant after the write was begun: it changes an active grant now. */
-  onUpdate(grantId: GrantId, jobId: JobId): void;
+  onUpdate(grantId: GrantId, job: StoredJob): void;
 }
 
 /** What is known of the write before the grant goes on: nothing of it shows the user in the group. */
@@ -131,7 +131,7 @@ export async function claimFound(
   if (!isCancelled(attempt)) {
     await claim(parts, { active, member, jobs: first === undefined ? [] : [first.stored], outcome: 'granted' });
     // Nobody has judged the ends and the references of those that joined since.
-    for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored.jobId);
+    for (const { stored } of waiting) if (stored.jobId !== first?.stored.jobId) steps.onUpdate(grantId, stored);
     return DONE;
   }
   // Cancelled, yet it was written: it is taken away again by the one path, and only then do the jobs hear of it. It is never

@@ -2,7 +2,7 @@ import type { SyncJob } from '../access/job.ts';
 import { jobError } from '../access/outcome.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
 import type { LinkConnection } from '../link/link.ts';
-import { trace } from './claim-membership.ts';
+import { aboutJob, trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted, Pursuits } from './pursuits.ts';
 import { isSettled } from './questions.ts';
@@ -40,7 +40,7 @@ export function syncJobs(
   function begin(stored: StoredJob, job: SyncJob, lost: LinkConnection | null): void {
     pursue({
       key: `sync:${stored.jobId}`,
-      about: { jobId: stored.jobId },
+      about: aboutJob(stored),
       urgency: 'grant',
       waitsFor: 'link',
       async attempt() {
@@ -59,13 +59,13 @@ export function syncJobs(
     if (outcome.kind === 'unlinked') return begin(stored, job, current);
     pursue({
       key: `sync-result:${stored.jobId}`,
-      about: { jobId: stored.jobId },
+      about: aboutJob(stored),
       urgency: 'grant',
       attempt: () => told(settle(parts, stored, outcome)),
     });
   }
 
-  async function outcomeOf({ jobId }: StoredJob, job: SyncJob): Promise<SyncOutcome> {
+  async function outcomeOf(stored: StoredJob, job: SyncJob): Promise<SyncOutcome> {
     if (sync === null) return { kind: 'failed', error: jobError('invalid_job', 'this connector was started without sync') };
     try {
       return await sync.request(
@@ -74,7 +74,7 @@ export function syncJobs(
       );
     } catch (error) {
       if (!stopping.signal.aborted)
-        parts.log.error({ event: 'engine.failed', what: 'sync', jobId, error }, 'a sync failed unexpectedly');
+        parts.log.error({ event: 'engine.failed', what: 'sync', ...aboutJob(stored), error }, 'a sync failed unexpectedly');
       return {
         kind: 'failed',
         error: jobError('internal', 'the sync failed in a way that nobody expected; the log of the connector says how'),

@@ -45,7 +45,7 @@ export function openIntake(options: {
   return {
     async store(received) {
       failPoints?.('job.received');
-      const { jobId } = received;
+      const { jobId, traceparent } = received;
       if (!takesJobs()) return;
       begin();
       try {
@@ -53,7 +53,7 @@ export function openIntake(options: {
         outgoing.send(JSON.stringify({ type: 'job.received', jobId }), () => failPoints?.('job.received.sent'));
       } catch (error) {
         const text = 'a job could not be stored; the control plane will send it again';
-        logger.error({ event: 'link.job-not-stored', jobId, problem: problemOf(error) }, text);
+        logger.error({ event: 'link.job-not-stored', jobId, traceparent, problem: problemOf(error) }, text);
       } finally {
         finish();
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedDirectory } from '../../src/directory/observed-directory.ts';
+import { LedgerError } from '../../src/ledger/ledger.ts';
 import { observedLedger } from '../../src/ledger/observed-ledger.ts';
 import { promMetrics } from '../../src/observability/prom-metrics.ts';
 import { HOUR_MS, MINUTE_MS, startedEngine } from '../support/engine-under-test.ts';
@@ -76,6 +77,17 @@ test('a result that is told again, and a refusal of other content, are not count
   await rig.grant({ jobId: 'same', issuedAt, seconds: 60 });
   assert.equal(await value('latchkey_jobs_received_total'), 1);
   assert.equal(await value('latchkey_jobs_total'), 1);
+});
+
+test('what could not be written is counted when it is, once', async () => {
+  using world = await observedEngine();
+  const { rig, value } = world;
+  await rig.grant({ seconds: 60 });
+  for (let left = 3; left > 0; left -= 1) rig.ledger.failNext('end', new LedgerError('failed', 'no answer'));
+  await rig.pass(10 * MINUTE_MS);
+  assert.equal(await rig.stateOf(), 'ended');
+  assert.equal(await value('latchkey_grants_ended_total'), 1);
+  assert.equal(await value('latchkey_queue_depth', { queue: 'ledger' }), 0);
 });
 
 test('what a rule refused is a trip of that rule', async () => {

@@ -4,6 +4,7 @@ import { CHECK_BUGS } from './check-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
+import { METRICS_BUGS } from './metrics-bugs.ts';
 import { OPERATOR_BUGS } from './operator-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
@@ -17,5 +18,6 @@ export const BUGS: readonly PlantedBug[] = [
   ...EDGE_BUGS,
   ...SERVER_BUGS,
   ...CHECK_BUGS,
+  ...METRICS_BUGS,
   ...OPERATOR_BUGS,
 ];

@@ -41,8 +41,8 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a write that was handed to the socket is reported as never sent',
     file: 'src/directory/ldap/session.ts',
-    find: 'return isWrite && messageId !== undefined;',
-    replace: 'return isWrite && messageId === undefined;',
+    find: "return kind === 'modify' && messageId !== undefined;",
+    replace: "return kind === 'modify' && messageId === undefined;",
     tests: ['directory/ldap/session.test.ts'],
   },
   {
