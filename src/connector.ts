@@ -154,7 +154,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
 
   const operator = await openOperatorSocket({
     stateDir: config.process.stateDir,
-    perform: operatorDesk({ engine, sync }),
+    perform: operatorDesk({ engine, sync, health: () => health(parts) }),
     logger: log,
   });
   opened.defer(() => operator.close());

@@ -16,12 +16,13 @@ _latchkey() {
     esac
   done
   case "$command" in
-    '') next='run check sync grants revoke adopt pause resume clock audit acl control-plane completion --help --version' ;;
+    '') next='run check health sync grants revoke adopt pause resume clock audit acl control-plane completion --help --version' ;;
     'grants') next='show --all --json --help' ;;
     'clock') next='accept' ;;
     'audit') next='verify export' ;;
     'run') next='--help' ;;
     'check') next='--login --json --help' ;;
+    'health') next='--help' ;;
     'sync') next='--full --dry-run --out --accept-removals --help' ;;
     'grants show') next='--json --help' ;;
     'revoke') next='--user --group --all --reason --wait --yes --help' ;;

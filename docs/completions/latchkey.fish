@@ -2,6 +2,7 @@
 complete -c latchkey -f
 complete -c latchkey -n __fish_use_subcommand -a run -d 'run the connector; so does no command at all'
 complete -c latchkey -n __fish_use_subcommand -a check -d 'test directory, control plane and state directory, step by step'
+complete -c latchkey -n __fish_use_subcommand -a health -d 'ask the running connector whether it can do its work'
 complete -c latchkey -n __fish_use_subcommand -a sync -d 'tell the control plane what has changed in the directory, or read it here'
 complete -c latchkey -n __fish_use_subcommand -a grants -d 'list the grants that have not ended'
 complete -c latchkey -n __fish_use_subcommand -a revoke -d 'end grants now'

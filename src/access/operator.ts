@@ -23,6 +23,8 @@ export interface Asker {
 /** What a person on the machine may ask of a connector. */
 export type OperatorRequest =
   | { readonly request: 'sync'; readonly mode: SyncMode; readonly acceptRemovals: string | null }
+  /** Whether it can do its work, as `/readyz` says it. */
+  | { readonly request: 'health' }
   | { readonly request: 'grants'; readonly isEndedToo: boolean }
   | { readonly request: 'show'; readonly grantId: GrantId }
   /** What a revoke of these would end. */
@@ -70,6 +72,8 @@ export type OperatorNews =
 export type OperatorResult =
   /** Done, or it was so already: then `message` says so. */
   | { readonly answer: 'done'; readonly message?: string }
+  /** `parts`: of those that are not ready, what each says. */
+  | { readonly answer: 'health'; readonly isReady: boolean; readonly parts: Readonly<Record<string, string>> }
   /** What the person means exactly, with all of its grants told before. */
   | { readonly answer: 'chosen'; readonly choice: GrantChoice }
   | { readonly answer: 'failed'; readonly error: Pick<JobError, 'code' | 'message'> }

@@ -56,6 +56,15 @@ export const COMMANDS = [
     ],
   },
   {
+    name: 'health',
+    about: 'ask the running connector whether it can do its work',
+    details: [
+      'By its socket in the state directory, so that no port need be open. Ends with 0 if every part is ready, as /readyz says it; with 1 and what is not ready; with 69 where no connector runs. A connector that is not ready still ends what is due.',
+    ],
+    arguments: [],
+    options: [],
+  },
+  {
     name: 'sync',
     about: 'tell the control plane what has changed in the directory, or read it here',
     details: [

@@ -8,6 +8,7 @@ import { VERSION } from './version.ts';
 const RUNS: Record<Exclude<CommandName, 'control-plane'>, (given: CommandWords) => Promise<number>> = {
   run: async () => (await import('./run.ts')).run(),
   check: async (given) => (await import('./check.ts')).check({ json: given.has('json'), login: given.value('login') }),
+  health: async () => (await import('./health.ts')).health(),
   sync: async (given) => (await import('./sync.ts')).syncCommand(given),
   grants: async (given) => (await import('./grants.ts')).grants(given),
   'grants show': async (given) => (await import('./grants.ts')).showGrant(given),

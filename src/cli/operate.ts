@@ -7,10 +7,11 @@ import { askOperator } from '../operator/ask.ts';
 import type { Configured } from './configured.ts';
 import { EXIT } from './exit-code.ts';
 import { exitOfFault } from './ledger-exit.ts';
+import { said } from './said.ts';
 import { VERSION } from './version.ts';
 
 /** What a person may ask for with or without a running connector. */
-export type AnywhereRequest = Exclude<OperatorRequest, { request: 'sync' }>;
+export type AnywhereRequest = Exclude<OperatorRequest, { request: 'sync' | 'health' }>;
 
 /** Who did it: a running connector, which goes on with what is left, or this command by itself. */
 export type DoneBy = 'connector' | 'command';
@@ -85,15 +86,11 @@ export function undone(operated: Exclude<Operated, { ok: true }> | OperatorResul
     case 'failed':
       return said(operated.error.message, EXIT.failed);
     case 'done':
+    case 'health':
     case 'chosen':
     case 'unlinked':
       return said('the connector answered something else than was asked; is it another version?', EXIT.internal);
     default:
       return operated satisfies never;
   }
-}
-
-export function said(message: string, code: number): number {
-  process.stderr.write(`latchkey: ${message}\n`);
-  return code;
 }

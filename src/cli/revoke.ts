@@ -4,9 +4,10 @@ import { confirm } from './confirm.ts';
 import { EXIT } from './exit-code.ts';
 import { readGrantId } from './grant-id.ts';
 import { interrupted } from './interrupt.ts';
-import { asker, type DoneBy, operate, said, undone } from './operate.ts';
+import { asker, type DoneBy, operate, undone } from './operate.ts';
 import { countdown } from './progress.ts';
 import type { CommandWords } from './read-command.ts';
+import { said } from './said.ts';
 import { howEnded, whoAndWhat } from './shown-grants.ts';
 
 /** How many grants and groups are shown before it is asked. */

@@ -77,6 +77,7 @@ async function ask({ config, scrubber }: Configured, { full, acceptRemovals }: S
         EXIT.unavailable,
       );
     case 'chosen':
+    case 'health':
       return failed('the connector answered something else than was asked; is it another version?', EXIT.internal);
     case 'lost':
       return failed('the connector went away before it answered', EXIT.unavailable);

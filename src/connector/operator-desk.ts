@@ -1,5 +1,6 @@
 import type { OperatorResult } from '../access/operator.ts';
 import type { Engine } from '../engine/engine.ts';
+import { type HealthPart, type HealthParts, judgeHealth } from '../observability/health.ts';
 import type { OperatorSocketOptions } from '../operator/operator-socket.ts';
 import type { ConnectorSync } from './sync.ts';
 
@@ -7,11 +8,14 @@ import type { ConnectorSync } from './sync.ts';
 export function operatorDesk({
   engine,
   sync,
+  health,
 }: {
   engine: Pick<Engine, 'operate'>;
   sync: Pick<ConnectorSync, 'engine' | 'onProgress'>;
+  health: () => Promise<HealthParts>;
 }): OperatorSocketOptions['perform'] {
   return async (request, tell, signal): Promise<OperatorResult> => {
+    if (request.request === 'health') return answerHealth(await health());
     if (request.request !== 'sync') return await engine.operate(request, tell, signal);
     const { mode, acceptRemovals } = request;
     const quiet = sync.onProgress((records) => tell({ answer: 'progress', records }));
@@ -21,5 +25,17 @@ export function operatorDesk({
     } finally {
       quiet();
     }
+  };
+}
+
+function answerHealth(parts: HealthParts): OperatorResult {
+  const { body } = judgeHealth(parts);
+  const notReady = Object.entries(parts).filter(([, part]: readonly [string, HealthPart]) => !part.ready);
+  return {
+    answer: 'health',
+    isReady: body.ready,
+    parts: Object.fromEntries(
+      notReady.map(([name, { ready: _ready, ...said }]: readonly [string, HealthPart]) => [name, JSON.stringify(said)]),
+    ),
   };
 }

@@ -11,7 +11,7 @@ import { type RevokeSteps, revokeChosen } from './operator-revoke.ts';
 import { operatorCommand, shownGrant } from './operator-views.ts';
 
 /** What a person on the machine may ask of the engine. */
-export type EngineRequest = Exclude<OperatorRequest, { request: 'sync' }>;
+export type EngineRequest = Exclude<OperatorRequest, { request: 'sync' | 'health' }>;
 
 /** Does what a person on the machine asks; `tell` is told on the way. Once the signal is aborted nobody waits any more. */
 export type Operate = (

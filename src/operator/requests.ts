@@ -25,6 +25,8 @@ export function parseRequest(line: string): OperatorRequest | null {
       if (acceptRemovals !== null && (typeof acceptRemovals !== 'string' || acceptRemovals.length > 128)) return null;
       return { request: 'sync', mode, acceptRemovals };
     }
+    case 'health':
+      return { request: 'health' };
     case 'grants':
       return { request: 'grants', isEndedToo: read['isEndedToo'] === true };
     case 'show': {
@@ -100,6 +102,8 @@ export function parseAnswer(line: string): OperatorAnswer | null {
       return { answer: 'done', ...(isText(read['message']) ? { message: read['message'] } : {}) };
     case 'unlinked':
       return { answer: 'unlinked' };
+    case 'health':
+      return { answer: 'health', isReady: read['isReady'] === true, parts: textsOf(read['parts']) };
     case 'progress':
       return typeof read['records'] === 'number' ? { answer: 'progress', records: read['records'] } : null;
     case 'accepted':
@@ -142,10 +146,16 @@ const IS_NEWS: Record<OperatorAnswer['answer'], boolean> = {
   left: true,
   done: false,
   chosen: false,
+  health: false,
   failed: false,
   unlinked: false,
   refused: false,
 };
+
+function textsOf(read: unknown): Readonly<Record<string, string>> {
+  if (!isObject(read)) return {};
+  return Object.fromEntries(Object.entries(read).map(([name, text]) => [name, String(text)]));
+}
 
 function isShownGrant(read: unknown): read is ShownGrant {
   return isObject(read) && typeof read['grantId'] === 'string' && typeof read['state'] === 'string';

@@ -9,6 +9,7 @@ suite('what is asked over the socket', () => {
   test('is read as it was written', () => {
     for (const request of [
       { request: 'sync', mode: 'full', acceptRemovals: null },
+      { request: 'health' },
       { request: 'grants', isEndedToo: true },
       { request: 'show', grantId: 'g1' },
       { request: 'choose', choice: { by: 'all' } },
@@ -58,6 +59,7 @@ suite('what is answered', () => {
       [{ answer: 'refused', message: 'no' }, false],
       [{ answer: 'failed', error: { code: 'internal', message: 'm' } }, false],
       [{ answer: 'unlinked' }, false],
+      [{ answer: 'health', isReady: false, parts: { clock: 'ahead' } }, false],
     ] as const) {
       const read = parseAnswer(JSON.stringify(answer));
       assert.deepEqual(read, answer);

@@ -64,7 +64,9 @@ suite('what a person on the machine decides', { concurrency: false }, () => {
     await s.stopConnector();
     const paused = await command('pause', '--yes', '--reason', 'a drill');
     assert.deepEqual([paused.code, paused.stderr], [0, '']);
-    await s.startConnector();
+    assert.equal((await command('health')).code, 69);
+    await ready(await s.startConnector(), ({ status }) => status === 200);
+    assert.deepEqual(await answered({ request: 'health' }), { answer: 'health', isReady: true, parts: {} });
     assert.equal(await asked('liam', 'refused-again'), 'paused');
     const resumed = await command('resume', '--yes');
     assert.deepEqual([resumed.code, resumed.stdout], [0, 'new grants are made again\n'], resumed.stderr);
@@ -112,6 +114,8 @@ suite('what a person on the machine decides', { concurrency: false }, () => {
         const child = await s.startConnector();
         assert.equal(await asked('maria', 'untrusted'), 'clock_untrusted');
         assert.equal((await readiness(child)).body['clock']?.['ready'], false);
+        const unwell = await command('health');
+        assert.deepEqual([unwell.code, /^clock is not ready: .*aheadMs/.test(unwell.stdout)], [1, true], unwell.stdout);
         assert.deepEqual(await answered({ request: 'accept_clock', ...WHO }), { answer: 'done' });
         assert.equal((await readiness(child)).body['clock']?.['ready'], true);
         await s.stopConnector();
