@@ -1,4 +1,5 @@
 import { ACCESS_BUGS } from './access-bugs.ts';
+import { AUDIT_BUGS } from './audit-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
 import { CHECK_BUGS } from './check-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
@@ -15,6 +16,7 @@ export const BUGS: readonly PlantedBug[] = [
   ...ENGINE_BUGS,
   ...BATCH_BUGS,
   ...LEDGER_BUGS,
+  ...AUDIT_BUGS,
   ...EDGE_BUGS,
   ...SERVER_BUGS,
   ...CHECK_BUGS,
