@@ -12,7 +12,7 @@ import { MIGRATION_PLACES, MIGRATIONS } from '../../src/ledger/sqlite/migrations
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { contentOf, ledgerWithHistory } from '../support/ledger-with-history.ts';
 import { NO_RESERVE, scratchFolder, sqliteOptions } from '../support/ledgers-under-test.ts';
-import { NEXT_MIGRATIONS } from '../support/next-migrations.ts';
+import { LATER_STEPS, NEXT_MIGRATIONS } from '../support/next-migrations.ts';
 
 const OWNER = fileURLToPath(new URL('../support/migrating-owner.ts', import.meta.url));
 
@@ -102,7 +102,7 @@ suite('a migration that is cut off leaves a whole version behind, and loses noth
         openLedgerDatabase({
           stateDir,
           reserve: NO_RESERVE,
-          migrations: [...MIGRATIONS, `${full}; ${NEXT_MIGRATIONS.at(-1) ?? ''}`],
+          migrations: [...MIGRATIONS, `${full}; ${LATER_STEPS.at(-1) ?? ''}`],
         }),
       (error) => error instanceof LedgerError && error.fault === 'no_space',
     );

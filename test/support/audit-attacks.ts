@@ -29,10 +29,12 @@ const HEADS = ['audit_hash', 'audit_pruned_hash'] as const;
 export function attackedTrail(path: string): AttackedTrail {
   const database = new DatabaseSync(path);
   database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF');
-  for (const { name } of rowsOf(database, "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'"))
-    database.exec(`DROP TRIGGER "${String(name)}"`);
+  for (const guard of ['audit_is_never_changed', 'audit_is_never_replaced', 'audit_lives_as_long_as_its_retention'])
+    database.exec(`DROP TRIGGER ${guard}`);
   database.exec('CREATE TABLE honest_audit AS SELECT * FROM audit; CREATE TABLE honest_identity AS SELECT * FROM identity');
-  const [ends] = rowsOf(database, 'SELECT * FROM identity');
+  const [end] = rowsOf(database, 'SELECT audit_hash FROM identity');
+  const endHash = end?.['audit_hash'];
+  if (typeof endHash !== 'string') throw new Error(`${path} has no chain`);
   const ids = rowsOf(database, 'SELECT audit_id FROM audit ORDER BY audit_id').map((row) => Number(row['audit_id']));
   const [first = 0, last = 0] = [ids[0], ids.at(-1)];
 
@@ -150,7 +152,7 @@ export function attackedTrail(path: string): AttackedTrail {
     const [row] = rowsOf(database, `SELECT hash FROM audit WHERE audit_id = ${cut}`);
     if (row === undefined) return null;
     run('DELETE FROM audit WHERE audit_id <= ?', cut);
-    run('UPDATE identity SET audit_pruned = ?, audit_pruned_hash = ?', cut, String(row['hash']));
+    run('UPDATE identity SET audit_pruned = ?, audit_pruned_hash = ?', cut, row['hash'] ?? null);
     return { what: `all up to ${cut} cut off`, seq: cut, needsCheckpoint: false };
   }
 
@@ -160,12 +162,12 @@ export function attackedTrail(path: string): AttackedTrail {
     const [row] = rowsOf(database, `SELECT hash FROM audit WHERE audit_id = ${cut}`);
     if (row === undefined) return null;
     run('DELETE FROM audit WHERE audit_id > ?', cut);
-    run('UPDATE identity SET audit_count = ?, audit_hash = ?', cut, String(row['hash']));
+    run('UPDATE identity SET audit_count = ?, audit_hash = ?', cut, row['hash'] ?? null);
     return { what: `all after ${cut} cut off`, seq: cut + 1, needsCheckpoint: true };
   }
 
   return {
-    checkpoint: { count: last, hash: String(ends?.['audit_hash']), ledgerId: null },
+    checkpoint: { count: last, hash: endHash, ledgerId: null },
     attack,
     restore() {
       database.exec(`BEGIN; DELETE FROM audit; INSERT INTO audit SELECT * FROM honest_audit;
@@ -176,5 +178,5 @@ export function attackedTrail(path: string): AttackedTrail {
 }
 
 function rowsOf(database: DatabaseSync, sql: string): readonly Row[] {
-  return database.prepare(sql).all() as Row[];
+  return database.prepare(sql).all();
 }

@@ -250,7 +250,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       })),
     census: () =>
       read('census', (draft) => {
-        const count = (state: Grant['state']) => grantsById(draft).filter((grant) => grant.state === state).length;
+        const count = (wanted: Grant['state']) => grantsById(draft).filter(({ state: has }) => has === wanted).length;
         const since = grantsById(draft).flatMap((grant) => (grant.state === 'ending' ? [grant.since] : []));
         return {
           pending: count('pending'),
