@@ -282,7 +282,7 @@ export const METRICS = {
   latchkey_clock_trusted: { type: 'gauge', help: '1 while new grants are given by that time, else 0' },
   latchkey_event_loop_lag_seconds: {
     type: 'gauge',
-    help: 'How late the event loop turned since it was last asked',
+    help: 'How late the event loop turned within the last minute or two',
     labels: { quantile: ['0.5', '0.99', '1'] },
   },
   process_start_time_seconds: { type: 'gauge', help: 'When the process began' },

@@ -1,6 +1,6 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Instant } from '../access/instant.ts';
+import { eventLoopLag } from './event-loop-lag.ts';
 import { METRICS, type MetricName, type MetricRow, OTHER, POLICY_OF } from './metric-table.ts';
 import type { LedgerStates, Metrics, States, SyncStates, WorkQueue } from './metrics.ts';
 
@@ -18,8 +18,6 @@ export interface PromMetrics extends Metrics {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** How often the event loop is looked at, in milliseconds. */
-const LAG_RESOLUTION_MS = 20;
 /** A counter of so many series at most begins with all of them at 0, so that the first of a kind is seen as an increase. */
 const MOST_SERIES_AT_ZERO = 32;
 
@@ -28,8 +26,7 @@ export function promMetrics({ version, node }: { version: string; node: string }
   const registry = new Registry();
   const made = instruments(registry);
   const seen = { waiting: { ledger: 0, directory: 0 }, certificates: new Map<string, Instant>() };
-  const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
-  lag.enable();
+  const lag = eventLoopLag();
 
   return {
     ...counted(made, seen),
@@ -40,18 +37,13 @@ export function promMetrics({ version, node }: { version: string; node: string }
       for (const [queue, depth] of Object.entries(seen.waiting)) made.set('latchkey_queue_depth', depth, { queue });
       for (const [peer, notAfter] of seen.certificates)
         made.set('latchkey_certificate_not_after_timestamp_seconds', notAfter / 1000, { peer });
-      for (const [quantile, ns] of [
-        ['0.5', lag.percentile(50)],
-        ['0.99', lag.percentile(99)],
-        ['1', lag.max],
-      ] as const)
-        made.set('latchkey_event_loop_lag_seconds', Math.max(0, ns / 1e9 - LAG_RESOLUTION_MS / 1000), { quantile });
-      lag.reset();
+      for (const [quantile, late] of Object.entries(lag.quantiles()))
+        made.set('latchkey_event_loop_lag_seconds', late, { quantile });
       setProcess(made);
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
     close() {
-      lag.disable();
+      lag.close();
       registry.clear();
     },
   };
@@ -74,8 +66,8 @@ function instruments(registry: Registry) {
   }
   return {
     count: (name: MetricName, labels: Labels = {}, by = 1) => counters.get(name)?.inc(bounded(name, labels), by),
-    observe: (name: MetricName, seconds: number, labels: Labels = {}) =>
-      histograms.get(name)?.observe(bounded(name, labels), seconds),
+    observe: (name: MetricName, value: number, labels: Labels = {}) =>
+      histograms.get(name)?.observe(bounded(name, labels), value),
     set: (name: MetricName, value: number, labels: Labels = {}) => gauges.get(name)?.set(bounded(name, labels), value),
     /** Nothing is said of any state until it is set again: what cannot be read now must not stand as it once was. */
     forgetStates: () => {
@@ -117,7 +109,7 @@ interface Seen {
 
 function counted(made: Instruments, seen: Seen): Metrics {
   return {
-    jobReceived: (kind) => void made.count('latchkey_jobs_received_total', { kind }),
+    jobReceived: (kind) => made.count('latchkey_jobs_received_total', { kind }),
     jobSettled({ kind, result, latencyMs }) {
       made.count('latchkey_jobs_total', { kind, result });
       if (latencyMs !== null) made.observe('latchkey_job_latency_seconds', seconds(latencyMs), { kind });
@@ -128,7 +120,7 @@ function counted(made: Instruments, seen: Seen): Metrics {
       made.count('latchkey_grants_ended_total', { cause, membership });
       if (latenessMs !== null) made.observe('latchkey_expiry_lateness_seconds', seconds(latenessMs));
     },
-    grantDrifted: (drift) => void made.count('latchkey_grants_drifted_total', drift),
+    grantDrifted: (drift) => made.count('latchkey_grants_drifted_total', drift),
     syncEnded({ mode, result, durationMs }) {
       made.count('latchkey_sync_runs_total', { mode, result });
       if (durationMs !== null) made.observe('latchkey_sync_duration_seconds', seconds(durationMs), { mode });
@@ -137,9 +129,9 @@ function counted(made: Instruments, seen: Seen): Metrics {
       made.count('latchkey_ldap_operations_total', { operation, result });
       made.observe('latchkey_ldap_operation_seconds', seconds(tookMs), { operation });
     },
-    ldapSession: (change) => void made.count('latchkey_ldap_sessions_total', { change }),
-    directoryChanged: (state) => void made.count('latchkey_directory_changes_total', { state }),
-    directoryFailedOver: () => void made.count('latchkey_directory_failovers_total'),
+    ldapSession: (change) => made.count('latchkey_ldap_sessions_total', { change }),
+    directoryChanged: (state) => made.count('latchkey_directory_changes_total', { state }),
+    directoryFailedOver: () => made.count('latchkey_directory_failovers_total'),
     probed(presences) {
       for (const presence of presences) made.count('latchkey_probe_results_total', { presence });
     },
@@ -147,7 +139,7 @@ function counted(made: Instruments, seen: Seen): Metrics {
       made.observe('latchkey_ledger_commit_seconds', seconds(tookMs));
       made.count('latchkey_ledger_works_total', {}, works);
     },
-    linkChanged: (change) => void made.count('latchkey_link_changes_total', { change }),
+    linkChanged: (change) => made.count('latchkey_link_changes_total', { change }),
     certificateSeen(peer, notAfter) {
       // A date that cannot be read says nothing.
       if (Number.isFinite(notAfter)) seen.certificates.set(peer, notAfter);

@@ -37,12 +37,10 @@ test('every metric of the table is exposed with its type, and none beside it', a
     tellAll(metrics);
     const { text, contentType } = await metrics.expose(SOUND);
     assert.match(contentType, /^text\/plain; version=0\.0\.4/);
-    const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]);
+    const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => [name, type] as const);
     assert.deepEqual(
-      types.toSorted(),
-      Object.entries(METRICS)
-        .map(([name, { type }]) => [name, type])
-        .toSorted(),
+      Object.fromEntries(types),
+      Object.fromEntries(Object.entries(METRICS).map(([name, { type }]) => [name, type])),
     );
     const sampled = new Set(samplesIn(text).map(({ name }) => name.replace(/_(?:bucket|sum|count)$/, '')));
     for (const name of Object.keys(METRICS)) assert.ok(sampled.has(name), `${name} has no sample`);

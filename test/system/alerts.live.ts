@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { NO_FAKETIME, steppedClock } from '../support/faketime.ts';
 import { unknownIn } from '../support/metric-names.ts';
 import { alertRules, startPrometheus } from '../support/prometheus.ts';
 import { samplesIn, valueIn } from '../support/scraped.ts';
-import { startSystem } from '../support/system.ts';
+import { startSystem, until } from '../support/system.ts';
 
 const RULES = new URL('../../deploy/prometheus/latchkey-alerts.yaml', import.meta.url).pathname;
 const RULE_TESTS = new URL('../../deploy/prometheus/latchkey-alerts.test.yaml', import.meta.url).pathname;
@@ -47,6 +47,8 @@ test('the alert rules are well-formed, and each fires in its test and not before
 
 /** Waits that a test has no time for, and bounds that a sound system does not reach. */
 const SHORTENED = [
+  // A turn that was late once is told for a minute or two.
+  ['{quantile="1"} > 1\n        for: 5m', '{quantile="1"} > 1\n        for: 0s'],
   ['for: 1m', 'for: 1s'],
   ['for: 5m', 'for: 2s'],
   ['for: 3h', 'for: 3s'],
@@ -55,6 +57,7 @@ const SHORTENED = [
   ['{change="lost"}[15m]) > 5', '{change="lost"}[15m]) > 0'],
   // The certificate of the sandbox is good for a year.
   ['14 * 86400', '400 * 86400'],
+  ['< 2 * 86400', '< 400 * 86400'],
 ] as const;
 
 test('a real Prometheus fires on a real connector: each alert when its trouble comes, and none while there is none', {
@@ -73,7 +76,7 @@ test('a real Prometheus fires on a real connector: each alert when its trouble c
   const scrape = async () => await (await fetch(`http://${target}/metrics`)).text();
   const [person, other] = ['zoe', 'liam'].map((uid) => s.person(uid));
   const group = s.group('on-call');
-  const always = ['LatchkeyCertificateEndsSoon'];
+  const always = ['LatchkeyCertificateEnds', 'LatchkeyCertificateEndsSoon'];
   const granted = async (grantId: string, seconds: number, user = person) => {
     const { jobId } = await s.grant({ grantId, user: { dn: user ?? '' }, group: { dn: group }, durationSeconds: seconds });
     return await s.outcome(jobId);
@@ -151,5 +154,35 @@ test('a real Prometheus fires on a real connector: each alert when its trouble c
     assert.ok(!(await prometheus.firing()).some(({ name }) => name === 'LatchkeyDown'));
     const [start = 0] = await prometheus.query('process_start_time_seconds');
     assert.ok(start > 1.7e9);
+  });
+
+  await t.test('the ledger is put back as it was before a grant', async () => {
+    const copy = join(s.folder, 'copy');
+    await s.stopConnector();
+    await cp(s.stateDir, copy, { recursive: true });
+    await s.startConnector({ env: clock.env });
+    await granted('g5', 600, other);
+    await s.stopConnector();
+    await rm(s.stateDir, { recursive: true });
+    await cp(copy, s.stateDir, { recursive: true });
+    await s.startConnector({ env: clock.env });
+    await granted('g6', 600, other);
+    await prometheus.fires('LatchkeyOwnershipUnknown');
+  });
+
+  await t.test('the connector is held up, and then its ledger is damaged', async () => {
+    const connector = s.connector();
+    assert.ok(connector !== null);
+    connector.signal('SIGSTOP');
+    await prometheus.fires('LatchkeyDown');
+    connector.signal('SIGCONT');
+    const lagged = 'max_over_time(ALERTS{alertname="LatchkeyEventLoopLags",alertstate="firing"}[1m])';
+    await until('the lag was seen', async () => (await prometheus.query(lagged)).includes(1));
+    await granted('g7', 3);
+    for (const name of ['ledger.db', 'ledger.db-wal']) await truncate(join(s.stateDir, name), 0);
+    await prometheus.fires('LatchkeyAttemptsFail');
+    // What SQLite has read is still there, so that it is told what is late.
+    await prometheus.fires('LatchkeyEndingOverdue');
+    await connector.end('SIGKILL');
   });
 });
