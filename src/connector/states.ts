@@ -18,7 +18,7 @@ export interface StatesParts {
 /** Reads what metrics tell of this moment: from the ledger and from each part, and nothing that was kept from before. */
 export async function readStates({ ledger, directory, link, engine, sync, health }: StatesParts): Promise<States> {
   const parts = Object.entries<HealthPart>({ ...(await health()) }).map(([part, { ready }]) => [part, ready]);
-  const { clock, pursued, failing } = engine.status();
+  const { clock, pursued, failing, pausedSince } = engine.status();
   const linkStatus = link.status();
   return {
     ready: Object.fromEntries(parts) as States['ready'],
@@ -28,6 +28,7 @@ export async function readStates({ ledger, directory, link, engine, sync, health
     linkSkewMs: linkStatus.state === 'connected' ? linkStatus.skewMs : null,
     pursued,
     failing,
+    isPaused: pausedSince !== null,
     clock,
     sync: sync.states(),
   };

@@ -181,6 +181,7 @@ export const METRICS = {
     type: 'gauge',
     help: 'Of the attempts, those whose last failed in a way that nobody expected',
   },
+  latchkey_paused: { type: 'gauge', help: '1 while a person lets no new grants be made, else 0' },
   latchkey_outbox_oldest_age_seconds: {
     type: 'gauge',
     help: 'Age of the oldest event that the control plane has not acknowledged; 0 where there is none',

@@ -81,6 +81,7 @@ export interface States {
   readonly linkSkewMs: number | null;
   readonly pursued: number;
   readonly failing: number;
+  readonly isPaused: boolean;
   readonly clock: { readonly now: Instant; readonly aheadMs: number; readonly trusted: boolean };
   readonly sync: SyncStates;
 }

@@ -160,6 +160,7 @@ function setStates(made: Instruments, { ready, ledger, link, linkSkewMs, clock, 
   if (linkSkewMs !== null) made.set('latchkey_link_clock_skew_seconds', linkSkewMs / 1000);
   made.set('latchkey_queue_depth', others.pursued, { queue: 'attempts' });
   made.set('latchkey_attempts_failing', others.failing);
+  made.set('latchkey_paused', Number(others.isPaused));
   made.set('latchkey_clock_timestamp_seconds', clock.now / 1000);
   made.set('latchkey_clock_ahead_seconds', clock.aheadMs / 1000);
   made.set('latchkey_clock_trusted', Number(clock.trusted));

@@ -45,6 +45,7 @@ export const SOUND: States = {
   linkSkewMs: -250,
   pursued: 8,
   failing: 0,
+  isPaused: false,
   clock: { now: instant(1_700_000_000_000), aheadMs: 0, trusted: true },
   sync: {
     lastSuccessAt: instant(1_600_000_000_000),
