@@ -1,6 +1,7 @@
 import { after, before, suite } from 'node:test';
 import { deltaTests } from './reader-contract/deltas.ts';
 import { brokenReadTests, fullReadTests } from './reader-contract/full-reads.ts';
+import { syncTests } from './reader-contract/syncs.ts';
 import { openWorld, type ReaderServer, type ReaderWorld } from './reader-contract/world.ts';
 
 /** The contract of the port `DirectoryReader`: what every adapter must do, on every server. */
@@ -15,5 +16,6 @@ export function readerContract(name: string, server: ReaderServer): void {
     fullReadTests(get);
     if (server.differences.told !== null) deltaTests(get);
     brokenReadTests(get);
+    syncTests(get);
   });
 }

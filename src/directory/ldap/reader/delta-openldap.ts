@@ -139,7 +139,7 @@ async function contentSync(
           signal,
         );
         if ('reason' in end) return end;
-        await finish(line, signal);
+        await finish({ line, base }, signal);
         cookies.push(end.cookie);
         isWhole &&= end.phase === 'presents';
         tellsGone &&= end.phase === 'deletes';
