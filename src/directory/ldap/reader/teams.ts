@@ -3,10 +3,10 @@ import type { ReadGroup, ReadSink } from '../../directory-reader.ts';
 import { memberStyleIn } from '../member-style.ts';
 import type { Schema } from '../schema.ts';
 import type { WantedAttribute } from './attribute-places.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
 import type { EmptyGroup } from './empty-groups.ts';
 import { factPlaces, factsEntry, idAt } from './facts-entry.ts';
 import { columns, type ReadPlace, textsAt } from './mapping.ts';
-import type { DecodedEntry } from './message-decoder.ts';
 
 /** A group whose members came only in part, by a range; they are read on by {@link readRanges}. */
 export interface CutGroup {
