@@ -13,7 +13,7 @@ import { checkControlPlane } from '../link/check-control-plane.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
 import { directoryOptions, readerOptions } from './directory-options.ts';
-import { meansStep } from './sync.ts';
+import { keptSteps, meansStep } from './sync-told.ts';
 
 export interface PreflightOptions {
   readonly config: Config;
@@ -38,6 +38,7 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
       await changesStep(reader),
       await checkStateDirectory(config.process.stateDir),
+      ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
       ...(await checkControlPlane({
         url: controlPlane.url,
         token: learning(controlPlane.token, learnSecret),

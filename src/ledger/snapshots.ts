@@ -1,7 +1,7 @@
 import type { EntryId, GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { MemberAttribute } from '../access/membership.ts';
-import type { SyncCounts } from '../access/sync.ts';
+import type { SyncCounts, SyncFindings } from '../access/sync.ts';
 
 /**
  * A name of an entry (its DN, or a `uid`) as a number of 53 bits, made with the picture's own seed. Names that are equal have
@@ -45,6 +45,8 @@ export interface PictureFacts {
   /** Where the next delta begins; null where the directory offers none. */
   readonly cursor: string | null;
   readonly counts: SyncCounts;
+  /** Of the last run that read everything. */
+  readonly findings: SyncFindings | null;
 }
 
 /** A whole directory as it is told, in a form that serves to find out what has changed. Asked in small steps: no method takes long. */

@@ -1,14 +1,14 @@
 import type { Clock } from '../access/clock.ts';
 import { later } from '../access/instant.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
-import type { SyncCounts, SyncMode } from '../access/sync.ts';
+import type { SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
 import type { DirectoryReader } from '../directory/directory-reader.ts';
 import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { readChanges } from './changes.ts';
 import type { SyncChannel, SyncStream } from './channel.ts';
 import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
-import { type FindingCounts, type Findings, findings } from './findings.ts';
+import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
 import { judgeRemovals } from './removals.ts';
@@ -32,13 +32,6 @@ export interface SyncRunOptions {
   readonly log: Logger;
 }
 
-/** What a run shall do. */
-export interface SyncWish {
-  readonly mode: SyncMode;
-  /** The run whose removals were held, and may now be told. */
-  readonly acceptRemovals: string | null;
-}
-
 /** What a run came to. `unlinked`: without a connection to the control plane, or with one that was lost, nothing is published. */
 export type SyncResult =
   | {
@@ -51,7 +44,7 @@ export type SyncResult =
       readonly removed: number;
       readonly durationMs: number;
       /** What was found in the directory; null where it was not read whole. */
-      readonly findings: FindingCounts | null;
+      readonly findings: SyncFindings | null;
     }
   | {
       readonly kind: 'failed';
@@ -67,6 +60,8 @@ export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResul
 
 /** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
 const ACCEPTED_WITHIN_MS = 86_400_000;
+
+const NO_CURSOR = 'when it was read last, the directory offered no way to find changes';
 
 /** What one attempt of a run is about. */
 interface Attempt {
@@ -143,7 +138,7 @@ function prepare(
 }
 
 /** One stream, from its beginning to what the control plane has acknowledged. */
-async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: FindingCounts | null }> {
+async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: SyncFindings | null }> {
   const { channel, clock, log } = options;
   const { syncId, mode, base, signal } = attempt;
   const found = findings(log);
@@ -158,16 +153,18 @@ async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ buil
     const run = partsOf(options, { attempt, pages, found, heldBefore });
     const difference = await readDifference(options, attempt, run);
     const { draft, built } = difference ?? (await readEverything(options, run));
+    const whole = difference === null ? found.summary() : null;
     try {
       refuse(built, attempt, options.maxRemovedPercent);
       await pages.flush();
       draft.doubt();
       await out.end({ counts: built.counts, cursor: syncId });
-      await keep(options, draft, { syncId, at: clock.wall(), cursor: built.cursor, counts: built.counts });
+      const { cursor, counts } = built;
+      await keep(options, draft, { syncId, at: clock.wall(), cursor, counts, findings: whole ?? base?.facts.findings ?? null });
     } finally {
       draft.discard();
     }
-    return { built, found: difference === null ? found.counts() : null };
+    return { built, found: whole };
   } catch (error) {
     abort(out, error, attempt);
     throw error;
@@ -184,15 +181,19 @@ interface Drafted {
 
 /** Null where everything has to be read. */
 async function readDifference({ snapshots, log }: SyncRunOptions, attempt: Attempt, run: RunParts): Promise<Drafted | null> {
-  const { syncId, base, cursor } = attempt;
-  if (base === null || cursor === null) return null;
+  const { syncId, mode, base, cursor } = attempt;
+  if (base === null || mode === 'full') return null;
+  const everything = (reason: string): null => {
+    log.info({ event: 'sync.reads-everything', syncId, reason }, `the directory is read whole: ${reason}`);
+    return null;
+  };
+  if (cursor === null) return everything(NO_CURSOR);
   const draft = snapshots.change();
   try {
     const built = await readChanges(run, { base, cursor, draft });
     if (!('told' in built)) return { draft, built };
     draft.discard();
-    log.info({ event: 'sync.reads-everything', syncId, reason: built.reason }, `the directory is read whole: ${built.reason}`);
-    return null;
+    return everything(built.reason);
   } catch (error) {
     draft.discard();
     throw error;
@@ -260,7 +261,7 @@ function abort(out: SyncStream, error: unknown, { mode }: Attempt): void {
 
 function published(
   { log }: SyncRunOptions,
-  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: FindingCounts | null; durationMs: number },
+  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: SyncFindings | null; durationMs: number },
 ): SyncResult {
   const { syncId, mode } = attempt;
   const { counts, changed } = built;
