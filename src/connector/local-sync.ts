@@ -58,6 +58,7 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
         begin: async () => ({ page: take, end: async () => undefined, abort: () => undefined }),
       },
       heldGrants: null,
+      drift: null,
       isProtected: protectedBySpelling(config.policy.protectedGroups.map(shownReference)),
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: folder,

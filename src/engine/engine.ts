@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, DirectoryView, Event } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
+import type { GrantId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
@@ -11,6 +12,7 @@ import { before } from './before.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
+import { drift } from './drift.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
@@ -71,6 +73,8 @@ export interface Engine {
   tell(event: Event): Promise<void>;
   /** True where the configuration protects the group by its id, its name now, or its DN now. */
   readonly isProtected: ProtectedGroups['protects'];
+  /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
+  suspect(grantIds: readonly GrantId[]): void;
   status(): EngineStatus;
   /** Begins nothing new and finishes what was begun; true where nothing that could be told was left untold. */
   stop(deadline: AbortSignal): Promise<boolean>;
@@ -135,6 +139,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const way = intake(parts, { ...steps, answerSync: syncing.answer });
   const rounds = periodic(clock);
   const lost = afterFailover(parts, { pursued, told, pursueEnding });
+  const drifting = drift(parts, { onEnding: pursueEnding, settle: lost.restore, told });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
@@ -261,6 +266,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return {
     listener,
     isProtected: (group) => parts.protectedGroups.protects(group),
+    suspect: drifting.suspect,
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
       out.wake();
@@ -294,7 +300,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       failPoints('stop.begun');
       rounds.stop();
       expiring.stop();
-      const finished = await before(deadline, pursued.stop());
+      const finished = await before(deadline, Promise.all([pursued.stop(), drifting.stop()]));
       out.wake();
       while (finished && !(await out.drained())) {
         // The acknowledgement that empties the outbox arrives by itself, or the deadline does.

@@ -96,6 +96,13 @@ export interface HeldMembership {
   readonly grantId: GrantId;
 }
 
+/** An active grant of a pair, and whether its membership is believed to be there: false once it was seen absent and that was told. */
+export interface ActiveMembership {
+  readonly grantId: GrantId;
+  readonly pair: Pair;
+  readonly isBelieved: boolean;
+}
+
 /** An intent whose outcome was still unknown when another took its place: its write may have taken effect after that. */
 export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
   readonly replacedAt: Instant;
@@ -233,6 +240,8 @@ export interface Ledger {
     readonly after: Pick<HeldMembership, 'userId' | 'groupId'> | null;
     readonly limit: number;
   }): Promise<readonly HeldMembership[]>;
+  /** What active grants stand for, standing access included, in order of id, from after `after`. */
+  activeMemberships(query: { readonly after: GrantId | null; readonly limit: number }): Promise<readonly ActiveMembership[]>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
   listGrants(query: {
     readonly endedSince: Instant | null;

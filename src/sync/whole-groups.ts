@@ -122,6 +122,7 @@ export function wholeGroups(
     async take(group) {
       const number = numbers.get(group.id) ?? numbers.size;
       numbers.set(group.id, number);
+      run.noteName(group);
       const { numbers: members, unresolved } = await gathered.take(group.memberAttribute);
       const primaryKey = group.primaryName === null ? null : keys.plain('primary', group.primaryName);
       if (primaryKey !== null) for (const user of users.ofPrimary(primaryKey)) members.add(user);

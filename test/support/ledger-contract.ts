@@ -3,6 +3,8 @@ import { describe, type TestContext, test } from 'node:test';
 import type { AuditRecord } from '../../src/access/audit.ts';
 import type { Event } from '../../src/access/event.ts';
 import { instant } from '../../src/access/instant.ts';
+import type { Period } from '../../src/access/membership.ts';
+import type { Pair } from '../../src/access/reference.ts';
 import { type Ledger, LedgerError, type LedgerFault } from '../../src/ledger/ledger.ts';
 import {
   activeGrant,
@@ -376,6 +378,33 @@ function grantRules(open: OpenLedger): void {
     const [first] = await ledger.heldMemberships({ after: null, limit: 1 });
     assert.deepEqual(first, all[0]);
     assert.deepEqual(await ledger.heldMemberships({ after: all[0] ?? null, limit: 100 }), all.slice(1));
+  });
+
+  test('what active grants stand for is told of each, standing access included, and that it was seen absent', async (t) => {
+    const { ledger } = await open(t);
+    const activate = async (name: string, pair: Pair, period: Partial<Period> = {}) => {
+      const grant = activeGrant(name, { pair, standing: period.standing ?? false });
+      await ledger.savePending(pendingGrant(name, pair), [], quietly());
+      await ledger.activate({ grant, period: samplePeriod({ pair, ...period }), intentId: null, placeholder: null }, quietly());
+    };
+    await activate('a', samplePair(1, 1));
+    await activate('b', samplePair(1, 1));
+    await activate('c', samplePair(1, 2), { standing: true, values: [], metValues: [] });
+    await activate('d', samplePair(2, 1), { values: [], metValues: ['met'] });
+    await activate('e', samplePair(2, 2), { values: [], metValues: [] });
+    await activate('f', samplePair(3, 1));
+    await ledger.beginEnding(endingGrant('f', samplePair(3, 1)), [], quietly());
+    await ledger.savePending(pendingGrant('g', samplePair(4, 1)), [], quietly());
+    const all = await ledger.activeMemberships({ after: null, limit: 100 });
+    const of = (name: string, pair: Pair, isBelieved = true) => ({ grantId: grantIdOf(name), pair, isBelieved });
+    assert.deepEqual(all, [
+      of('a', samplePair(1, 1)),
+      of('b', samplePair(1, 1)),
+      of('c', samplePair(1, 2)),
+      of('d', samplePair(2, 1)),
+      of('e', samplePair(2, 2), false),
+    ]);
+    assert.deepEqual(await ledger.activeMemberships({ after: grantIdOf('a'), limit: 2 }), all.slice(1, 3));
   });
 
   test('a grant is read as it was saved, in each of its states', async (t) => {

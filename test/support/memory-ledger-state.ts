@@ -4,9 +4,10 @@ import { type ActiveGrant, type EndedGrant, endGrant, type Grant, isLive, type L
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
-import type { Period, Placeholder } from '../../src/access/membership.ts';
+import { isOurs, type Period, type Placeholder } from '../../src/access/membership.ts';
 import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import {
+  type ActiveMembership,
   type BindRefusal,
   type Consequence,
   type Doubts,
@@ -207,6 +208,15 @@ export function heldMemberships(draft: State): readonly HeldMembership[] {
   return [...first]
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .map(([, { pair, grantId }]) => ({ userId: pair.user.id, groupId: pair.group.id, grantId }));
+}
+
+export function activeMemberships(draft: State): readonly ActiveMembership[] {
+  return grantsById(draft)
+    .filter((grant) => grant.state === 'active')
+    .flatMap(({ grantId, pair }) => {
+      const period = draft.periods.get(pairKey(pair));
+      return period === undefined ? [] : [{ grantId, pair, isBelieved: period.standing !== false || isOurs(period) }];
+    });
 }
 
 export function isListed(grant: Grant, endedSince: Instant | null): boolean {

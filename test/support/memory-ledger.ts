@@ -5,6 +5,7 @@ import { pairKey } from '../../src/access/reference.ts';
 import { type Consequence, type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
 import {
   activeByExpiry,
+  activeMemberships,
   appendAudit,
   attachedJobs,
   attachJobs,
@@ -239,6 +240,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       read('heldMemberships', (draft) =>
         heldMemberships(draft)
           .filter(({ userId, groupId }) => after === null || `${userId}/${groupId}` > `${after.userId}/${after.groupId}`)
+          .slice(0, limit),
+      ),
+    activeMemberships: ({ after, limit }) =>
+      read('activeMemberships', (draft) =>
+        activeMemberships(draft)
+          .filter(({ grantId }) => after === null || grantId > after)
           .slice(0, limit),
       ),
     unfinished: () =>

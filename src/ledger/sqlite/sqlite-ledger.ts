@@ -9,6 +9,7 @@ import {
   findKnown,
   findLastEnded,
   insertRevoke,
+  readActiveMemberships,
   readDueGrants,
   readEndingGrants,
   readGrants,
@@ -158,6 +159,7 @@ function grantMethods(
   | 'lastEnded'
   | 'countOwnershipUnknown'
   | 'heldMemberships'
+  | 'activeMemberships'
   | 'listGrants'
 > {
   return {
@@ -209,6 +211,7 @@ function grantMethods(
     lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
+    activeMemberships: (query) => queue.read(() => readActiveMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
 }

@@ -1,0 +1,100 @@
+import type { EntryId, GrantId } from '../access/ids.ts';
+import type { ActiveMembership, Ledger } from '../ledger/ledger.ts';
+import type { Picture, StoredGroup } from '../ledger/snapshots.ts';
+import { foldedDn, nameKeys } from './name-keys.ts';
+import type { Turns } from './turns.ts';
+
+/** Who is told of active grants that are not as they were read. */
+export interface DriftWatch {
+  readonly activeMemberships: Ledger['activeMemberships'];
+  /** What is absent is suspected each time, also where that was told. */
+  readonly restores: boolean;
+  /** The picture was read for minutes, so this is no more than a suspicion. */
+  suspect(grantIds: readonly GrantId[]): void;
+}
+
+/** Names of groups as they were read, where grants hold a membership in them. */
+export interface GroupNames {
+  note(group: { readonly id: EntryId; readonly dn: string }): void;
+  /** Null where the group was not read. */
+  nameOf(id: EntryId): string | null;
+}
+
+/** Rows that are read in one turn. */
+const AT_A_TIME = 500;
+
+/** An active grant whose entries are in the picture, by their names. */
+interface Compared {
+  readonly grantId: GrantId;
+  readonly user: number;
+  readonly isExpected: boolean;
+}
+
+/** Begins a run: of which groups the names matter. */
+export async function groupNames(watch: Pick<DriftWatch, 'activeMemberships'> | null): Promise<GroupNames> {
+  const held = new Set<EntryId>();
+  const names = new Map<EntryId, string>();
+  if (watch !== null) for await (const some of pages(watch)) for (const { pair } of some) held.add(pair.group.id);
+  return {
+    note({ id, dn }) {
+      if (held.has(id)) names.set(id, foldedDn(dn));
+    },
+    nameOf: (id) => names.get(id) ?? null,
+  };
+}
+
+/**
+ * Active grants of which the picture, complete as it was published, says something else than the ledger: the user or the group is not
+ * in it or goes by another name, or the membership is not as it is believed to be.
+ */
+export async function suspicions(
+  watch: Omit<DriftWatch, 'suspect'>,
+  { picture, names, turns }: { picture: Picture; names: GroupNames; turns: Turns },
+): Promise<readonly GrantId[]> {
+  const keys = nameKeys(picture.seed);
+  const suspected: GrantId[] = [];
+  const byGroup = new Map<EntryId, Compared[]>();
+
+  function take({ grantId, pair, isBelieved }: ActiveMembership): void {
+    const user = picture.user(pair.user.id);
+    const groupName = names.nameOf(pair.group.id);
+    const isRenamed = groupName !== null && groupName !== foldedDn(pair.group.dn);
+    if (user === null || user.dnKey !== keys.dn(pair.user.dn) || isRenamed) {
+      suspected.push(grantId);
+      return;
+    }
+    const others = byGroup.get(pair.group.id) ?? [];
+    others.push({ grantId, user: user.number, isExpected: watch.restores || isBelieved });
+    byGroup.set(pair.group.id, others);
+  }
+
+  for await (const some of pages(watch)) {
+    for (const one of some) take(one);
+    await (turns.rest() ?? undefined);
+  }
+  for (const [groupId, grants] of byGroup) {
+    const there = thereOf(picture.group(groupId), grants);
+    for (const { grantId, user, isExpected } of grants) if (there.has(user) !== isExpected) suspected.push(grantId);
+    await (turns.rest() ?? undefined);
+  }
+  return suspected;
+}
+
+/** Of these users, who is a member. */
+function thereOf(group: StoredGroup | null, grants: readonly Compared[]): ReadonlySet<number> {
+  const asked = new Set(grants.map(({ user }) => user));
+  const there = new Set<number>();
+  for (const member of group?.members ?? []) if (asked.has(member)) there.add(member);
+  return there;
+}
+
+async function* pages({ activeMemberships }: Pick<DriftWatch, 'activeMemberships'>): AsyncGenerator<readonly ActiveMembership[]> {
+  let after: GrantId | null = null;
+  // Ends: each turn goes on behind the last.
+  for (;;) {
+    const some: readonly ActiveMembership[] = await activeMemberships({ after, limit: AT_A_TIME });
+    yield some;
+    after = some.at(-1)?.grantId ?? null;
+    if (some.length < AT_A_TIME) return;
+  }
+}
