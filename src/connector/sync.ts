@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, Event } from '../access/event.ts';
+import type { GrantId } from '../access/ids.ts';
 import type { SyncMode, SyncWish } from '../access/sync.ts';
 import type { Config } from '../config/config.ts';
 import type { DeltaMeans, DirectoryReader, ReadGroup } from '../directory/directory-reader.ts';
@@ -26,6 +27,8 @@ export interface ConnectorSyncOptions {
   /** Asked when a run begins, since the link is made after this. */
   readonly streams: () => SyncLink;
   readonly tell: (event: Event) => Promise<void>;
+  /** Told which grants are not as they were read. */
+  readonly suspect: (grantIds: readonly GrantId[]) => void;
   readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name'>) => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -60,7 +63,12 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   });
   const stopping = new AbortController();
   const quiet = new AbortController();
-  const told = unlessUnreadable((): SyncsTold => toldBefore(snapshots), { published: null, failed: null, held: null, findings: null });
+  const told = unlessUnreadable((): SyncsTold => toldBefore(snapshots), {
+    published: null,
+    failed: null,
+    held: null,
+    findings: null,
+  });
   let schedule: SyncSchedule | null = null;
   let means: DeltaMeans | null = null;
   /** What is run as soon as there is a connection. */
@@ -79,6 +87,11 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         for (const tell of listeners) tell(records);
       }),
       heldGrants: () => heldGrants(ledger),
+      drift: {
+        activeMemberships: (query) => ledger.activeMemberships(query),
+        restores: config.policy.drift === 'restore',
+        suspect: options.suspect,
+      },
       isProtected: options.isProtected,
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: config.process.stateDir,

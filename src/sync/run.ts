@@ -13,6 +13,7 @@ import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
 import { judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
+import { type DriftWatch, type GroupNames, groupNames, suspicions } from './suspicions.ts';
 import { turns } from './turns.ts';
 import { readWhole } from './whole.ts';
 
@@ -22,6 +23,8 @@ export interface SyncRunOptions {
   readonly channel: SyncChannel;
   /** What grants hold now; null where nobody knows. */
   readonly heldGrants: (() => Promise<HeldGrants>) | null;
+  /** Told of grants that are not as they were read; null where nobody asks. A run that fails suspects nothing. */
+  readonly drift: DriftWatch | null;
   readonly isProtected: RunParts['isProtected'];
   /** Of what was published, as much may be removed, in percent (SYNC_MAX_REMOVED). */
   readonly maxRemovedPercent: number;
@@ -90,7 +93,8 @@ export function syncRun(options: SyncRunOptions): SyncRun {
       const attempt = prepare(options, { mode, accepted, signal });
       const { syncId } = attempt;
       try {
-        const { built, found } = await stream(options, attempt);
+        const { built, found, names } = await stream(options, attempt);
+        await suspect(options, names);
         const durationMs = Math.round(clock.monotonicMs() - beganMs);
         return published(options, { attempt, built, found, durationMs });
       } catch (error) {
@@ -138,11 +142,15 @@ function prepare(
 }
 
 /** One stream, from its beginning to what the control plane has acknowledged. */
-async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: SyncFindings | null }> {
+async function stream(
+  options: SyncRunOptions,
+  attempt: Attempt,
+): Promise<{ built: Built; found: SyncFindings | null; names: GroupNames }> {
   const { channel, clock, log } = options;
   const { syncId, mode, base, signal } = attempt;
   const found = findings(log);
   const heldBefore = (await options.heldGrants?.()) ?? null;
+  const names = await groupNames(options.drift);
   signal.throwIfAborted();
   const out = await channel.begin({ syncId, mode, baseCursor: mode === 'delta' ? (base?.facts.syncId ?? null) : null });
   // A stop does not wait for a control plane that does not answer.
@@ -150,7 +158,7 @@ async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ buil
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     const pages = pager(out);
-    const run = partsOf(options, { attempt, pages, found, heldBefore });
+    const run = partsOf(options, { attempt, pages, found, heldBefore, names });
     const difference = await readDifference(options, attempt, run);
     const { draft, built } = difference ?? (await readEverything(options, run));
     const whole = difference === null ? found.summary() : null;
@@ -164,7 +172,7 @@ async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ buil
     } finally {
       draft.discard();
     }
-    return { built, found: whole };
+    return { built, found: whole, names };
   } catch (error) {
     abort(out, error, attempt);
     throw error;
@@ -212,7 +220,13 @@ async function readEverything({ snapshots }: SyncRunOptions, run: RunParts): Pro
 
 function partsOf(
   options: SyncRunOptions,
-  { attempt, pages, found, heldBefore }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null },
+  {
+    attempt,
+    pages,
+    found,
+    heldBefore,
+    names,
+  }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null; names: GroupNames },
 ): RunParts {
   const { reader, heldGrants, isProtected, scratchFolder, clock } = options;
   const { base, mode, signal } = attempt;
@@ -226,6 +240,7 @@ function partsOf(
     isProtected,
     held: async () => (heldGrants === null || heldBefore === null ? null : heldMeanwhile(heldBefore, await heldGrants())),
     findings: found,
+    noteName: names.note,
     scratchFolder,
   };
 }
@@ -250,6 +265,21 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
       'what was told could not be kept: the next sync tells everything',
     );
     snapshots.forget('what the last sync told could not be kept');
+  }
+}
+
+/** Compares what was published with what active grants stand for. A sync is whole without it, and the next one compares again. */
+async function suspect({ drift, snapshots, clock, log }: SyncRunOptions, names: GroupNames): Promise<void> {
+  if (drift === null) return;
+  try {
+    const kept = snapshots.published();
+    if (kept.kind === 'none') return;
+    const suspected = await suspicions(drift, { picture: kept.picture, names, turns: turns(clock) });
+    if (suspected.length === 0) return;
+    log.info({ event: 'sync.suspects', grants: suspected.length }, 'grants were read to be otherwise, and are looked at');
+    drift.suspect(suspected);
+  } catch (error) {
+    log.error({ event: 'sync.not-compared', error }, 'active grants could not be compared with what was read');
   }
 }
 
