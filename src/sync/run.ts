@@ -13,7 +13,7 @@ import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
 import { judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
-import { type DriftWatch, type GroupNames, groupNames, suspicions } from './suspicions.ts';
+import { compareGrants, type DriftWatch, type GroupNames, groupNames } from './suspicions.ts';
 import { turns } from './turns.ts';
 import { readWhole } from './whole.ts';
 
@@ -94,7 +94,7 @@ export function syncRun(options: SyncRunOptions): SyncRun {
       const { syncId } = attempt;
       try {
         const { built, found, names } = await stream(options, attempt);
-        await suspect(options, names);
+        await compareGrants(options, names);
         const durationMs = Math.round(clock.monotonicMs() - beganMs);
         return published(options, { attempt, built, found, durationMs });
       } catch (error) {
@@ -265,21 +265,6 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
       'what was told could not be kept: the next sync tells everything',
     );
     snapshots.forget('what the last sync told could not be kept');
-  }
-}
-
-/** Compares what was published with what active grants stand for. A sync is whole without it, and the next one compares again. */
-async function suspect({ drift, snapshots, clock, log }: SyncRunOptions, names: GroupNames): Promise<void> {
-  if (drift === null) return;
-  try {
-    const kept = snapshots.published();
-    if (kept.kind === 'none') return;
-    const suspected = await suspicions(drift, { picture: kept.picture, names, turns: turns(clock) });
-    if (suspected.length === 0) return;
-    log.info({ event: 'sync.suspects', grants: suspected.length }, 'grants were read to be otherwise, and are looked at');
-    drift.suspect(suspected);
-  } catch (error) {
-    log.error({ event: 'sync.not-compared', error }, 'active grants could not be compared with what was read');
   }
 }
 

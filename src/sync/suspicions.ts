@@ -1,8 +1,10 @@
+import type { Clock } from '../access/clock.ts';
 import type { EntryId, GrantId } from '../access/ids.ts';
 import type { ActiveMembership, Ledger } from '../ledger/ledger.ts';
-import type { Picture, StoredGroup } from '../ledger/snapshots.ts';
+import type { Picture, Snapshots, StoredGroup } from '../ledger/snapshots.ts';
+import type { Logger } from '../observability/logger.ts';
 import { foldedDn, nameKeys } from './name-keys.ts';
-import type { Turns } from './turns.ts';
+import { type Turns, turns } from './turns.ts';
 
 /** Who is told of active grants that are not as they were read. */
 export interface DriftWatch {
@@ -31,7 +33,7 @@ interface Compared {
 }
 
 /** Begins a run: of which groups the names matter. */
-export async function groupNames(watch: Pick<DriftWatch, 'activeMemberships'> | null): Promise<GroupNames> {
+export async function groupNames(watch: DriftWatch | null): Promise<GroupNames> {
   const held = new Set<EntryId>();
   const names = new Map<EntryId, string>();
   if (watch !== null) for await (const some of pages(watch)) for (const { pair } of some) held.add(pair.group.id);
@@ -43,12 +45,30 @@ export async function groupNames(watch: Pick<DriftWatch, 'activeMemberships'> | 
   };
 }
 
+/** Compares what was published with what active grants stand for. A sync is whole without it, and the next one compares again. */
+export async function compareGrants(
+  { drift, snapshots, clock, log }: { drift: DriftWatch | null; snapshots: Snapshots; clock: Clock; log: Logger },
+  names: GroupNames,
+): Promise<void> {
+  if (drift === null) return;
+  try {
+    const kept = snapshots.published();
+    if (kept.kind === 'none') return;
+    const suspected = await suspicions(drift, { picture: kept.picture, names, turns: turns(clock) });
+    if (suspected.length === 0) return;
+    log.info({ event: 'sync.suspects', grants: suspected.length }, 'grants were read to be otherwise, and are looked at');
+    drift.suspect(suspected);
+  } catch (error) {
+    log.error({ event: 'sync.not-compared', error }, 'active grants could not be compared with what was read');
+  }
+}
+
 /**
  * Active grants of which the picture, complete as it was published, says something else than the ledger: the user or the group is not
  * in it or goes by another name, or the membership is not as it is believed to be.
  */
-export async function suspicions(
-  watch: Omit<DriftWatch, 'suspect'>,
+async function suspicions(
+  watch: DriftWatch,
   { picture, names, turns }: { picture: Picture; names: GroupNames; turns: Turns },
 ): Promise<readonly GrantId[]> {
   const keys = nameKeys(picture.seed);
@@ -88,7 +108,7 @@ function thereOf(group: StoredGroup | null, grants: readonly Compared[]): Readon
   return there;
 }
 
-async function* pages({ activeMemberships }: Pick<DriftWatch, 'activeMemberships'>): AsyncGenerator<readonly ActiveMembership[]> {
+async function* pages({ activeMemberships }: DriftWatch): AsyncGenerator<readonly ActiveMembership[]> {
   let after: GrantId | null = null;
   // Ends: each turn goes on behind the last.
   for (;;) {
