@@ -1,6 +1,7 @@
 import { ACCESS_BUGS } from './access-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
 import { CHECK_BUGS } from './check-bugs.ts';
+import { DRIFT_BUGS } from './drift-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
@@ -16,4 +17,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...EDGE_BUGS,
   ...SERVER_BUGS,
   ...CHECK_BUGS,
+  ...DRIFT_BUGS,
 ];
