@@ -104,15 +104,22 @@ async function probed(
       ? (['absent'] as const)
       : await directory.probe({ group: group.dn, attribute, values: [current], likely: 'member' }, signal);
   if (nameNow(await directory.locateUser(user.id, signal), attribute) !== current) return null;
-  for (const [i, value] of earlier.entries())
-    if (before[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current }))) return null;
   if (presence !== 'member' && presence !== 'absent') return null;
+  let isNamedBefore = false;
+  for (const [i, value] of earlier.entries()) {
+    if (before[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current }))) return null;
+    if (before[i] !== 'member') continue;
+    // A link is a membership of whom it leads to, by whatever name; of whom, where that cannot be seen, is not known.
+    const occupant = group.linksMembers ? await directory.occupant(attribute, value, signal) : user.id;
+    if (occupant === null) return null;
+    isNamedBefore ||= occupant === user.id;
+  }
   return {
     ...entries,
     pair: { user: { id: user.id, dn: user.dn }, group: { id: group.id, dn: group.dn } },
     current: presence === 'member' ? current : null,
     isThere: presence === 'member' || isPrimaryGroup(user, group),
-    isNamedBefore: before.includes('member'),
+    isNamedBefore,
   };
 }
 

@@ -99,13 +99,18 @@ function changeOfName({ dn: before }: EntryRef, { dn: now }: EntryRef): 'renamed
 /** The grant by its names of now and the period, with what is told of them: all in one transaction. */
 async function save(
   { ledger, time, log }: EngineParts,
-  { grant: before, pair }: DriftFound,
+  found: DriftFound,
   period: Period,
   told: readonly ToldDrift[],
 ): Promise<void> {
+  const { grant: before, pair } = found;
   const at = time.now();
   const grant: ActiveGrant = { ...before, pair, standing: period.standing };
-  const facts = { standing: period.standing, evidence: 'probe', names: before.pair };
+  const facts = {
+    standing: period.standing,
+    evidence: found.current === null ? 'probe: absent' : 'probe: member',
+    names: before.pair,
+  };
   await ledger.activate(
     { grant, period, intentId: null, placeholder: null },
     {

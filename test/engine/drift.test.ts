@@ -303,6 +303,21 @@ suite('a new name', () => {
     assert.ok(!rig.isMember(ada, moved));
   });
 
+  test('is not taken for the earlier one where another goes by that now, and is in the group by a link of theirs', async () => {
+    const { rig, ada, admins } = await startedEngine({ personality: PERSONALITIES.samba });
+    await rig.grant();
+    const renamed = userDn('lovelace');
+    rig.fake.tree.rename(ada, renamed);
+    rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [renamed] });
+    rig.addUser('ada');
+    rig.fake.tree.apply({ group: admins, attribute: 'member', add: [ada], remove: [] });
+    await suspect(rig);
+    assert.deepEqual(drifts(rig), ['g1 renamed followed', 'g1 absent reported']);
+    await rig.revoke();
+    assert.deepEqual(endings(rig), ['g1 revoked already_absent']);
+    assert.ok(rig.isMember(ada, admins));
+  });
+
   test('that the value does not follow is told once, and the earlier value is taken out at the end', async () => {
     const { rig, ada, admins } = await startedEngine();
     await rig.grant();

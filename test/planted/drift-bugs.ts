@@ -55,6 +55,13 @@ export const DRIFT_BUGS: readonly PlantedBug[] = [
     tests: LOOKS,
   },
   {
+    fault: 'a link to another who took the earlier name counts as the membership of a renamed user',
+    file: 'src/engine/drift-look.ts',
+    find: 'isNamedBefore ||= occupant === user.id;',
+    replace: 'isNamedBefore = true;',
+    tests: LOOKS,
+  },
+  {
     fault: 'whoever came back by somebody else is taken out when the grant ends',
     file: 'src/engine/drift-report.ts',
     find: 'standing: isBack ? true : period.standing',
