@@ -59,7 +59,10 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
       },
       heldGrants: null,
       drift: null,
-      isProtected: protectedBySpelling(config.policy.protectedGroups.map(shownReference)),
+      isProtected: protectedBySpelling({
+        configured: config.policy.protectedGroups.map(shownReference),
+        unprotected: config.policy.unprotectedGroups.map(shownReference),
+      }),
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: folder,
       clock: systemClock,

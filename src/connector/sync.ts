@@ -29,7 +29,7 @@ export interface ConnectorSyncOptions {
   readonly tell: (event: Event) => Promise<void>;
   /** Told which grants are not as they were read. */
   readonly suspect: (grantIds: readonly GrantId[]) => void;
-  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name'>) => boolean;
+  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

@@ -72,7 +72,7 @@ export interface Engine {
   /** Stores what the control plane shall be told, and sends it. */
   tell(event: Event): Promise<void>;
   /** True where the configuration protects the group by its id, its name now, or its DN now. */
-  readonly isProtected: ProtectedGroups['protects'];
+  readonly isProtected: ProtectedGroups['protectsBuiltIn'];
   /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
   suspect(grantIds: readonly GrantId[]): void;
   status(): EngineStatus;
@@ -265,7 +265,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     listener,
-    isProtected: (group) => parts.protectedGroups.protects(group),
+    isProtected: (group) => parts.protectedGroups.protects(group) || parts.protectedGroups.protectsBuiltIn(group),
     suspect: drifting.suspect,
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });

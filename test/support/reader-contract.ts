@@ -16,7 +16,7 @@ export function readerContract(name: string, server: ReaderServer): void {
     fullReadTests(get);
     if (server.differences.told !== null) deltaTests(get);
     // Servers are restarted by these, and one forgets what an account may see.
-    syncTests(get);
+    syncTests(get, server.limits);
     brokenReadTests(get);
   });
 }

@@ -187,13 +187,16 @@ test('two accounts with one address or name, and managers in a circle, are said 
   await using sync = await syncUnderTest({ reader: tree.reader });
   const result = await sync.run(FULL);
   assert.ok(result.kind === 'published');
-  assert.deepEqual(Object.entries(result.findings ?? {}).map(([kind, { count }]) => [kind, count]), [
-    ['duplicate_email', 1],
-    ['duplicate_username', 0],
-    ['ambiguous_uid', 0],
-    ['manager_unresolved', 0],
-    ['manager_loop', 1],
-  ]);
+  assert.deepEqual(
+    Object.entries(result.findings ?? {}).map(([kind, { count }]) => [kind, count]),
+    [
+      ['duplicate_email', 1],
+      ['duplicate_username', 0],
+      ['ambiguous_uid', 0],
+      ['manager_unresolved', 0],
+      ['manager_loop', 1],
+    ],
+  );
   assert.match(result.findings?.duplicate_email.first[0] ?? '', /^email user1@example, .*userId .*, otherUserId /i);
   assert.deepEqual(
     sync.log.lines.filter(({ event }) => event === 'sync.found').map(({ finding }) => finding),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
 import type { EntryId, GrantId } from '../../src/access/ids.ts';
-import { type ActiveMembership, LedgerError } from '../../src/ledger/ledger.ts';
 import type { SyncWish } from '../../src/access/sync.ts';
+import { type ActiveMembership, LedgerError } from '../../src/ledger/ledger.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
 import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
 

@@ -8,7 +8,7 @@ import type { SyncResult } from '../../../src/sync/run.ts';
 import { child, unique } from '../directory-contract/world.ts';
 import { type SyncUnderTest, syncUnderTest } from '../sync-under-test.ts';
 import type { Grants } from '../synced-history.ts';
-import { type Made, makeGroup, makeUnit, makeUser, type ReaderWorld, replace, userDn } from './world.ts';
+import { type Made, makeGroup, makeUnit, makeUser, type ReaderLimit, type ReaderWorld, replace, userDn } from './world.ts';
 
 const DELTA = { mode: 'delta', acceptRemovals: null } as const;
 const FULL = { mode: 'full', acceptRemovals: null } as const;
@@ -16,7 +16,7 @@ const FULL = { mode: 'full', acceptRemovals: null } as const;
 const HALF = 12;
 
 /** What whole syncs of a real server come to. */
-export function syncTests(get: () => ReaderWorld): void {
+export function syncTests(get: () => ReaderWorld, limits: readonly ReaderLimit[]): void {
   test('after each change of the directory, what syncs have told comes to what a first sync tells', async () => {
     await stepByStep(get());
   });
@@ -73,6 +73,26 @@ export function syncTests(get: () => ReaderWorld): void {
     }
     assert.equal(publishedBy(await sync.run(FULL)).changed, 0);
   });
+
+  for (const { name, set, said } of limits) {
+    test(`${name} fails the sync, which says so, and what was told stays`, async () => {
+      const { reader, server } = get();
+      await using sync = await syncUnderTest({ reader });
+      publishedBy(await sync.run(FULL));
+      const before = sync.receiver.picture();
+      const lift = await set(server);
+      try {
+        const failed = await sync.run(FULL);
+        assert.ok(failed.kind === 'failed', JSON.stringify(failed));
+        assert.match(failed.error.message, said);
+        assert.match(failed.error.message, /Nothing of this read is used/);
+        assert.equal(sync.receiver.picture(), before);
+      } finally {
+        await lift();
+      }
+      publishedBy(await sync.run(FULL));
+    });
+  }
 
   test('what changes while a sync reads is told by the next one', async () => {
     const world = get();

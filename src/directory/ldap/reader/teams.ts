@@ -98,6 +98,7 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
       const { used = usedBy(entry), held, came } = of(entry);
       telling = null;
       if (used === null) return;
+      const { builtIn, primaryName } = flavour.group.facts(factsEntry(entry, facts));
       const head: ReadGroup = {
         id: idAt(entry, { place: id, stableId }),
         dn: entry.dn,
@@ -106,7 +107,8 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
         description: textsAt(entry, description)[0] ?? null,
         memberAttribute: used,
         ownerDns: textsAt(entry, owner),
-        primaryName: flavour.group.facts(factsEntry(entry, facts)).primaryName,
+        builtIn,
+        primaryName,
       };
       if (isCut(entry, cells.place(used))) {
         cut.push({ head });
