@@ -158,7 +158,8 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       capabilities: () => ['sync', ...(means === null || means.name !== null ? ['sync-delta'] : [])],
       counts: () => {
         const last = unlessUnreadable(() => snapshots.published(), null);
-        return last?.kind === 'picture' ? { users: last.facts.counts.users, groups: last.facts.counts.groups } : null;
+        const counts = last?.kind === 'picture' ? last.facts.counts : (last?.counts ?? null);
+        return counts === null ? null : { users: counts.users, groups: counts.groups };
       },
     },
     start() {

@@ -112,7 +112,8 @@ export interface HeldRun {
 /** The picture that the control plane has, or why there is none to build on, as a sentence. */
 export type PublishedPicture =
   | { readonly kind: 'picture'; readonly picture: Picture; readonly facts: PictureFacts }
-  | { readonly kind: 'none'; readonly reason: string };
+  /** How much was published last may be known all the same, and what is removed is judged by it. */
+  | { readonly kind: 'none'; readonly reason: string; readonly counts: SyncCounts | null };
 
 /**
  * PORT: what was published last, in a place that may be thrown away: without it the next run is a full one. Throws a `LedgerError`
@@ -129,7 +130,7 @@ export interface Snapshots {
   /** Runs that are held, the newest first. */
   held(): readonly HeldRun[];
   hold(run: HeldRun): void;
-  /** Nothing is held any more. */
-  release(): void;
+  /** A run was published: there is so much now, and nothing is held any more. */
+  release(counts: SyncCounts): void;
   close(): void;
 }

@@ -11,7 +11,7 @@ import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
 import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
-import { judgeRemovals } from './removals.ts';
+import { fewerThan, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
 import { compareGrants, type DriftWatch, type GroupNames, groupNames } from './suspicions.ts';
 import { turns } from './turns.ts';
@@ -71,6 +71,8 @@ interface Attempt {
   readonly syncId: string;
   readonly mode: SyncMode;
   readonly base: Base | null;
+  /** How much there was when a run was last published; null where nobody knows. */
+  readonly last: SyncCounts | null;
   /** Where the changes begin; null where everything is to be read. */
   readonly cursor: string | null;
   readonly accepted: HeldRun | null;
@@ -134,11 +136,11 @@ function prepare(
       { event: 'sync.started', syncId, mode: 'full', asked: mode, reason: last.reason },
       'a sync has begun, which tells everything',
     );
-    return { syncId, mode: 'full', base: null, cursor: null, accepted, signal };
+    return { syncId, mode: 'full', base: null, last: last.counts, cursor: null, accepted, signal };
   }
   const { picture, facts } = last;
   log.info({ event: 'sync.started', syncId, mode, baseSyncId: facts.syncId }, 'a sync has begun');
-  return { syncId, mode, base: { picture, facts }, cursor: mode === 'delta' ? facts.cursor : null, accepted, signal };
+  return { syncId, mode, base: { picture, facts }, last: facts.counts, cursor: mode === 'delta' ? facts.cursor : null, accepted, signal };
 }
 
 /** One stream, from its beginning to what the control plane has acknowledged. */
@@ -246,10 +248,11 @@ function partsOf(
 }
 
 /** Throws where so much would be removed that a person has to look. */
-function refuse(built: Built, { base, accepted }: Attempt, maxPercent: number): void {
-  if (base === null) return;
-  const { counts, removed } = built;
-  const judged = judgeRemovals({ published: base.facts.counts, counts, removed, maxPercent, accepted });
+function refuse(built: Built, { base, last, accepted }: Attempt, maxPercent: number): void {
+  if (last === null) return;
+  const { counts } = built;
+  const removed = base === null ? fewerThan(last, counts) : built.removed;
+  const judged = judgeRemovals({ published: last, counts, removed, maxPercent, accepted });
   if (judged.verdict !== 'publish') throw new RefusedRemovals(judged.message, judged.verdict === 'held' ? removed : null);
 }
 
@@ -258,7 +261,7 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
   const { syncId } = facts;
   try {
     await draft.publish(facts);
-    snapshots.release();
+    snapshots.release(facts.counts);
   } catch (error) {
     log.error(
       { event: 'sync.snapshot-not-kept', syncId, error },

@@ -173,6 +173,44 @@ test('a control plane that has another picture refuses the difference, and is to
   assert.equal(sync.receiver.counts()?.users, 3);
 });
 
+/** What leaves a connector without a picture to compare with, though it knows how much there was. */
+const PICTURE_LOST: Readonly<Record<string, (sync: SyncUnderTest) => Promise<unknown>>> = {
+  'the acknowledgement of an end was lost': async (sync) => {
+    sync.receiver.loseNext('after_end');
+    assert.equal((await sync.run(FULL)).kind, 'unlinked');
+  },
+  'the connector was killed while it waited for the end': async (sync) => {
+    sync.receiver.loseNext('before_end');
+    assert.equal((await sync.run(FULL)).kind, 'unlinked');
+    sync.restart();
+  },
+  'the file of the last sync was damaged': async (sync) => {
+    sync.close();
+    writeFileSync(join(sync.folder, 'sync.db'), 'not a database at all, but long enough to be taken for one');
+    sync.restart();
+  },
+  'the control plane has another picture': async (sync) => sync.receiver.forget(),
+};
+for (const [how, lose] of Object.entries(PICTURE_LOST))
+  test(`what is removed is judged by how much there was, where ${how}`, async () => {
+    const tree = company(40);
+    await using sync = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30 });
+    await sync.run(FULL);
+    await lose(sync);
+    const before = sync.receiver.picture();
+    const everybody = new Map(tree.users);
+    remove(tree, 40);
+    assert.equal(failure(await sync.run(DELTA)).error.code, 'directory_refused');
+    for (const [id, user] of everybody) tree.users.set(id, user);
+    remove(tree, 13);
+    const held = failure(await sync.run(DELTA));
+    assert.deepEqual([held.error.code, held.heldSyncId], ['removals_held', held.syncId]);
+    assert.equal(sync.receiver.picture(), before);
+    sync.restart();
+    publishedAs(await sync.run({ ...DELTA, acceptRemovals: held.syncId }));
+    assert.equal(sync.receiver.counts()?.users, 27);
+  });
+
 test('two accounts with one address or name, and managers in a circle, are said and are no failure', async () => {
   const tree = company(4);
   const [one, two, three] = [...tree.users.values()];
