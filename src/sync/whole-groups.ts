@@ -85,7 +85,8 @@ export function wholeGroups(
   /** Tells the users of the base that are no longer there; returns how many. */
   async function tellGoneUsers(): Promise<number> {
     let gone = 0;
-    for (let after = -1; base !== null; ) {
+    // Nearly always all of them are there, and then they need not be looked through.
+    for (let after = -1; base !== null && users.found() < base.facts.counts.users; ) {
       const some = base.picture.users({ after, limit: USERS_AT_A_TIME });
       for (const { number, id } of some) {
         if (users.translate(number) >= 0) continue;
