@@ -7,6 +7,7 @@ import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
+import { SYNC_BUGS } from './sync-bugs.ts';
 
 /** Deliberate faults in the product: what each is, where, and which tests must notice it. */
 export const BUGS: readonly PlantedBug[] = [
@@ -17,5 +18,6 @@ export const BUGS: readonly PlantedBug[] = [
   ...EDGE_BUGS,
   ...SERVER_BUGS,
   ...CHECK_BUGS,
+  ...SYNC_BUGS,
   ...DRIFT_BUGS,
 ];

@@ -5,9 +5,11 @@ import { test } from 'node:test';
 import type { EntryId } from '../../src/access/ids.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
+import { sqliteSnapshots } from '../../src/ledger/sqlite/sqlite-snapshots.ts';
 import { SyncChannelError } from '../../src/sync/channel.ts';
 import type { SyncResult } from '../../src/sync/run.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
+import { syncedReceiver } from '../support/synced-receiver.ts';
 import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
 
 const DELTA = { mode: 'delta', acceptRemovals: null } as const;
@@ -57,6 +59,16 @@ function remove(tree: SyncedTree, users: number): void {
   for (const id of [...tree.users.keys()].slice(0, users)) {
     tree.users.delete(id);
     tree.changed(id);
+  }
+}
+
+/** What another process finds in the folder. */
+function keptIn({ folder, log }: SyncUnderTest): string {
+  const snapshots = sqliteSnapshots({ folder, receiver: null, onlyLook: true, logger: log.logger });
+  try {
+    return snapshots.published().kind;
+  } finally {
+    snapshots.close();
   }
 }
 
@@ -240,6 +252,44 @@ test('two accounts with one address or name, and managers in a circle, are said 
     sync.log.lines.filter(({ event }) => event === 'sync.found').map(({ finding }) => finding),
     ['duplicate_email', 'manager_loop'],
   );
+});
+
+test('until the end is acknowledged, a process that dies has nothing to build on', async () => {
+  const tree = company(3);
+  const seen: string[] = [];
+  const receiver = syncedReceiver();
+  await using sync: SyncUnderTest = await syncUnderTest({
+    reader: tree.reader,
+    channel: {
+      async begin(words) {
+        const stream = await receiver.channel.begin(words);
+        return {
+          ...stream,
+          async end(facts) {
+            seen.push(keptIn(sync));
+            await stream.end(facts);
+            seen.push(keptIn(sync));
+          },
+        };
+      },
+    },
+  });
+  for (const wish of [FULL, DELTA, FULL]) {
+    addUser(tree, 100 + seen.length);
+    publishedAs(await sync.run(wish));
+  }
+  assert.deepEqual(new Set(seen), new Set(['none']));
+  assert.equal(keptIn(sync), 'picture');
+});
+
+test('what a killed process has left of a picture that it made is no part of the next', async () => {
+  const tree = company(3);
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  for (const name of ['sync-next.db', 'sync-users.tmp', 'sync-groups.tmp', 'sync-last.json.tmp'])
+    writeFileSync(join(sync.folder, name), 'left behind');
+  publishedAs(await sync.run(FULL));
+  publishedAs(await sync.run(DELTA));
+  assert.equal(sync.receiver.counts()?.users, 3);
 });
 
 test('a large directory goes in pages of 500 records and chunks of 1,000 members', async () => {

@@ -81,7 +81,7 @@ suite('the schedule of syncs', { concurrency: true }, () => {
       clock.advance(0);
       await settled();
     }
-    for (const _ of begun) assert.match(String((await log.next('sync.schedule'))['message']), /blocked by overlap prevention/);
+    for (const _ of begun) assert.match((await log.next('sync.schedule')).message, /blocked by overlap prevention/);
     assert.deepEqual(clock.pending(), []);
     assert.deepEqual(begun.toSorted(), ['delta', 'full']);
   });

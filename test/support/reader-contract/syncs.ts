@@ -172,7 +172,7 @@ async function stepByStep(world: ReaderWorld): Promise<void> {
       );
       return [labelOf(id), those.toSorted()] as const;
     });
-    return Object.fromEntries(entries.toSorted());
+    return Object.fromEntries(entries);
   }
 
   /** A value that names nobody any more is put right by hand, where none follows by itself. */
