@@ -7,7 +7,7 @@ import { companyOf, companySize, peopleOf } from './company.ts';
 import type { Figure, Row } from './figure.ts';
 import { asAdmin, ldapsearch } from './ldapsearch.ts';
 import { USER_ATTRIBUTES } from './read-asked.ts';
-import { quantile, shown, shownSpread } from './statistics.ts';
+import { quantile, shownSpread } from './statistics.ts';
 
 /** Of the time of `ldapsearch` for all users, by how many of them have changed. */
 const GOALS = [

@@ -1,13 +1,7 @@
 import { DirectoryError } from '../../directory.ts';
 import { BER, berInteger, readBerElement } from '../ber.ts';
 import { type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
-import {
-  type AttributePlaces,
-  attributePlaces,
-  type KnownType,
-  type ValueRange,
-  type WantedAttribute,
-} from './attribute-places.ts';
+import { type AttributePlaces, attributePlaces, type KnownType, type WantedAttribute } from './attribute-places.ts';
 import { type DecodedEntry, emptyPlaces, NO_BYTES, NO_TEXTS, newEntry, type Places, withOne } from './decoded-entry.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { refused } from './refused.ts';

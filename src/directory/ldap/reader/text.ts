@@ -3,14 +3,14 @@ import { isAscii } from 'node:buffer';
 const REPLACEMENT = '\ufffd';
 /** Read at once. A text that is kept keeps what it was read with, so it is not much. */
 const WINDOW = 16 * 1024;
-const NOTHING = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * Reads texts that lie close together, one after the other. What is around them is made one text at once, of which each is then a
  * part: that takes a fifth of the time of asking for each, and directories are made of very short ones.
  */
 export class TextReader {
-  #bytes = NOTHING;
+  #bytes: Buffer = NOTHING;
   #from = 0;
   #to = 0;
   /** Of ISO 8859-1, so that each byte is one character. */
@@ -23,11 +23,6 @@ export class TextReader {
     if (bytes !== this.#bytes || from < this.#from || to > this.#to) this.#move(bytes, from, Math.min(from + WINDOW, end));
     if (!this.#isAscii && !isAsciiIn(bytes, from, to)) return readText(bytes, from, to);
     return this.#window.slice(from - this.#from, to - this.#from);
-  }
-
-  /** Lets go of what was read. */
-  forget(): void {
-    this.#move(NOTHING, 0, 0);
   }
 
   #move(bytes: Buffer, from: number, to: number): void {
