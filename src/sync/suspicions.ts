@@ -4,7 +4,7 @@ import type { ActiveMembership, Ledger } from '../ledger/ledger.ts';
 import type { Picture, Snapshots, StoredGroup } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { foldedDn, nameKeys } from './name-keys.ts';
-import { type Turns, turns } from './turns.ts';
+import { turns } from './turns.ts';
 
 /** Who is told of active grants that are not as they were read. */
 export interface DriftWatch {
@@ -54,7 +54,7 @@ export async function compareGrants(
   try {
     const kept = snapshots.published();
     if (kept.kind === 'none') return;
-    const suspected = await suspicions(drift, { picture: kept.picture, names, turns: turns(clock) });
+    const suspected = await suspicions(drift, { picture: kept.picture, names, clock });
     if (suspected.length === 0) return;
     log.info({ event: 'sync.suspects', grants: suspected.length }, 'grants were read to be otherwise, and are looked at');
     drift.suspect(suspected);
@@ -69,9 +69,10 @@ export async function compareGrants(
  */
 async function suspicions(
   watch: DriftWatch,
-  { picture, names, turns }: { picture: Picture; names: GroupNames; turns: Turns },
+  { picture, names, clock }: { picture: Picture; names: GroupNames; clock: Clock },
 ): Promise<readonly GrantId[]> {
   const keys = nameKeys(picture.seed);
+  const turn = turns(clock);
   const suspected: GrantId[] = [];
   const byGroup = new Map<EntryId, Compared[]>();
 
@@ -90,12 +91,12 @@ async function suspicions(
 
   for await (const some of pages(watch)) {
     for (const one of some) take(one);
-    await (turns.rest() ?? undefined);
+    await (turn.rest() ?? undefined);
   }
   for (const [groupId, grants] of byGroup) {
     const there = thereOf(picture.group(groupId), grants);
     for (const { grantId, user, isExpected } of grants) if (there.has(user) !== isExpected) suspected.push(grantId);
-    await (turns.rest() ?? undefined);
+    await (turn.rest() ?? undefined);
   }
   return suspected;
 }
