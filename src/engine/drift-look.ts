@@ -103,7 +103,9 @@ async function probed(
     current === null
       ? (['absent'] as const)
       : await directory.probe({ group: group.dn, attribute, values: [current], likely: 'member' }, signal);
+  // Under a name that changed meanwhile, a probe may have met another group, or another user.
   if (nameNow(await directory.locateUser(user.id, signal), attribute) !== current) return null;
+  if ((await directory.locateGroup(group.id, signal))?.dn !== group.dn) return null;
   if (presence !== 'member' && presence !== 'absent') return null;
   let isNamedBefore = false;
   for (const [i, value] of earlier.entries()) {

@@ -399,6 +399,35 @@ suite('a grant whose user or group is gone', () => {
   });
 });
 
+test('a group that was renamed while it was looked at is not taken for the one that has its name now', async () => {
+  let onProbe = (): void => undefined;
+  const { rig, ada, admins } = await startedEngine({
+    watch: {
+      ledger: (ledger) => ledger,
+      directory: (directory) => ({
+        ...directory,
+        probe(asked, signal) {
+          onProbe();
+          return directory.probe(asked, signal);
+        },
+      }),
+    },
+  });
+  await rig.grant();
+  const renamed = groupDn('owners');
+  onProbe = () => {
+    onProbe = () => undefined;
+    rig.fake.tree.rename(admins, renamed);
+    rig.addGroup('admins');
+  };
+  await suspect(rig);
+  assert.deepEqual(drifts(rig), []);
+  await rig.pass(2 * MINUTE_MS);
+  assert.deepEqual(drifts(rig), ['g1 renamed followed']);
+  await rig.revoke();
+  assert.ok(!rig.isMember(ada, renamed));
+});
+
 test('however many drift at once, few are looked at at a time, and an ending waits for none of them', async () => {
   let looks = 0;
   let most = 0;

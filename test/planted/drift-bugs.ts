@@ -62,6 +62,13 @@ export const DRIFT_BUGS: readonly PlantedBug[] = [
     tests: LOOKS,
   },
   {
+    fault: 'what is not in another group, which has the name of one that was renamed meanwhile, counts as vanished',
+    file: 'src/engine/drift-look.ts',
+    find: 'if ((await directory.locateGroup(group.id, signal))?.dn !== group.dn) return null;',
+    replace: '',
+    tests: LOOKS,
+  },
+  {
     fault: 'whoever came back by somebody else is taken out when the grant ends',
     file: 'src/engine/drift-report.ts',
     find: 'standing: isBack ? true : period.standing',
