@@ -22,7 +22,7 @@ export interface Inbox {
 }
 
 /** Entries and values that wait at most, by which the reader stops; a chunk more, since it may be in the middle of one. */
-const ROOM = 1_000;
+const ROOM = 4_000;
 
 export function inbox(): Inbox {
   let waiting: Told[] = [];
