@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
 import type { DirectoryAdmin } from '../support/directory-contract/world.ts';
-import { PLAIN_OPENLDAP, REFINT_OPENLDAP } from '../support/known-directories.ts';
+import { PLAIN_389, PLAIN_OPENLDAP, REFINT_389, REFINT_OPENLDAP, SAMBA_AD } from '../support/known-directories.ts';
+import { FULL_SCALE } from '../support/scale.ts';
 import { assertToldOnce, granted, startReady, succeeded } from '../support/survival.ts';
 import { type AnySystem, startSystemOn } from '../support/system.ts';
 
-for (const { name, start, admin: adminOf, keepsReferences } of [PLAIN_OPENLDAP, REFINT_OPENLDAP])
+const DIRECTORIES = [PLAIN_OPENLDAP, REFINT_OPENLDAP, ...(FULL_SCALE ? [PLAIN_389, REFINT_389, SAMBA_AD] : [])];
+
+for (const { name, start, admin: adminOf, keepsReferences } of DIRECTORIES)
   suite(`drift that a sync finds, on ${name}`, { concurrency: false }, () => {
     let s: AnySystem;
     let admin: DirectoryAdmin;
