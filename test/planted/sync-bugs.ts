@@ -133,11 +133,11 @@ export const SYNC_BUGS: readonly PlantedBug[] = [
     tests: ['control-plane/stream.test.ts'],
   },
   {
-    fault: 'the stub takes changes of a picture that it does not have',
-    file: 'src/control-plane/stream-intake.ts',
-    find: "mode === 'delta' && (state === null || baseCursor !== state.cursor)",
-    replace: "mode === 'delta' && state === null",
-    tests: ['control-plane/sync.live.ts'],
+    fault: 'the stub takes a stream of which pages are missing at its end',
+    file: 'src/control-plane/stream.ts',
+    find: 'if (said !== pages) return',
+    replace: 'if (said < pages) return',
+    tests: ['control-plane/stream.test.ts'],
   },
   {
     fault: 'a group whose members are hidden counts as empty',

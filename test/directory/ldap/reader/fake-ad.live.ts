@@ -45,9 +45,9 @@ suite('the reader before what only Active Directory does', () => {
 
   test('nobody is looked up one by one: as many searches read a few as read all', async () => {
     const searches = async (changes: LdapReaderChanges) => {
-      const before = requestsOf(ad, 'search').length;
+      const asked = requestsOf(ad, 'search').length;
       const { picture } = await readAll(await ldapReader(ad, changes));
-      return { users: picture.users.size, searches: requestsOf(ad, 'search').length - before };
+      return { users: picture.users.size, searches: requestsOf(ad, 'search').length - asked };
     };
     const all = await searches({});
     const nobody = await searches({ userFilter: { kind: 'equality', attribute: 'mail', value: 'nobody@example.test' } });
