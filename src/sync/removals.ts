@@ -1,3 +1,4 @@
+import { type Instant, later } from '../access/instant.ts';
 import type { SyncCounts } from '../access/sync.ts';
 import type { HeldRun } from '../ledger/snapshots.ts';
 import type { Removed } from './run-parts.ts';
@@ -6,6 +7,15 @@ import type { Removed } from './run-parts.ts';
 export type RemovalsJudgement =
   | { readonly verdict: 'publish' }
   | { readonly verdict: 'empty' | 'held'; readonly message: string };
+
+/** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
+const ACCEPTED_WITHIN_MS = 86_400_000;
+
+/** The held run of that id; undefined where none can be accepted. */
+export function acceptable(runs: readonly HeldRun[], { syncId, now }: { syncId: string; now: Instant }): HeldRun | undefined {
+  const since = later(now, -ACCEPTED_WITHIN_MS);
+  return runs.find((held) => held.syncId === syncId && held.at >= since);
+}
 
 /** Without a picture to compare with: so many fewer there are at least. */
 export function fewerThan(published: SyncCounts, counts: SyncCounts): Removed {

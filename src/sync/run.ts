@@ -1,5 +1,4 @@
 import type { Clock } from '../access/clock.ts';
-import { later } from '../access/instant.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import type { SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
 import type { DirectoryReader } from '../directory/directory-reader.ts';
@@ -11,7 +10,7 @@ import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
 import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
-import { fewerThan, judgeRemovals } from './removals.ts';
+import { acceptable, fewerThan, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
 import { compareGrants, type DriftWatch, type GroupNames, groupNames } from './suspicions.ts';
 import { turns } from './turns.ts';
@@ -61,9 +60,6 @@ export type SyncResult =
 /** A run: rejects only where the signal says so. One at a time. */
 export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResult>;
 
-/** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
-const ACCEPTED_WITHIN_MS = 86_400_000;
-
 const NO_CURSOR = 'when it was read last, the directory offered no way to find changes';
 
 /** What one attempt of a run is about. */
@@ -88,7 +84,8 @@ export function syncRun(options: SyncRunOptions): SyncRun {
 
   return async (wish, signal) => {
     const beganMs = clock.monotonicMs();
-    const accepted = wish.acceptRemovals === null ? null : acceptable(options, wish.acceptRemovals);
+    const accepted =
+      wish.acceptRemovals === null ? null : acceptable(snapshots.held(), { syncId: wish.acceptRemovals, now: clock.wall() });
     if (accepted === undefined) return notHeld(newSyncId(), wish);
     // Twice at most: what cannot be told as a difference is told whole.
     for (const mode of [wish.mode, 'full'] as const) {
@@ -114,12 +111,6 @@ export function syncRun(options: SyncRunOptions): SyncRun {
   };
 }
 
-/** The held run of that id; undefined where none can be accepted. */
-function acceptable({ snapshots, clock }: SyncRunOptions, syncId: string): HeldRun | undefined {
-  const since = later(clock.wall(), -ACCEPTED_WITHIN_MS);
-  return snapshots.held().find((held) => held.syncId === syncId && held.at >= since);
-}
-
 function notHeld(syncId: string, { mode, acceptRemovals }: SyncWish): SyncResult {
   const message = `no removals of a sync ${acceptRemovals} are held: it is not known, was published since, or is older than 24 h; run a sync to see what would be removed now`;
   return { kind: 'failed', syncId, mode, error: jobError('removals_held', message), heldSyncId: null };
@@ -140,7 +131,15 @@ function prepare(
   }
   const { picture, facts } = last;
   log.info({ event: 'sync.started', syncId, mode, baseSyncId: facts.syncId }, 'a sync has begun');
-  return { syncId, mode, base: { picture, facts }, last: facts.counts, cursor: mode === 'delta' ? facts.cursor : null, accepted, signal };
+  return {
+    syncId,
+    mode,
+    base: { picture, facts },
+    last: facts.counts,
+    cursor: mode === 'delta' ? facts.cursor : null,
+    accepted,
+    signal,
+  };
 }
 
 /** One stream, from its beginning to what the control plane has acknowledged. */

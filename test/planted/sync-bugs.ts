@@ -39,7 +39,7 @@ export const SYNC_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'removals that were held can be accepted for ever',
-    file: 'src/sync/run.ts',
+    file: 'src/sync/removals.ts',
     find: 'held.syncId === syncId && held.at >= since',
     replace: 'held.syncId === syncId && since > 0',
     tests: ['sync/run.test.ts'],
