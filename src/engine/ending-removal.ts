@@ -10,7 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
+import { absenceOf, type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { Attempted } from './pursuits.ts';
 import { notApplied, shownAnswer } from './put-in.ts';
@@ -153,6 +153,7 @@ async function sendRemoval(
         standing: false,
         remaining: null,
         placeholder: placed,
+        absence: absenceOf(found, period, remove),
       }),
     };
   }

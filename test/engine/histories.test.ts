@@ -15,6 +15,18 @@ test('whatever happens, nothing leaks, nothing is stolen, everything is told onc
 /** Histories that were found by chance, and what they broke. Each is run on every server. */
 const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }[] = [
   {
+    rule: 'who was made anew, had a grant and was then put in by hand stays when the grant of the one before ends',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 40, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 40, by: 'username' },
+      { do: 'revoke', grant: 1 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'revoke', grant: 0 },
+      { do: 'pass', ms: 15_000 },
+    ],
+  },
+  {
     rule: 'a ledger that cannot say at a start what a job waits for does not keep the next job undecided',
     steps: [
       { do: 'lose', fate: 'applied' },
