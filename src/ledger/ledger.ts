@@ -15,8 +15,8 @@ import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
 import type { Job } from '../access/job.ts';
 import type { Period, Placeholder } from '../access/membership.ts';
+import type { Absence, PairHistory } from '../access/pair-history.ts';
 import type { EntryRef, Pair } from '../access/reference.ts';
-import type { Absence, PairHistory } from './pair-history.ts';
 
 /** An event that is a job's stored result. */
 export type JobResult = Extract<Event, { kind: 'job.succeeded' | 'job.failed' }>;

@@ -4,6 +4,7 @@ import { CHECK_BUGS } from './check-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
+import { NAMESAKE_BUGS } from './namesake-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
 
@@ -15,5 +16,6 @@ export const BUGS: readonly PlantedBug[] = [
   ...LEDGER_BUGS,
   ...EDGE_BUGS,
   ...SERVER_BUGS,
+  ...NAMESAKE_BUGS,
   ...CHECK_BUGS,
 ];

@@ -5,6 +5,7 @@ import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
 import type { Period, Placeholder } from '../../src/access/membership.ts';
+import type { Absence } from '../../src/access/pair-history.ts';
 import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import {
   type BindRefusal,
@@ -18,7 +19,6 @@ import {
   type ReplacedIntent,
   type StoredJob,
 } from '../../src/ledger/ledger.ts';
-import type { Absence } from '../../src/ledger/pair-history.ts';
 
 interface KeptIntent {
   readonly intent: Intent;

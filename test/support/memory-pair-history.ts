@@ -1,5 +1,5 @@
+import type { PairHistory } from '../../src/access/pair-history.ts';
 import { type Pair, pairKey, samePair } from '../../src/access/reference.ts';
-import type { PairHistory } from '../../src/ledger/pair-history.ts';
 import { grantsById, type State } from './memory-ledger-state.ts';
 
 /** What is remembered of the values of a pair. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { GrantId } from '../../access/ids.ts';
+import type { Absence, Addition, PairHistory } from '../../access/pair-history.ts';
 import type { Pair } from '../../access/reference.ts';
-import type { Absence, Addition, PairHistory } from '../pair-history.ts';
 import { flagColumn, instantColumn, jsonColumn, memberAttributeColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
 

@@ -1,5 +1,5 @@
-import type { Instant } from '../access/instant.ts';
-import type { MemberAttribute } from '../access/membership.ts';
+import type { Instant } from './instant.ts';
+import type { MemberAttribute } from './membership.ts';
 
 /** An addition that was written for one user in one group, or may have been. The probe before it saw the value absent. */
 export interface Addition {
