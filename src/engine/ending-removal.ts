@@ -139,12 +139,13 @@ async function sendRemoval(
       if (judgeEnding(again.values, deleting).remove.length > 0)
         return { lastMember: false, attempted: await lookAgain(parts, attempt) };
     }
+    // First, since until then what is absent proves nothing, of somebody who is gone neither.
+    const late = waitForLateWrites(parts, attempt);
+    if (late !== null) return { lastMember: false, attempted: await late };
     if (found.user === null) {
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };
     }
-    const late = waitForLateWrites(parts, attempt);
-    if (late !== null) return { lastMember: false, attempted: await late };
     const placed = opened.placeholder === null ? null : { groupId: pair.group.id, value: opened.placeholder };
     return {
       lastMember: false,

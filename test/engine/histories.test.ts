@@ -148,6 +148,17 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'an addition that is applied late leaves with its grant, also where the user is gone and a removal of it was sent before',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 4, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'revoke', grant: 4 },
+      { do: 'directory', up: false },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },
