@@ -7,7 +7,7 @@ import { isPrimaryGroup } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { deleteWasSent, type Found, look, userMissing, waitForLateWrites } from './ending-look.ts';
+import { absenceOf, deleteWasSent, type Found, look, userMissing, waitForLateWrites } from './ending-look.ts';
 import { removeValues } from './ending-removal.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { type Attempted, DONE } from './pursuits.ts';
@@ -111,6 +111,7 @@ async function conclude(
     remaining: null,
     placeholder: placedByIntent(state.intent, attempt.grant.pair),
     recreated,
+    absence: absenceOf(found, period),
   });
 }
 

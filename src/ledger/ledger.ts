@@ -15,6 +15,7 @@ import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
 import type { Job } from '../access/job.ts';
 import type { Period, Placeholder } from '../access/membership.ts';
+import type { Absence, PairHistory } from '../access/pair-history.ts';
 import type { EntryRef, Pair } from '../access/reference.ts';
 
 /** An event that is a job's stored result. */
@@ -171,6 +172,8 @@ export interface Ledger {
   attach(jobId: JobId, grantId: GrantId, consequence: Consequence): Promise<void>;
 
   pairState(pair: Pair): Promise<PairState>;
+  /** What is remembered of the values of a pair, also of what is over. */
+  pairHistory(pair: Pair): Promise<PairHistory>;
   /**
    * Opens an intent; a second open one for the same pair is a `conflict` fault, but for the one that it `replaces`,
    * which is closed. A period, where given, is saved with it, and so is a pending grant whose pair has just been found.
@@ -202,9 +205,17 @@ export interface Ledger {
   beginEndings(endings: readonly EndingToBegin[]): Promise<readonly GrantId[]>;
   /** What there is to know of an ending grant, whose pair is given; null where it is not ending. */
   endingState(ending: Pick<LiveGrant, 'grantId' | 'pair'>): Promise<EndingState | null>;
-  /** The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too. */
+  /**
+   * The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too; `absence` is what
+   * was seen absent.
+   */
   end(
-    change: { readonly grant: EndedGrant; readonly period: Period | null; readonly placeholder: PlaceholderChange | null },
+    change: {
+      readonly grant: EndedGrant;
+      readonly period: Period | null;
+      readonly placeholder: PlaceholderChange | null;
+      readonly absence?: Absence | null;
+    },
     consequence: Consequence,
   ): Promise<void>;
 
@@ -272,7 +283,10 @@ export interface Ledger {
   /** The server that is known is in use at that instant; an earlier one changes nothing. */
   useServer(at: Instant): Promise<void>;
 
-  /** Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. */
+  /**
+   * Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. The
+   * history of a group stays from the beginning of the oldest membership of ours in it that lasts.
+   */
   forget(before: Instant): Promise<number>;
   close(): Promise<void>;
 }

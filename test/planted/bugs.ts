@@ -5,6 +5,7 @@ import { DRIFT_BUGS } from './drift-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
+import { NAMESAKE_BUGS } from './namesake-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
 import { SYNC_BUGS } from './sync-bugs.ts';
@@ -17,6 +18,7 @@ export const BUGS: readonly PlantedBug[] = [
   ...LEDGER_BUGS,
   ...EDGE_BUGS,
   ...SERVER_BUGS,
+  ...NAMESAKE_BUGS,
   ...CHECK_BUGS,
   ...SYNC_BUGS,
   ...DRIFT_BUGS,
