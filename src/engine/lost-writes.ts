@@ -111,6 +111,32 @@ function reported({ log }: EngineParts, { grantId, pair }: ActiveGrant, why: str
   return DONE;
 }
 
+/**
+ * A membership of a live grant that had vanished, by the doing of somebody else, and is there on the server that took over: what we
+ * wrote, since who took it out may not have been heard there yet. It is ours again, and leaves with its grant.
+ */
+async function reclaim(parts: EngineParts, intent: Intent): Promise<Attempted> {
+  const { ledger, time, log } = parts;
+  const { period, intent: open } = await ledger.pairState(intent.pair);
+  if (period === null || period.standing !== false || isOurs(period)) return DONE;
+  if (open !== null) return AGAIN;
+  const back = await backAgain(parts, intent);
+  if ('done' in back) return back;
+  if (back.values.length === 0) return DONE;
+  const at = time.now();
+  const { grantId, pair } = intent;
+  const facts = { standing: false, evidence: 'probe: member where it had vanished; a directory server took over' };
+  await ledger.savePeriod(
+    { ...period, memberAttribute: intent.memberAttribute, values: back.values, seenAbsent: back.occupied },
+    { at, audit: [{ kind: 'grant.drifted', at, grantId, pair, facts }] },
+  );
+  log.warn(
+    { event: 'grant.met-again', grantId, user: pair.user, group: pair.group },
+    'the directory server that took over still has a membership of ours that had vanished; it ends with its grant',
+  );
+  return DONE;
+}
+
 /** One look at a membership that has ended; where its user is a member again, its grant is ending once more. */
 export async function attemptTakeOut(
   parts: EngineParts,
@@ -118,6 +144,8 @@ export async function attemptTakeOut(
 ): Promise<Attempted> {
   const { ledger, locks } = parts;
   const pairLock = `pair:${pairKey(intent.pair)}`;
+  const reclaimed = await unlessAway(() => locks.run(pairLock, 'ending', () => reclaim(parts, intent)));
+  if (!reclaimed.done) return reclaimed;
   // What another grant held longer ended with that one, whoever wrote it. An end that is being claimed is waited for.
   const ended = await locks.run(pairLock, 'ending', () => ledger.lastEnded(intent.pair));
   if (ended === null) return DONE;

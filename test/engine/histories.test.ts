@@ -159,6 +159,18 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
     ],
   },
   {
+    rule: 'what somebody took out, and a server that lags brings back, is ours again and leaves with its grant',
+    steps: [
+      { do: 'crowd', group: 0, users: 2, seconds: 1 },
+      { do: 'refuse', fault: 'refused' },
+      { do: 'lag' },
+      { do: 'take out', user: 0, group: 0 },
+      { do: 'crowd', group: 0, users: 2, seconds: 1 },
+      { do: 'fail over' },
+      { do: 'revoke', grant: 0 },
+    ],
+  },
+  {
     rule: 'a grant ends where both its user and its group are gone',
     steps: [
       { do: 'grant', user: 1, group: 0, grant: 0, seconds: 1, by: 'username' },

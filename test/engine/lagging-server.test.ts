@@ -45,6 +45,34 @@ suite('a server that took over and lags', () => {
     });
   }
 
+  for (const first of ['looks', 'ends'] as const) {
+    test(`has what somebody else took out, and that is ours again: it leaves with its grant, which ${first} first`, async () => {
+      const world = await startedEngine();
+      const { rig, ada, admins } = world;
+      await rig.grant({ grantId: 'g1', seconds: 3600 });
+      rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [ada] });
+      // A second grant meets that it has vanished, and may not write.
+      rig.fake.refuseNext('refused');
+      await rig.grant({ grantId: 'g2', seconds: 3600 });
+      assert.equal(await rig.stateOf('g2'), 'failed');
+      const held = first === 'ends' ? rig.fake.holdNext('probe') : null;
+      rig.fake.tree.apply({ group: admins, attribute: 'member', add: [ada], remove: [] });
+      rig.fake.failOver();
+      await settled();
+      if (held !== null) {
+        const revoked = rig.revoke({ grantId: 'g1' });
+        await settled();
+        held.go();
+        await revoked;
+      }
+      await rig.pass(MINUTE_MS);
+      if (held === null) await rig.revoke({ grantId: 'g1' });
+      await rig.pass(MINUTE_MS);
+      assert.equal(await rig.stateOf('g1'), 'ended');
+      assert.ok(!rig.isMember(ada, admins), 'leak');
+    });
+  }
+
   test('one that is proven gone is no longer looked for', async () => {
     const world = await startedEngine({ personality: PERSONALITIES.openldap_refint });
     const { rig, ada } = world;
