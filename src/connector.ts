@@ -96,6 +96,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     reader: openLdapReader({ ...readerOptions(config, ldap), gate }),
     streams: () => shared.streams,
     tell: (event) => engine.tell(event),
+    suspect: (grantIds) => engine.suspect(grantIds),
     isProtected: (group) => engine.isProtected(group),
     clock,
     random,

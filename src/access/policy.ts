@@ -1,5 +1,9 @@
 import { type Instant, later } from './instant.ts';
 
+/** What is done about a membership that vanished under an active grant (LATCHKEY_DRIFT). */
+export const DRIFT_ACTIONS = ['report', 'restore'] as const;
+export type DriftAction = (typeof DRIFT_ACTIONS)[number];
+
 /** The verdict of the local policy on an end that a job asks for. */
 export type EndVerdict = { readonly allowed: true } | { readonly allowed: false; readonly latestEnd: Instant };
 

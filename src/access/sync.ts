@@ -4,6 +4,19 @@ import type { MemberAttribute } from './membership.ts';
 /** What a run reads: everything, or what has changed since the run that published last. */
 export type SyncMode = 'full' | 'delta';
 
+/** What a run shall do. */
+export interface SyncWish {
+  readonly mode: SyncMode;
+  /** The run whose removals were held, and may now be told. */
+  readonly acceptRemovals: string | null;
+}
+
+/** What is wrong with a directory's content, and no reason to fail a run. */
+export type SyncFindingKind = 'duplicate_email' | 'duplicate_username' | 'ambiguous_uid' | 'manager_unresolved' | 'manager_loop';
+
+/** How often each was found when the directory was last read whole, and the first of them as text. */
+export type SyncFindings = Readonly<Record<SyncFindingKind, { readonly count: number; readonly first: readonly string[] }>>;
+
 /** A user in scope, as the control plane is told of it. */
 export interface SyncUser {
   readonly id: EntryId;

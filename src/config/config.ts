@@ -2,6 +2,7 @@ import type { AccountName } from '../access/account-name.ts';
 import type { Dn } from '../access/dn.ts';
 import type { Filter } from '../access/filter.ts';
 import type { MemberAttribute } from '../access/membership.ts';
+import type { DriftAction } from '../access/policy.ts';
 import type { GroupRef } from '../access/reference.ts';
 import type { FlavourName } from '../directory/ldap/flavours/names.ts';
 import type { ClientCertificateSource } from '../secrets/client-certificate.ts';
@@ -97,6 +98,8 @@ export interface PolicyConfig {
   readonly protectedGroups: readonly GroupRef[];
   /** Those of the built-in privileged groups that may be granted all the same. */
   readonly unprotectedGroups: readonly GroupRef[];
+  /** What is done about a membership that vanished under an active grant. */
+  readonly drift: DriftAction;
 }
 
 export interface SyncConfig {

@@ -1,5 +1,6 @@
 import { parse as parseDotenv } from 'dotenv';
 import { type Instant, instant } from '../access/instant.ts';
+import { DRIFT_ACTIONS } from '../access/policy.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { readControlPlane } from './read-control-plane.ts';
@@ -100,6 +101,7 @@ function readPolicy(reader: VariableReader): PolicyConfig {
     maxPendingMs: reader.optional('LATCHKEY_MAX_PENDING', values.duration('1s', '7d')) ?? 15 * 60_000,
     unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS', values.groupList) ?? [],
     protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS', values.groupList) ?? [],
+    drift: reader.optional('LATCHKEY_DRIFT', values.oneOf(DRIFT_ACTIONS)) ?? 'report',
   };
 }
 

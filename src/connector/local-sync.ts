@@ -58,7 +58,11 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
         begin: async () => ({ page: take, end: async () => undefined, abort: () => undefined }),
       },
       heldGrants: null,
-      isProtected: protectedBySpelling(config.policy.protectedGroups.map(shownReference)),
+      drift: null,
+      isProtected: protectedBySpelling({
+        configured: config.policy.protectedGroups.map(shownReference),
+        unprotected: config.policy.unprotectedGroups.map(shownReference),
+      }),
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: folder,
       clock: systemClock,

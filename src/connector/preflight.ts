@@ -15,7 +15,7 @@ import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
 import { directoryOptions, readerOptions } from './directory-options.ts';
 import { pauseSteps } from './pause-step.ts';
-import { meansStep } from './sync.ts';
+import { keptSteps, meansStep } from './sync-told.ts';
 
 export interface PreflightOptions {
   readonly config: Config;
@@ -41,6 +41,7 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       await changesStep(reader),
       await checkStateDirectory(config.process.stateDir),
       ...pauseSteps(lookAtPause(config.process.stateDir)),
+      ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
       ...(await checkControlPlane({
         url: controlPlane.url,
         token: learning(controlPlane.token, learnSecret),

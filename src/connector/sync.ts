@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, Event } from '../access/event.ts';
-import { formatInstant, type Instant, later } from '../access/instant.ts';
-import type { SyncMode } from '../access/sync.ts';
+import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
+import type { SyncMode, SyncWish } from '../access/sync.ts';
 import type { Config } from '../config/config.ts';
 import type { DeltaMeans, DirectoryReader, ReadGroup } from '../directory/directory-reader.ts';
-import type { EngineSync, SyncOutcome, SyncWish } from '../engine/sync-request.ts';
+import type { EngineSync, SyncOutcome } from '../engine/sync-request.ts';
 import { syncTurns } from '../engine/sync-turns.ts';
 import { type Ledger, LedgerError } from '../ledger/ledger.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
@@ -14,11 +15,11 @@ import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { SyncStates } from '../observability/metrics.ts';
 import { countingChannel } from '../sync/counting-channel.ts';
-import type { FindingCounts } from '../sync/findings.ts';
 import { heldGrants } from '../sync/held-grants.ts';
 import { linkChannel } from '../sync/link-channel.ts';
 import { type SyncResult, syncRun } from '../sync/run.ts';
 import { type SyncSchedule, startSchedule } from '../sync/schedule.ts';
+import { meansStep, type SyncsTold, syncHealth, syncSteps, toldBefore } from './sync-told.ts';
 
 export interface ConnectorSyncOptions {
   readonly config: Config;
@@ -28,7 +29,9 @@ export interface ConnectorSyncOptions {
   /** Asked when a run begins, since the link is made after this. */
   readonly streams: () => SyncLink;
   readonly tell: (event: Event) => Promise<void>;
-  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name'>) => boolean;
+  /** Told which grants are not as they were read. */
+  readonly suspect: (grantIds: readonly GrantId[]) => void;
+  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -54,20 +57,6 @@ export interface ConnectorSync {
   stop(): Promise<void>;
 }
 
-/** What is known of the last runs, for health. */
-interface Told {
-  published: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'published' }> } | null;
-  failed: { readonly at: Instant; readonly result: Extract<SyncResult, { kind: 'failed' }> } | null;
-  held: { readonly syncId: string; readonly at: Instant; readonly message: string } | null;
-  /** When the schedule last asked for a run. */
-  dueAt: Instant | null;
-  /** Of the last run that read everything. */
-  findings: FindingCounts | null;
-}
-
-/** How long a held run can be accepted; after that a new one has to be looked at. */
-const ACCEPTED_WITHIN_MS = 86_400_000;
-
 /** Puts schedule, runs and what is kept of them together. */
 export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   const { config, ledger, reader, clock, log } = options;
@@ -78,7 +67,14 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   });
   const stopping = new AbortController();
   const quiet = new AbortController();
-  const told: Told = { published: null, failed: null, held: heldBefore(), dueAt: null, findings: null };
+  const told = unlessUnreadable((): SyncsTold => toldBefore(snapshots), {
+    published: null,
+    failed: null,
+    held: null,
+    findings: null,
+  });
+  /** When the schedule last asked for a run. */
+  let dueAt: Instant | null = null;
   let schedule: SyncSchedule | null = null;
   let means: DeltaMeans | null = null;
   /** What is run as soon as there is a connection. */
@@ -89,11 +85,6 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
     return unlessUnreadable(() => snapshots.published().kind === 'none', true);
   }
 
-  function heldBefore(): Told['held'] {
-    const [newest] = unlessUnreadable(() => snapshots.held(), []);
-    return newest === undefined ? null : { ...newest, message: 'its removals are more than SYNC_MAX_REMOVED allows' };
-  }
-
   async function run(wish: SyncWish, signal: AbortSignal): Promise<SyncOutcome> {
     const result = await syncRun({
       reader,
@@ -102,6 +93,11 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         for (const tell of listeners) tell(records);
       }),
       heldGrants: () => heldGrants(ledger),
+      drift: {
+        activeMemberships: (query) => ledger.activeMemberships(query),
+        restores: config.policy.drift === 'restore',
+        suspect: options.suspect,
+      },
       isProtected: options.isProtected,
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: config.process.stateDir,
@@ -117,7 +113,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       case 'published': {
         const { syncId, mode, counts, changed, removed, durationMs } = result;
         const { users, groups, memberships } = counts;
-        told.published = { at: clock.wall(), result };
+        told.published = { at: clock.wall(), syncId, counts };
         told.held = null;
         told.findings = result.findings ?? told.findings;
         await options.tell({ kind: 'sync.completed', syncId, mode, users, groups, memberships, changed, removed, durationMs });
@@ -125,7 +121,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       }
       case 'failed': {
         const { syncId, mode, error, heldSyncId } = result;
-        told.failed = { at: clock.wall(), result };
+        told.failed = { at: clock.wall(), error };
         if (heldSyncId !== null) told.held = { syncId: heldSyncId, at: clock.wall(), message: error.message };
         const held = heldSyncId === null ? {} : { heldSyncId };
         await options.tell({ kind: 'sync.failed', syncId, mode, error, ...held });
@@ -141,7 +137,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   const { request, idle } = syncTurns({ run, now: () => clock.wall() });
 
   async function runScheduled(mode: SyncMode, signal: AbortSignal): Promise<void> {
-    told.dueAt = clock.wall();
+    dueAt = clock.wall();
     await runDue(mode, signal);
   }
 
@@ -173,7 +169,8 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       capabilities: () => ['sync', ...(means === null || means.name !== null ? ['sync-delta'] : [])],
       counts: () => {
         const last = unlessUnreadable(() => snapshots.published(), null);
-        return last?.kind === 'picture' ? { users: last.facts.counts.users, groups: last.facts.counts.groups } : null;
+        const counts = last?.kind === 'picture' ? last.facts.counts : (last?.counts ?? null);
+        return counts === null ? null : { users: counts.users, groups: counts.groups };
       },
     },
     start() {
@@ -193,20 +190,20 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         if (!quiet.signal.aborted) log.error({ event: 'sync.failed', error }, 'a sync failed unexpectedly');
       });
     },
-    health: () => healthOf(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
+    health: () => syncHealth(told, { now: clock.wall(), nextRunAt: schedule?.nextRunAt() ?? null }),
     states() {
       const last = unlessUnreadable(() => snapshots.published(), null);
       const facts = last?.kind === 'picture' ? last.facts : null;
       const [held = null] = told.held === null ? [] : unlessUnreadable(() => snapshots.held(), []);
       return {
         lastSuccessAt: told.published?.at ?? facts?.at ?? null,
-        lastDueAt: told.dueAt,
+        lastDueAt: dueAt,
         nextRunAt: schedule?.nextRunAt() ?? null,
-        counts: told.published?.result.counts ?? facts?.counts ?? null,
+        counts: told.published?.counts ?? facts?.counts ?? null,
         held,
       };
     },
-    steps: () => [...(means === null ? [] : [meansStep(means)]), runStep(told), ...findingsStep(told)],
+    steps: () => [...(means === null ? [] : [meansStep(means)]), ...syncSteps(told, clock.wall())],
     onProgress(tell) {
       listeners.add(tell);
       return () => void listeners.delete(tell);
@@ -231,31 +228,6 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
   }
 }
 
-/** How changes are found, as `check` tells it. */
-export function meansStep({ name, reason }: DeltaMeans): CheckStep {
-  const detail =
-    name === null ? `every sync reads the whole directory, and tells what changed: ${reason}` : `by ${name}: ${reason}`;
-  return { step: 'changes', status: 'ok', detail };
-}
-
-function runStep({ published, failed, held }: Told): CheckStep {
-  if (held !== null) return { step: 'sync', status: 'fail', detail: `held since ${formatInstant(held.at)}: ${held.message}` };
-  if (failed !== null && (published === null || failed.at > published.at))
-    return { step: 'sync', status: 'warn', detail: `failed at ${formatInstant(failed.at)}: ${failed.result.error.message}` };
-  if (published === null) return { step: 'sync', status: 'ok', detail: 'none since the connector was started' };
-  const { users, groups, memberships, membersOutOfScope } = published.result.counts;
-  const found = `${users} users, ${groups} groups, ${memberships} memberships, ${membersOutOfScope} members out of scope`;
-  return { step: 'sync', status: 'ok', detail: `${found}, told at ${formatInstant(published.at)}` };
-}
-
-/** What the last whole read found to be wrong in the directory; nothing where nothing was. */
-function findingsStep({ findings }: Told): readonly CheckStep[] {
-  const found = Object.entries(findings ?? {}).filter(([, count]) => count > 0);
-  if (found.length === 0) return [];
-  const detail = `the last whole read found ${found.map(([kind, count]) => `${count} × ${kind}`).join(', ')}; the log names them (sync.found)`;
-  return [{ step: 'directory content', status: 'warn', detail }];
-}
-
 function isScheduled({ sync }: Config): boolean {
   return sync.schedule !== null || sync.fullSchedule !== null;
 }
@@ -263,30 +235,4 @@ function isScheduled({ sync }: Config): boolean {
 /** Another control plane, or another connector of it, knows nothing of what this one was told. */
 function receiverOf({ config, connectorId }: ConnectorSyncOptions): string {
   return createHash('sha256').update(`${config.controlPlane.url}\n${connectorId}`).digest('hex');
-}
-
-function healthOf(
-  { published, failed, held }: Told,
-  { now, nextRunAt }: { now: Instant; nextRunAt: Instant | null },
-): HealthPart {
-  const last =
-    published === null ? null : { at: formatInstant(published.at), syncId: published.result.syncId, ...published.result.counts };
-  const failure =
-    failed === null || (published !== null && published.at > failed.at)
-      ? {}
-      : { lastFailure: { at: formatInstant(failed.at), code: failed.result.error.code, message: failed.result.error.message } };
-  const next = nextRunAt === null ? null : formatInstant(nextRunAt);
-  if (held === null) return { ready: true, lastSuccess: last, nextRunAt: next, ...failure };
-  const until = later(held.at, ACCEPTED_WITHIN_MS);
-  const toDo =
-    until > now
-      ? `accept it with "latchkey sync --accept-removals ${held.syncId}" until ${formatInstant(until)}`
-      : 'it is too old to be accepted; run a sync, and look at what it would remove';
-  return {
-    ready: false,
-    lastSuccess: last,
-    nextRunAt: next,
-    heldSyncId: held.syncId,
-    message: `a sync is held: ${held.message}; ${toDo}`,
-  };
 }

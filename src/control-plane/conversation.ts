@@ -88,7 +88,8 @@ export function converse(of: {
     if (judged.kind !== 'duplicate' && judged.violation !== undefined) violated(judged.violation.rule, judged.violation.detail);
     if (judged.kind === 'refused') return;
     if (judged.kind === 'new') book.addEvent({ ...told, storedAt: timestamp(clock) });
-    if ('jobId' in event) {
+    // One that is told again was caused before this connection, and says nothing of a job that was sent on it.
+    if (judged.kind === 'new' && 'jobId' in event) {
       for (const job of book.jobsById(event.jobId)) if (sent.has(job)) received(job);
     }
     ackUpTo = Math.max(ackUpTo, seq);

@@ -25,6 +25,8 @@ export interface ReadGroup {
   readonly description: string | null;
   readonly memberAttribute: MemberAttribute;
   readonly ownerDns: readonly string[];
+  /** What makes it rule over its directory on every server of this kind; null for any other group. */
+  readonly builtIn: string | null;
   /** How `primaryGroup` of its members names it; null where none can. */
   readonly primaryName: string | null;
 }

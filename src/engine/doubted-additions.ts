@@ -3,6 +3,8 @@ import { type Pair, pairKey } from '../access/reference.ts';
 
 /** Additions that were proved on one directory server, and that the one which took over may not have yet. */
 export interface DoubtedAdditions {
+  /** How long a server that took over may lag, in milliseconds. */
+  readonly doubtMs: number;
   /** Until the returned function is called it is not known which they are. */
   find(): () => void;
   isFinding(): boolean;
@@ -24,6 +26,7 @@ export function doubtedAdditions({ clock, doubtMs }: { clock: Clock; doubtMs: nu
   let finding = 0;
   const leftMs = (atMs: number): number => Math.max(0, atMs + doubtMs - clock.monotonicMs());
   return {
+    doubtMs,
     find() {
       finding += 1;
       return () => {

@@ -7,7 +7,7 @@ import { isPrimaryGroup } from '../directory/directory.ts';
 import type { PairState, PlaceholderChange } from '../ledger/ledger.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { deleteWasSent, type Found, look, userMissing, waitForLateWrites } from './ending-look.ts';
+import { absenceOf, deleteWasSent, type Found, look, userMissing, waitForLateWrites } from './ending-look.ts';
 import { removeValues } from './ending-removal.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { type Attempted, DONE } from './pursuits.ts';
@@ -83,6 +83,13 @@ function ownershipUnknown(grant: EndingGrant): JobError {
   );
 }
 
+function broughtBack({ pair }: EndingGrant): JobError {
+  return jobError(
+    'directory_unavailable',
+    `"${pair.user.dn}" had vanished from "${pair.group.dn}" and is there again on the directory server that took over; whether that is what we wrote is being looked at`,
+  );
+}
+
 async function conclude(
   parts: EngineParts,
   attempt: EndingAttempt,
@@ -99,6 +106,8 @@ async function conclude(
     if (waiting !== null) return waiting;
   }
   const isThere = found.values.some(({ presence, anothers }) => presence === 'member' && !anothers);
+  if (isThere && period.standing === false && parts.doubtedRemovals.has(attempt.grant.pair))
+    return later(parts, attempt, broughtBack(attempt.grant));
   const standingMember = isPrimary(found) || (!isOurs(period) && isThere);
   const membership: EndedMembership = standingMember
     ? 'kept_standing'
@@ -111,6 +120,7 @@ async function conclude(
     remaining: null,
     placeholder: placedByIntent(state.intent, attempt.grant.pair),
     recreated,
+    absence: absenceOf(found, period),
   });
 }
 

@@ -2,6 +2,7 @@ import type { AuditRecord } from '../access/audit.ts';
 import { closeGrant, type EndedMembership, type EndingGrant, type Standing } from '../access/grant.ts';
 import type { Period } from '../access/membership.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
+import type { Absence } from '../access/pair-history.ts';
 import type { JobResult, PlaceholderChange, StoredJob } from '../ledger/ledger.ts';
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
@@ -22,13 +23,14 @@ interface Ended {
   readonly remaining: Period | null;
   readonly placeholder: PlaceholderChange | null;
   readonly recreated?: readonly string[];
+  readonly absence?: Absence | null;
 }
 
 /** Claims the end in one transaction: the grant, what remains of its period, and the outcome of every job that waited. */
 export async function claimEnded(
   parts: EngineParts,
   { grant, jobs }: EndingAttempt,
-  { membership, standing, remaining, placeholder, recreated = [] }: Ended,
+  { membership, standing, remaining, placeholder, recreated = [], absence = null }: Ended,
 ): Promise<Attempted> {
   const { ledger, time, log, failPoints } = parts;
   const at = time.now();
@@ -70,7 +72,10 @@ export async function claimEnded(
   // A grant ends once (PROTOCOL): what a failover undid and is done again was told.
   const told =
     grant.endedBefore === undefined ? [{ kind: 'grant.ended', grant: view, cause: grant.cause, membership } as const] : [];
-  await ledger.end({ grant: ended, period: remaining, placeholder }, { at, events: [...drifted, ...told], results, audit });
+  await ledger.end(
+    { grant: ended, period: remaining, placeholder, absence },
+    { at, events: [...drifted, ...told], results, audit },
+  );
   // Its intent is closed with it, so nothing of the pair is left to be looked at.
   parts.onProbed(grant.pair);
   parts.overs.over(ended);

@@ -1,18 +1,22 @@
+import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import { type EndingValue, type MemberAttribute, memberValueOf, type Period } from '../access/membership.ts';
 import { jobError } from '../access/outcome.ts';
+import type { Absence } from '../access/pair-history.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
-import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
+import { hiddenMember, isNamesakes, leadsNowhere, namesakeUnsettled } from './namesakes.ts';
 import type { Attempted } from './pursuits.ts';
 import { sameValue } from './same-value.ts';
 
 /** What was found about the pair in the directory, before anything is deleted. */
 export interface Found {
+  /** When the look began. */
+  readonly at: Instant;
   readonly group: GroupEntry;
   readonly user: UserEntry | null;
   readonly values: readonly EndingValue[];
@@ -41,8 +45,9 @@ export async function look(
   attempt: EndingAttempt,
   { state, period }: { state: PairState; period: Period },
 ): Promise<Found | Attempted> {
-  const { directory, signal, failPoints } = parts;
+  const { directory, signal, failPoints, time } = parts;
   const { pair } = attempt.grant;
+  const at = time.now();
   const group = await directory.locateGroup(pair.group.id, signal);
   const user = await directory.locateUser(pair.user.id, signal);
   failPoints('end.located');
@@ -80,7 +85,8 @@ export async function look(
     if (isLink && occupant === pair.user.id && current !== null) continue;
     if (isLink && occupant === null) return later(parts, attempt, hiddenMember(group, value));
     const isOccupied = occupant !== null && occupant !== pair.user.id;
-    const namesakes = isOccupied && !isLink ? await writtenForNamesake(parts, { occupant, group, attribute, value }) : 'not';
+    const namesakes =
+      isOccupied && !isLink ? await isNamesakes(parts, { user: pair.user, occupant, group, attribute, value }) : 'not';
     if (namesakes === 'unsettled') return later(parts, attempt, namesakeUnsettled(group, value));
     values.push({
       value,
@@ -88,11 +94,17 @@ export async function look(
       written: period.values.some((one) => sameValue(attribute, one, value)),
       presence,
       occupied: isOccupied,
-      anothers: isOccupied && (isLink || namesakes === 'written'),
+      anothers: isOccupied && (isLink || namesakes === 'theirs'),
     });
   }
   if (values.some(({ presence, anothers }) => presence === 'member' && !anothers)) parts.doubtedAdditions.seen(pair);
-  return { group, user, values };
+  return { at, group, user, values };
+}
+
+/** What was seen absent: in the look, and once those values were taken out. */
+export function absenceOf({ at, values }: Found, { memberAttribute }: Period, removed: readonly string[] = []): Absence | null {
+  const absent = values.filter(({ presence, value }) => presence === 'absent' || removed.includes(value));
+  return absent.length === 0 ? null : { memberAttribute, values: absent.map(({ value }) => value), at };
 }
 
 /**

@@ -10,7 +10,7 @@ import { type ChangeAnswer, DirectoryError } from '../directory/directory.ts';
 import type { PairState } from '../ledger/ledger.ts';
 import { unknownMembership } from './directory-errors.ts';
 import { claimEnded, type EndingAttempt, later } from './ending-claim.ts';
-import { type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
+import { absenceOf, type Found, isUnmoved, look, lookAgain, nameNow, userMissing, waitForLateWrites } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { onServer } from './evidence.ts';
 import type { Attempted } from './pursuits.ts';
@@ -140,12 +140,13 @@ async function sendRemoval(
       if (judgeEnding(again.values, deleting).remove.length > 0)
         return { lastMember: false, attempted: await lookAgain(parts, attempt) };
     }
+    // First, since until then what is absent proves nothing, of somebody who is gone neither.
+    const late = waitForLateWrites(parts, attempt);
+    if (late !== null) return { lastMember: false, attempted: await late };
     if (found.user === null) {
       const waiting = await userMissing(parts, attempt, { period: deleting, group: found.group });
       if (waiting !== null) return { lastMember: false, attempted: waiting };
     }
-    const late = waitForLateWrites(parts, attempt);
-    if (late !== null) return { lastMember: false, attempted: await late };
     const placed = opened.placeholder === null ? null : { groupId: pair.group.id, value: opened.placeholder };
     return {
       lastMember: false,
@@ -154,6 +155,7 @@ async function sendRemoval(
         standing: false,
         remaining: null,
         placeholder: placed,
+        absence: absenceOf(found, period, remove),
       }),
     };
   }

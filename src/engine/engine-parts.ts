@@ -3,6 +3,7 @@ import type { CheckStep } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
+import type { DriftAction } from '../access/policy.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -21,6 +22,7 @@ export interface EnginePolicy {
   readonly maxGrantMs: number;
   readonly maxPendingMs: number;
   readonly retentionMs: number;
+  readonly drift: DriftAction;
 }
 
 /** How long the engine waits for a certainty; parameters, since tests cannot wait a minute. */

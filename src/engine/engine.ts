@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, DirectoryView, Event } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
+import type { GrantId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
 import type { Ledger, StoredJob } from '../ledger/ledger.ts';
@@ -13,6 +14,7 @@ import { aboutJob } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
+import { drift } from './drift.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
 import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
@@ -81,7 +83,9 @@ export interface Engine {
   /** Stores what the control plane shall be told, and sends it. */
   tell(event: Event): Promise<void>;
   /** True where the configuration protects the group by its id, its name now, or its DN now. */
-  readonly isProtected: ProtectedGroups['protects'];
+  readonly isProtected: ProtectedGroups['protectsBuiltIn'];
+  /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
+  suspect(grantIds: readonly GrantId[]): void;
   /** Does what a person on the machine asks. */
   readonly operate: Operate;
   status(): EngineStatus;
@@ -152,6 +156,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const rounds = periodic(clock);
   const checkpoints = auditCheckpoints({ ledger, time, log, from: (await ledger.auditHead()).count, told: out.wake });
   const lost = afterFailover(parts, { pursued, told, pursueEnding });
+  const drifting = drift(parts, { onEnding: pursueEnding, settle: lost.restore, told });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
     const at = time.now();
@@ -291,7 +296,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     listener,
-    isProtected: (group) => parts.protectedGroups.protects(group),
+    isProtected: (group) => parts.protectedGroups.protects(group) || parts.protectedGroups.protectsBuiltIn(group),
+    suspect: drifting.suspect,
     operate: operatorCommands(parts, steps),
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
@@ -336,7 +342,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       failPoints('stop.begun');
       rounds.stop();
       expiring.stop();
-      const finished = await before(deadline, pursued.stop());
+      const finished = await before(deadline, Promise.all([pursued.stop(), drifting.stop()]));
       await safely('audit-checkpoint', checkpoints.tell());
       out.wake();
       while (finished && !(await out.drained())) {

@@ -4,12 +4,13 @@ import type { GrantId } from '../access/ids.ts';
 import type { Intent } from '../access/intent.ts';
 import { isOurs, type Period } from '../access/membership.ts';
 import type { JobError } from '../access/outcome.ts';
-import { pairKey } from '../access/reference.ts';
-import { DirectoryError, isPrimaryGroup } from '../directory/directory.ts';
+import { type Pair, pairKey } from '../access/reference.ts';
+import { DirectoryError, type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
 import { driftEvents, type Member } from './claim-membership.ts';
 import { nameNow } from './ending-look.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { onServer } from './evidence.ts';
+import { witnessOfGroup } from './gone-proofs.ts';
 import { splitJobs } from './grant-attempt.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { putIn } from './put-in.ts';
@@ -50,9 +51,11 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
     await directory.locateUser(grant.pair.user.id, signal),
     await directory.locateGroup(grant.pair.group.id, signal),
   ];
-  // Who is not there cannot be put in; whether it is gone is for its ending to prove.
-  const now = user === null || group === null ? null : await entriesNow(parts, { user, group });
-  if (now === null) return reported(parts, grant, 'the user or the group is not found there');
+  // Who is gone cannot be put in; its ending will say so.
+  if (user === null || group === null)
+    return (await notThereYet(parts, grant.pair, { user, group })) ?? reported(parts, grant, 'the user or the group is gone');
+  const now = await entriesNow(parts, { user, group });
+  if (now === null) return AGAIN;
   await protectedGroups.resolve(signal);
   const denied = refusal(parts, now);
   if (denied !== null) return reported(parts, grant, denied.message);
@@ -116,6 +119,32 @@ function reported({ log }: EngineParts, { grantId, pair }: ActiveGrant, why: str
   return DONE;
 }
 
+/**
+ * A membership of a live grant that had vanished, by the doing of somebody else, and is there on the server that took over: what we
+ * wrote, since who took it out may not have been heard there yet. It is ours again, and leaves with its grant.
+ */
+async function reclaim(parts: EngineParts, intent: Intent): Promise<Attempted> {
+  const { ledger, time, log } = parts;
+  const { period, intent: open } = await ledger.pairState(intent.pair);
+  if (period === null || period.standing !== false || isOurs(period)) return DONE;
+  if (open !== null) return AGAIN;
+  const back = await backAgain(parts, intent);
+  if ('done' in back) return back;
+  if (back.values.length === 0) return DONE;
+  const at = time.now();
+  const { grantId, pair } = intent;
+  const facts = { standing: false, evidence: 'probe: member where it had vanished; a directory server took over' };
+  await ledger.savePeriod(
+    { ...period, memberAttribute: intent.memberAttribute, values: back.values, seenAbsent: back.occupied },
+    { at, audit: [{ kind: 'grant.drifted', at, grantId, pair, facts }] },
+  );
+  log.warn(
+    { event: 'grant.met-again', grantId, user: pair.user, group: pair.group },
+    'the directory server that took over still has a membership of ours that had vanished; it ends with its grant',
+  );
+  return DONE;
+}
+
 /** One look at a membership that has ended; where its user is a member again, its grant is ending once more. */
 export async function attemptTakeOut(
   parts: EngineParts,
@@ -123,6 +152,8 @@ export async function attemptTakeOut(
 ): Promise<Attempted> {
   const { ledger, locks } = parts;
   const pairLock = `pair:${pairKey(intent.pair)}`;
+  const reclaimed = await unlessAway(() => locks.run(pairLock, 'ending', () => reclaim(parts, intent)));
+  if (!reclaimed.done) return reclaimed;
   // What another grant held longer ended with that one, whoever wrote it. An end that is being claimed is waited for.
   const ended = await locks.run(pairLock, 'ending', () => ledger.lastEnded(intent.pair));
   if (ended === null) return DONE;
@@ -145,7 +176,7 @@ async function takeOut(
   // Another grant has held it since, or another ending is at it: that one knows what to do.
   if (state.grants.length > 0 || state.period !== null || state.intent !== null) return DONE;
   const back = await backAgain(parts, intent);
-  if (back === null) return AGAIN;
+  if ('done' in back) return back;
   if (back.values.length > 0) onEnding(await reopen(parts, grant, { intent, back }));
   return DONE;
 }
@@ -156,20 +187,27 @@ interface Back {
   readonly occupied: boolean;
 }
 
-/** Looks for the name of now and, where values are no links, for those that were written. Null where nothing is known. */
+/** Nothing of ours is there. */
+const NOT_BACK: Back = { values: [], occupied: false };
+
+/** Looks for the name of now and, where values are no links, for those that were written. Not done where nothing is known yet. */
 async function backAgain(
-  { directory, signal }: EngineParts,
+  parts: EngineParts,
   { pair, memberAttribute: attribute, values: written }: Intent,
-): Promise<Back | null> {
-  const group = await directory.locateGroup(pair.group.id, signal);
-  if (group === null) return { values: [], occupied: false };
-  const current = nameNow(await directory.locateUser(pair.user.id, signal), attribute);
+): Promise<Back | Attempted> {
+  const { directory, signal } = parts;
+  const [user, group] = [await directory.locateUser(pair.user.id, signal), await directory.locateGroup(pair.group.id, signal)];
+  if (group === null) return (await notThereYet(parts, pair, { user, group })) ?? NOT_BACK;
+  const current = nameNow(user, attribute);
   const earlier = group.linksMembers ? [] : written.filter((value) => current === null || !sameValue(attribute, value, current));
   const values = [...(current === null ? [] : [current]), ...earlier];
-  if (values.length === 0) return { values, occupied: false };
+  const absent = async (): Promise<Back | Attempted> =>
+    (user === null ? await notThereYet(parts, pair, { user, group }) : null) ?? NOT_BACK;
+  if (values.length === 0) return absent();
   const presences = await directory.probe({ group: group.dn, attribute, values, likely: 'absent' }, signal);
-  if (presences.includes('unknown')) return null;
+  if (presences.includes('unknown')) return AGAIN;
   const found = values.filter((_, i) => presences[i] === 'member');
+  if (found.length === 0) return absent();
   let occupied = false;
   for (const value of found) {
     const occupant = value === current ? null : await directory.occupant(attribute, value, signal);
@@ -209,6 +247,23 @@ async function reopen(
 }
 
 const AGAIN: Attempted = { done: false };
+
+/**
+ * A server that lags may not have an entry yet, so one that is not found is looked for until it is, or is proven to be gone (null):
+ * with it may come what is doubted.
+ */
+async function notThereYet(
+  parts: EngineParts,
+  pair: Pair,
+  { user, group }: { user: UserEntry | null; group: GroupEntry | null },
+): Promise<Attempted | null> {
+  const missing =
+    group === null
+      ? { entry: pair.group, witness: await witnessOfGroup(parts, { pair, user }) }
+      : { entry: pair.user, witness: { id: group.id, dn: group.dn } };
+  const verdict = await parts.goneProofs.ask(missing, parts.signal);
+  return verdict.kind === 'proven' ? null : AGAIN;
+}
 
 /** Without the directory it is tried again when that is back; anything else is a fault of ours. */
 async function unlessAway(work: () => Promise<Attempted>): Promise<Attempted> {

@@ -1,6 +1,6 @@
 import { foldDn, parseDn } from '../access/dn.ts';
 import type { EntryId } from '../access/ids.ts';
-import type { Directory, GroupEntry } from '../directory/directory.ts';
+import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** The groups that are never granted (LATCHKEY_PROTECTED_GROUPS, and those that rule over a directory). Nesting comes later. */
@@ -10,7 +10,12 @@ export interface ProtectedGroups {
   /** True where the group is protected by its id, its name now, or its DN now. Only meaningful after a `resolve`. */
   protects(group: { readonly id: EntryId; readonly dn: string; readonly name: string }): boolean;
   /** True where the group rules over its directory and LATCHKEY_UNPROTECTED_GROUPS does not name it. */
-  protectsBuiltIn(group: GroupEntry): boolean;
+  protectsBuiltIn(group: {
+    readonly id: EntryId;
+    readonly dn: string;
+    readonly name: string;
+    readonly builtIn: string | null;
+  }): boolean;
   /** What was configured and means no group in the directory; null before the first look. */
   unresolved(): readonly string[] | null;
 }
@@ -61,10 +66,22 @@ export function protectedGroups({
   };
 }
 
-/** Which groups the configuration protects by the very id, name or DN that it names: what can be told without asking the directory. */
-export function protectedBySpelling(configured: readonly string[]): ProtectedGroups['protects'] {
-  const spellings = new Set(configured.map(fold));
-  return ({ id, dn, name }) => [id, dn, name].some((one) => spellings.has(fold(one)));
+/**
+ * Which groups are protected by the very id, name or DN that the configuration names, or since they rule over the directory: what can
+ * be told without asking it.
+ */
+export function protectedBySpelling({
+  configured,
+  unprotected,
+}: {
+  configured: readonly string[];
+  unprotected: readonly string[];
+}): ProtectedGroups['protectsBuiltIn'] {
+  const [spellings, released] = [new Set(configured.map(fold)), new Set(unprotected.map(fold))];
+  return ({ id, dn, name, builtIn }) => {
+    const named = [id, dn, name].map(fold);
+    return named.some((one) => spellings.has(one)) || (builtIn !== null && !named.some((one) => released.has(one)));
+  };
 }
 
 /** Names and DNs compare without case and spelling; a text with `=` that reads as a DN is one. */

@@ -12,7 +12,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { onServer } from './evidence.ts';
 import { witnessOfGroup } from './gone-proofs.ts';
 import { fail, type GrantAttempt, isCancelled, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
-import { hiddenMember, leadsNowhere, namesakeUnsettled, writtenForNamesake } from './namesakes.ts';
+import { hiddenMember, isNamesakes, leadsNowhere, namesakeUnsettled } from './namesakes.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { changedMeanwhile, endRefusal, lateRemoval } from './refusals.ts';
 import { foundApplied } from './written-period.ts';
@@ -94,10 +94,10 @@ async function whoseAre(
       error = hiddenMember(group, value);
       continue;
     }
-    const written = await writtenForNamesake(parts, { occupant, group, attribute, value });
-    if (written === 'written') continue;
+    const namesakes = await isNamesakes(parts, { user: pair.user, occupant, group, attribute, value });
+    if (namesakes === 'theirs') continue;
     if (group.linksMembers) strayed.push(value);
-    else if (written === 'not') return { kind: 'ours' };
+    else if (namesakes === 'not') return { kind: 'ours' };
     else error = namesakeUnsettled(group, value);
   }
   return error === null ? { kind: 'anothers', strayed } : { kind: 'unknown', error };

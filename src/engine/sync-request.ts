@@ -1,13 +1,6 @@
 import type { Instant } from '../access/instant.ts';
 import type { JobError } from '../access/outcome.ts';
-import type { SyncCounts, SyncMode } from '../access/sync.ts';
-
-/** What a run shall do. */
-export interface SyncWish {
-  readonly mode: SyncMode;
-  /** The run whose removals were held, and may now be told. */
-  readonly acceptRemovals: string | null;
-}
+import type { SyncCounts, SyncWish } from '../access/sync.ts';
 
 /** What a job, the schedule or an operator asks for. */
 export interface SyncRequest extends SyncWish {

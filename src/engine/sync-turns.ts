@@ -1,6 +1,7 @@
 import type { Instant } from '../access/instant.ts';
 import { jobError } from '../access/outcome.ts';
-import type { RequestSync, SyncOutcome, SyncRequest, SyncWish } from './sync-request.ts';
+import type { SyncWish } from '../access/sync.ts';
+import type { RequestSync, SyncOutcome, SyncRequest } from './sync-request.ts';
 
 /** Who runs syncs, one at a time. */
 export interface SyncTurns {

@@ -16,6 +16,7 @@ import type { Instant } from '../access/instant.ts';
 import type { Intent, NewIntent } from '../access/intent.ts';
 import type { Job } from '../access/job.ts';
 import type { Period, Placeholder } from '../access/membership.ts';
+import type { Absence, PairHistory } from '../access/pair-history.ts';
 import type { EntryRef, Pair } from '../access/reference.ts';
 
 /** An event that is a job's stored result. */
@@ -97,6 +98,13 @@ export interface HeldMembership {
   readonly grantId: GrantId;
 }
 
+/** An active grant of a pair, and whether its membership is believed to be there: false once it was seen absent and that was told. */
+export interface ActiveMembership {
+  readonly grantId: GrantId;
+  readonly pair: Pair;
+  readonly isBelieved: boolean;
+}
+
 /** An intent whose outcome was still unknown when another took its place: its write may have taken effect after that. */
 export interface ReplacedIntent extends Pick<Intent, 'kind' | 'pair'> {
   readonly replacedAt: Instant;
@@ -175,6 +183,8 @@ export interface Ledger {
   attach(jobId: JobId, grantId: GrantId, consequence: Consequence): Promise<void>;
 
   pairState(pair: Pair): Promise<PairState>;
+  /** What is remembered of the values of a pair, also of what is over. */
+  pairHistory(pair: Pair): Promise<PairHistory>;
   /**
    * Opens an intent; a second open one for the same pair is a `conflict` fault, but for the one that it `replaces`,
    * which is closed. A period, where given, is saved with it, and so is a pending grant whose pair has just been found.
@@ -206,9 +216,17 @@ export interface Ledger {
   beginEndings(endings: readonly EndingToBegin[]): Promise<readonly GrantId[]>;
   /** What there is to know of an ending grant, whose pair is given; null where it is not ending. */
   endingState(ending: Pick<LiveGrant, 'grantId' | 'pair'>): Promise<EndingState | null>;
-  /** The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too. */
+  /**
+   * The grant is over, its open intent closed; `period` is what remains of the period, null where it ended too; `absence` is what
+   * was seen absent.
+   */
   end(
-    change: { readonly grant: EndedGrant; readonly period: Period | null; readonly placeholder: PlaceholderChange | null },
+    change: {
+      readonly grant: EndedGrant;
+      readonly period: Period | null;
+      readonly placeholder: PlaceholderChange | null;
+      readonly absence?: Absence | null;
+    },
     consequence: Consequence,
   ): Promise<void>;
 
@@ -246,6 +264,8 @@ export interface Ledger {
     readonly after: Pick<HeldMembership, 'userId' | 'groupId'> | null;
     readonly limit: number;
   }): Promise<readonly HeldMembership[]>;
+  /** What active grants stand for, standing access included, in order of id, from after `after`. */
+  activeMemberships(query: { readonly after: GrantId | null; readonly limit: number }): Promise<readonly ActiveMembership[]>;
   /** Every grant that has not ended, and those ended at or after `endedSince`, in order of id, from after `after`. */
   listGrants(query: {
     readonly endedSince: Instant | null;
@@ -287,8 +307,9 @@ export interface Ledger {
   useServer(at: Instant): Promise<void>;
 
   /**
-   * Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. Of the
-   * trail only what is oldest, without a gap; what is deleted of it is told by a record of its own, at or after `before`.
+   * Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. The
+   * history of a group stays from the beginning of the oldest membership of ours in it that lasts. Of the trail only what is oldest
+   * goes, without a gap; what is deleted of it is told by a record of its own, at or after `before`.
    */
   forget(before: Instant): Promise<number>;
   close(): Promise<void>;

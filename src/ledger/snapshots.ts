@@ -1,7 +1,7 @@
 import type { EntryId, GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { MemberAttribute } from '../access/membership.ts';
-import type { SyncCounts } from '../access/sync.ts';
+import type { SyncCounts, SyncFindings } from '../access/sync.ts';
 
 /**
  * A name of an entry (its DN, or a `uid`) as a number of 53 bits, made with the picture's own seed. Names that are equal have
@@ -45,6 +45,8 @@ export interface PictureFacts {
   /** Where the next delta begins; null where the directory offers none. */
   readonly cursor: string | null;
   readonly counts: SyncCounts;
+  /** Of the last run that read everything. */
+  readonly findings: SyncFindings | null;
 }
 
 /** A whole directory as it is told, in a form that serves to find out what has changed. Asked in small steps: no method takes long. */
@@ -110,7 +112,8 @@ export interface HeldRun {
 /** The picture that the control plane has, or why there is none to build on, as a sentence. */
 export type PublishedPicture =
   | { readonly kind: 'picture'; readonly picture: Picture; readonly facts: PictureFacts }
-  | { readonly kind: 'none'; readonly reason: string };
+  /** How much was published last may be known all the same, and what is removed is judged by it. */
+  | { readonly kind: 'none'; readonly reason: string; readonly counts: SyncCounts | null };
 
 /**
  * PORT: what was published last, in a place that may be thrown away: without it the next run is a full one. Throws a `LedgerError`
@@ -127,7 +130,7 @@ export interface Snapshots {
   /** Runs that are held, the newest first. */
   held(): readonly HeldRun[];
   hold(run: HeldRun): void;
-  /** Nothing is held any more. */
-  release(): void;
+  /** A run was published: there is so much now, and nothing is held any more. */
+  release(counts: SyncCounts): void;
   close(): void;
 }

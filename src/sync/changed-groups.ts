@@ -148,6 +148,7 @@ export function changedGroups(
 
   return {
     async take(group) {
+      run.noteName(group);
       const before = draft.group(group.id);
       const number = before?.number ?? nextNumber;
       if (before === null) {

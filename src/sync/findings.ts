@@ -1,14 +1,10 @@
+import { bounded } from '../access/outcome.ts';
+import type { SyncFindingKind, SyncFindings } from '../access/sync.ts';
 import type { Logger } from '../observability/logger.ts';
 
-/** What is wrong with the directory's content, and no reason to fail a sync. */
-export type FindingKind = 'duplicate_email' | 'duplicate_username' | 'ambiguous_uid' | 'manager_unresolved' | 'manager_loop';
-
-/** How often each was found in the last run that read everything. */
-export type FindingCounts = Readonly<Record<FindingKind, number>>;
-
 export interface Findings {
-  note(kind: FindingKind, facts: Readonly<Record<string, string>>): void;
-  counts(): FindingCounts;
+  note(kind: SyncFindingKind, facts: Readonly<Record<string, string>>): void;
+  summary(): SyncFindings;
   /** Says how many there were of which not every one was said. */
   close(): void;
 }
@@ -16,7 +12,11 @@ export interface Findings {
 /** Lines of one kind in one run: enough to begin with, and no flood. */
 const MAX_LINES = 20;
 
-const SENTENCE: Record<FindingKind, string> = {
+/** Of each kind, so many are shown by a check. */
+const MAX_FIRST = 3;
+const MAX_SHOWN = 300;
+
+const SENTENCE: Record<SyncFindingKind, string> = {
   duplicate_email: 'two users have one e-mail address: a job that names it is refused as user_ambiguous',
   duplicate_username: 'two users have one username: a job that names it is refused as user_ambiguous',
   ambiguous_uid: 'two users have one uid: who is meant by it in memberUid is not known, and neither is told as a member by it',
@@ -25,23 +25,36 @@ const SENTENCE: Record<FindingKind, string> = {
 };
 
 export function findings(log: Logger): Findings {
-  const counts: Record<FindingKind, number> = {
-    duplicate_email: 0,
-    duplicate_username: 0,
-    ambiguous_uid: 0,
-    manager_unresolved: 0,
-    manager_loop: 0,
+  const nothing = (): { count: number; first: string[] } => ({ count: 0, first: [] });
+  const found: Record<SyncFindingKind, { count: number; first: string[] }> = {
+    duplicate_email: nothing(),
+    duplicate_username: nothing(),
+    ambiguous_uid: nothing(),
+    manager_unresolved: nothing(),
+    manager_loop: nothing(),
   };
   return {
     note(kind, facts) {
-      counts[kind] += 1;
-      if (counts[kind] <= MAX_LINES) log.warn({ event: 'sync.found', finding: kind, ...facts }, SENTENCE[kind]);
+      const { first } = found[kind];
+      found[kind].count += 1;
+      if (first.length < MAX_FIRST) first.push(shown(facts));
+      if (found[kind].count <= MAX_LINES) log.warn({ event: 'sync.found', finding: kind, ...facts }, SENTENCE[kind]);
     },
-    counts: () => ({ ...counts }),
+    summary: () => found,
     close() {
-      for (const [finding, count] of Object.entries(counts))
+      for (const [finding, { count }] of Object.entries(found))
         if (count > MAX_LINES)
           log.warn({ event: 'sync.found-more', finding, count }, `${count} of this kind were found; ${MAX_LINES} were told`);
     },
   };
+}
+
+/** What was found, as a person reads it. */
+function shown(facts: Readonly<Record<string, string>>): string {
+  return bounded(
+    Object.entries(facts)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+    MAX_SHOWN,
+  );
 }

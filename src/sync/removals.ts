@@ -1,3 +1,4 @@
+import { type Instant, later } from '../access/instant.ts';
 import type { SyncCounts } from '../access/sync.ts';
 import type { HeldRun } from '../ledger/snapshots.ts';
 import type { Removed } from './run-parts.ts';
@@ -6,6 +7,21 @@ import type { Removed } from './run-parts.ts';
 export type RemovalsJudgement =
   | { readonly verdict: 'publish' }
   | { readonly verdict: 'empty' | 'held'; readonly message: string };
+
+/** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
+const ACCEPTED_WITHIN_MS = 86_400_000;
+
+/** The held run of that id; undefined where none can be accepted. */
+export function acceptable(runs: readonly HeldRun[], { syncId, now }: { syncId: string; now: Instant }): HeldRun | undefined {
+  const since = later(now, -ACCEPTED_WITHIN_MS);
+  return runs.find((held) => held.syncId === syncId && held.at >= since);
+}
+
+/** Without a picture to compare with: so many fewer there are at least. */
+export function fewerThan(published: SyncCounts, counts: SyncCounts): Removed {
+  const fewer = (kind: keyof Removed): number => Math.max(0, published[kind] - counts[kind]);
+  return { users: fewer('users'), groups: fewer('groups'), memberships: fewer('memberships') };
+}
 
 /** Fewer are never held, whatever share of the whole they are (CONFIGURATION, Sync). */
 const NEVER_HELD = 10;
@@ -31,7 +47,7 @@ export function judgeRemovals({
     if (counts[kind] === 0 && published[kind] > 0)
       return {
         verdict: 'empty',
-        message: `the directory shows no ${kind}, where the last sync had ${published[kind]}; nothing was published. Look at the scopes, the filters and the rights of the account; if there are none indeed, remove sync.db from the state directory while the connector is stopped`,
+        message: `the directory shows no ${kind}, where the last sync had ${published[kind]}; nothing was published. Look at the scopes, the filters and the rights of the account; if there are none indeed, remove sync.db and sync-last.json from the state directory while the connector is stopped`,
       };
   const tooMany = (['users', 'groups', 'memberships'] as const).filter((kind) => {
     const most = Math.max(NEVER_HELD, (published[kind] * maxPercent) / 100, accepted?.[kind] ?? 0);

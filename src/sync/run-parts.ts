@@ -22,10 +22,12 @@ export interface RunParts {
   readonly out: Pager;
   readonly turns: Turns;
   readonly signal: AbortSignal;
-  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name'>) => boolean;
+  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
   /** What grants hold, asked once the members are read; null where that is not known, and stays as it was published. */
   readonly held: () => Promise<HeldGrants | null>;
   readonly findings: Findings;
+  /** The name of a group as it was read. */
+  readonly noteName: (group: Pick<ReadGroup, 'id' | 'dn'>) => void;
   /** For what has to wait, and does not fit into memory. */
   readonly scratchFolder: string;
 }

@@ -1,18 +1,18 @@
 import type { Clock } from '../access/clock.ts';
-import { later } from '../access/instant.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
-import type { SyncCounts, SyncMode } from '../access/sync.ts';
+import type { SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
 import type { DirectoryReader } from '../directory/directory-reader.ts';
 import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { readChanges } from './changes.ts';
 import type { SyncChannel, SyncStream } from './channel.ts';
 import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
-import { type FindingCounts, type Findings, findings } from './findings.ts';
+import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
-import { judgeRemovals } from './removals.ts';
+import { acceptable, fewerThan, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
+import { compareGrants, type DriftWatch, type GroupNames, groupNames } from './suspicions.ts';
 import { turns } from './turns.ts';
 import { readWhole } from './whole.ts';
 
@@ -22,6 +22,8 @@ export interface SyncRunOptions {
   readonly channel: SyncChannel;
   /** What grants hold now; null where nobody knows. */
   readonly heldGrants: (() => Promise<HeldGrants>) | null;
+  /** Told of grants that are not as they were read; null where nobody asks. A run that fails suspects nothing. */
+  readonly drift: DriftWatch | null;
   readonly isProtected: RunParts['isProtected'];
   /** Of what was published, as much may be removed, in percent (SYNC_MAX_REMOVED). */
   readonly maxRemovedPercent: number;
@@ -30,13 +32,6 @@ export interface SyncRunOptions {
   readonly clock: Clock;
   readonly newSyncId: () => string;
   readonly log: Logger;
-}
-
-/** What a run shall do. */
-export interface SyncWish {
-  readonly mode: SyncMode;
-  /** The run whose removals were held, and may now be told. */
-  readonly acceptRemovals: string | null;
 }
 
 /** What a run came to. `unlinked`: without a connection to the control plane, or with one that was lost, nothing is published. */
@@ -51,7 +46,7 @@ export type SyncResult =
       readonly removed: number;
       readonly durationMs: number;
       /** What was found in the directory; null where it was not read whole. */
-      readonly findings: FindingCounts | null;
+      readonly findings: SyncFindings | null;
     }
   | {
       readonly kind: 'failed';
@@ -65,14 +60,15 @@ export type SyncResult =
 /** A run: rejects only where the signal says so. One at a time. */
 export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResult>;
 
-/** Removals that were held can be accepted for so long (CONFIGURATION, Sync). */
-const ACCEPTED_WITHIN_MS = 86_400_000;
+const NO_CURSOR = 'when it was read last, the directory offered no way to find changes';
 
 /** What one attempt of a run is about. */
 interface Attempt {
   readonly syncId: string;
   readonly mode: SyncMode;
   readonly base: Base | null;
+  /** How much there was when a run was last published; null where nobody knows. */
+  readonly last: SyncCounts | null;
   /** Where the changes begin; null where everything is to be read. */
   readonly cursor: string | null;
   readonly accepted: HeldRun | null;
@@ -88,14 +84,16 @@ export function syncRun(options: SyncRunOptions): SyncRun {
 
   return async (wish, signal) => {
     const beganMs = clock.monotonicMs();
-    const accepted = wish.acceptRemovals === null ? null : acceptable(options, wish.acceptRemovals);
+    const accepted =
+      wish.acceptRemovals === null ? null : acceptable(snapshots.held(), { syncId: wish.acceptRemovals, now: clock.wall() });
     if (accepted === undefined) return notHeld(newSyncId(), wish);
     // Twice at most: what cannot be told as a difference is told whole.
     for (const mode of [wish.mode, 'full'] as const) {
       const attempt = prepare(options, { mode, accepted, signal });
       const { syncId } = attempt;
       try {
-        const { built, found } = await stream(options, attempt);
+        const { built, found, names } = await stream(options, attempt);
+        await compareGrants(options, names);
         const durationMs = Math.round(clock.monotonicMs() - beganMs);
         return published(options, { attempt, built, found, durationMs });
       } catch (error) {
@@ -111,12 +109,6 @@ export function syncRun(options: SyncRunOptions): SyncRun {
     const error = jobError('internal', 'the file of the last sync was damaged twice; look at the volume of the state directory');
     return { kind: 'failed', syncId: newSyncId(), mode: 'full', error, heldSyncId: null };
   };
-}
-
-/** The held run of that id; undefined where none can be accepted. */
-function acceptable({ snapshots, clock }: SyncRunOptions, syncId: string): HeldRun | undefined {
-  const since = later(clock.wall(), -ACCEPTED_WITHIN_MS);
-  return snapshots.held().find((held) => held.syncId === syncId && held.at >= since);
 }
 
 function notHeld(syncId: string, { mode, acceptRemovals }: SyncWish): SyncResult {
@@ -135,19 +127,31 @@ function prepare(
       { event: 'sync.started', syncId, mode: 'full', asked: mode, reason: last.reason },
       'a sync has begun, which tells everything',
     );
-    return { syncId, mode: 'full', base: null, cursor: null, accepted, signal };
+    return { syncId, mode: 'full', base: null, last: last.counts, cursor: null, accepted, signal };
   }
   const { picture, facts } = last;
   log.info({ event: 'sync.started', syncId, mode, baseSyncId: facts.syncId }, 'a sync has begun');
-  return { syncId, mode, base: { picture, facts }, cursor: mode === 'delta' ? facts.cursor : null, accepted, signal };
+  return {
+    syncId,
+    mode,
+    base: { picture, facts },
+    last: facts.counts,
+    cursor: mode === 'delta' ? facts.cursor : null,
+    accepted,
+    signal,
+  };
 }
 
 /** One stream, from its beginning to what the control plane has acknowledged. */
-async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ built: Built; found: FindingCounts | null }> {
+async function stream(
+  options: SyncRunOptions,
+  attempt: Attempt,
+): Promise<{ built: Built; found: SyncFindings | null; names: GroupNames }> {
   const { channel, clock, log } = options;
   const { syncId, mode, base, signal } = attempt;
   const found = findings(log);
   const heldBefore = (await options.heldGrants?.()) ?? null;
+  const names = await groupNames(options.drift);
   signal.throwIfAborted();
   const out = await channel.begin({ syncId, mode, baseCursor: mode === 'delta' ? (base?.facts.syncId ?? null) : null });
   // A stop does not wait for a control plane that does not answer.
@@ -155,19 +159,21 @@ async function stream(options: SyncRunOptions, attempt: Attempt): Promise<{ buil
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     const pages = pager(out);
-    const run = partsOf(options, { attempt, pages, found, heldBefore });
+    const run = partsOf(options, { attempt, pages, found, heldBefore, names });
     const difference = await readDifference(options, attempt, run);
     const { draft, built } = difference ?? (await readEverything(options, run));
+    const whole = difference === null ? found.summary() : null;
     try {
       refuse(built, attempt, options.maxRemovedPercent);
       await pages.flush();
       draft.doubt();
       await out.end({ counts: built.counts, cursor: syncId });
-      await keep(options, draft, { syncId, at: clock.wall(), cursor: built.cursor, counts: built.counts });
+      const { cursor, counts } = built;
+      await keep(options, draft, { syncId, at: clock.wall(), cursor, counts, findings: whole ?? base?.facts.findings ?? null });
     } finally {
       draft.discard();
     }
-    return { built, found: difference === null ? found.counts() : null };
+    return { built, found: whole, names };
   } catch (error) {
     abort(out, error, attempt);
     throw error;
@@ -184,15 +190,19 @@ interface Drafted {
 
 /** Null where everything has to be read. */
 async function readDifference({ snapshots, log }: SyncRunOptions, attempt: Attempt, run: RunParts): Promise<Drafted | null> {
-  const { syncId, base, cursor } = attempt;
-  if (base === null || cursor === null) return null;
+  const { syncId, mode, base, cursor } = attempt;
+  if (base === null || mode === 'full') return null;
+  const everything = (reason: string): null => {
+    log.info({ event: 'sync.reads-everything', syncId, reason }, `the directory is read whole: ${reason}`);
+    return null;
+  };
+  if (cursor === null) return everything(NO_CURSOR);
   const draft = snapshots.change();
   try {
     const built = await readChanges(run, { base, cursor, draft });
     if (!('told' in built)) return { draft, built };
     draft.discard();
-    log.info({ event: 'sync.reads-everything', syncId, reason: built.reason }, `the directory is read whole: ${built.reason}`);
-    return null;
+    return everything(built.reason);
   } catch (error) {
     draft.discard();
     throw error;
@@ -211,7 +221,13 @@ async function readEverything({ snapshots }: SyncRunOptions, run: RunParts): Pro
 
 function partsOf(
   options: SyncRunOptions,
-  { attempt, pages, found, heldBefore }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null },
+  {
+    attempt,
+    pages,
+    found,
+    heldBefore,
+    names,
+  }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null; names: GroupNames },
 ): RunParts {
   const { reader, heldGrants, isProtected, scratchFolder, clock } = options;
   const { base, mode, signal } = attempt;
@@ -225,15 +241,17 @@ function partsOf(
     isProtected,
     held: async () => (heldGrants === null || heldBefore === null ? null : heldMeanwhile(heldBefore, await heldGrants())),
     findings: found,
+    noteName: names.note,
     scratchFolder,
   };
 }
 
 /** Throws where so much would be removed that a person has to look. */
-function refuse(built: Built, { base, accepted }: Attempt, maxPercent: number): void {
-  if (base === null) return;
-  const { counts, removed } = built;
-  const judged = judgeRemovals({ published: base.facts.counts, counts, removed, maxPercent, accepted });
+function refuse(built: Built, { base, last, accepted }: Attempt, maxPercent: number): void {
+  if (last === null) return;
+  const { counts } = built;
+  const removed = base === null ? fewerThan(last, counts) : built.removed;
+  const judged = judgeRemovals({ published: last, counts, removed, maxPercent, accepted });
   if (judged.verdict !== 'publish') throw new RefusedRemovals(judged.message, judged.verdict === 'held' ? removed : null);
 }
 
@@ -242,7 +260,7 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
   const { syncId } = facts;
   try {
     await draft.publish(facts);
-    snapshots.release();
+    snapshots.release(facts.counts);
   } catch (error) {
     log.error(
       { event: 'sync.snapshot-not-kept', syncId, error },
@@ -260,7 +278,7 @@ function abort(out: SyncStream, error: unknown, { mode }: Attempt): void {
 
 function published(
   { log }: SyncRunOptions,
-  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: FindingCounts | null; durationMs: number },
+  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: SyncFindings | null; durationMs: number },
 ): SyncResult {
   const { syncId, mode } = attempt;
   const { counts, changed } = built;

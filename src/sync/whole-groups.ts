@@ -85,7 +85,8 @@ export function wholeGroups(
   /** Tells the users of the base that are no longer there; returns how many. */
   async function tellGoneUsers(): Promise<number> {
     let gone = 0;
-    for (let after = -1; base !== null; ) {
+    // Nearly always all of them are there, and then they need not be looked through.
+    for (let after = -1; base !== null && users.found() < base.facts.counts.users; ) {
       const some = base.picture.users({ after, limit: USERS_AT_A_TIME });
       for (const { number, id } of some) {
         if (users.translate(number) >= 0) continue;
@@ -122,6 +123,7 @@ export function wholeGroups(
     async take(group) {
       const number = numbers.get(group.id) ?? numbers.size;
       numbers.set(group.id, number);
+      run.noteName(group);
       const { numbers: members, unresolved } = await gathered.take(group.memberAttribute);
       const primaryKey = group.primaryName === null ? null : keys.plain('primary', group.primaryName);
       if (primaryKey !== null) for (const user of users.ofPrimary(primaryKey)) members.add(user);

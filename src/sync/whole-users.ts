@@ -4,6 +4,7 @@ import type { Draft, NameKey } from '../ledger/snapshots.ts';
 import { growingNumbers } from './growing-numbers.ts';
 import type { NameKeys } from './name-keys.ts';
 import { type Named, nameTable } from './name-table.ts';
+import { publishedUsers } from './published-users.ts';
 import { digestOf, userRecord } from './records.ts';
 import type { RunParts } from './run-parts.ts';
 import { spool } from './spool.ts';
@@ -23,6 +24,8 @@ export interface WholeUsers {
   count(): number;
   /** Of those, how many are as they were published. */
   unchanged(): number;
+  /** How many users of the base are still there. */
+  found(): number;
   /** Frees what is held, wherever the read has come to. */
   close(): void;
 }
@@ -35,7 +38,9 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
   const translated = growingNumbers();
   const primaries = new Map<NameKey, number[]>();
   const waiting = spool(run.scratchFolder, 'sync-users.tmp');
+  const base = run.base === null ? null : publishedUsers(run.base.picture);
   let unchanged = 0;
+  let found = 0;
 
   function name(user: ReadUser, number: number): void {
     names.put(keys.dn(user.dn), number);
@@ -74,8 +79,11 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
       managerKey: user.managerDn === null ? null : keys.dn(user.managerDn),
       primaryKey: user.primaryGroup === null ? null : keys.plain('primary', user.primaryGroup),
     });
-    const published = run.base?.picture.user(user.id) ?? null;
-    if (published !== null) translated.set(published.number, number);
+    const published = base?.find(user.id) ?? null;
+    if (published !== null) {
+      if (translated.at(published.number) < 0) found += 1;
+      translated.set(published.number, number);
+    }
     const isSame = published?.digest === digest;
     if (isSame) unchanged += 1;
     return isSame && run.mode === 'delta' ? null : run.out.add(record);
@@ -125,6 +133,7 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
     ofPrimary: (key) => primaries.get(key) ?? [],
     count: () => ids.length,
     unchanged: () => unchanged,
+    found: () => found,
     close: () => waiting.close(),
   };
 }

@@ -1,5 +1,6 @@
 import { seeded } from '../support/seeded.ts';
 import { type Population, personDn } from './bench-server.ts';
+import type { Effort } from './figure.ts';
 
 export interface CompanySize {
   readonly people: number;
@@ -7,6 +8,20 @@ export interface CompanySize {
   /** Members of the largest group. */
   readonly largest: number;
 }
+
+const PEOPLE = { full: 100_000, quick: 200 };
+
+/** How many users a directory has that is read whole. */
+export function peopleOf({ people, isQuick }: Pick<Effort, 'people' | 'isQuick'>): number {
+  return people ?? (isQuick ? PEOPLE.quick : PEOPLE.full);
+}
+
+/** Of so many people: one group for each twenty, and half of them all in the largest. */
+export const companySize = (people: number): CompanySize => ({
+  people,
+  groups: Math.ceil(people / 20),
+  largest: Math.ceil(people / 2),
+});
 
 /** Of the largest group's members, in each of the nine after it. */
 const LARGE_SHARE = 0.1;

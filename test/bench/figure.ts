@@ -2,6 +2,8 @@
 export interface Effort {
   readonly rounds: number;
   readonly isQuick: boolean;
+  /** How many users a directory has that is read whole; by default as many as the goals are about. Other sizes follow from it. */
+  readonly people?: number;
   /** Says how far it is. */
   say(line: string): void;
 }
@@ -27,5 +29,7 @@ export interface Findings {
 export interface Figure {
   /** Its name on the command line, and of its place in the document. */
   readonly name: string;
+  /** What it belongs to, by which several are named at once. */
+  readonly of?: 'sync';
   measure(effort: Effort): Promise<Findings>;
 }

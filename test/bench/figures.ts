@@ -7,6 +7,8 @@ import { grantsInFlight } from './grants-in-flight.ts';
 import { lateness } from './lateness.ts';
 import { readGroup, readUsers, readUsersOverTls } from './reads.ts';
 import { refusedPair } from './refused-pair.ts';
+import { syncDelta } from './sync-delta.ts';
+import { syncFull } from './sync-full.ts';
 
 /** In the order of the document. */
 export const FIGURES: readonly Figure[] = [
@@ -19,5 +21,7 @@ export const FIGURES: readonly Figure[] = [
   ...eachServer,
   readUsers,
   readUsersOverTls,
+  syncFull,
   readGroup,
+  syncDelta,
 ];

@@ -1,4 +1,5 @@
 import type { DirectoryServer } from '../support/ldap-directory-under-test.ts';
+import type { Took } from './timed-program.ts';
 
 /** Of each user, read by every program. */
 export const USER_ATTRIBUTES = ['entryUUID', 'uid', 'cn', 'sn', 'givenName', 'mail', 'title', 'uidNumber'] as const;
@@ -10,5 +11,8 @@ export interface ReadAsked {
   readonly server: DirectoryServer;
   readonly url: string;
   readonly base: string;
-  readonly expected: number;
+}
+
+export interface ReadAnswer extends Took {
+  readonly count: number;
 }

@@ -1,4 +1,7 @@
-/** Reads all users of a server once, by the connector's reader or by ldapts, says how long that took, and ends. */
+/**
+ * Reads the users of a server each time it is asked to, by the connector's reader or by ldapts, and says how long that took. It lives
+ * for as long as it is connected to who asks, as a connector does that reads every hour.
+ */
 
 import { readFile } from 'node:fs/promises';
 import { Client } from 'ldapts';
@@ -8,14 +11,17 @@ import { readPages } from '../../src/directory/ldap/reader/pages.ts';
 import { onLine } from '../../src/directory/ldap/reader/reading.ts';
 import { realClock } from '../support/ldap-directory-under-test.ts';
 import { adapterSession } from './adapter-session.ts';
-import { PAGE_SIZE, type ReadAsked, USER_ATTRIBUTES } from './read-asked.ts';
+import { PAGE_SIZE, type ReadAnswer, type ReadAsked, USER_ATTRIBUTES } from './read-asked.ts';
 
-const asked = JSON.parse(process.env['BENCH_READ'] ?? '{}') as ReadAsked;
-const from = { wallMs: performance.now(), cpu: process.cpuUsage() };
-const count = asked.by === 'reader' ? await byReader(asked) : await byLdapts(asked);
-const { user, system } = process.cpuUsage(from.cpu);
-process.stdout.write(JSON.stringify({ wallMs: performance.now() - from.wallMs, cpuMs: (user + system) / 1_000 }));
-if (count !== asked.expected) throw new Error(`${count} entries, and ${asked.expected} are there`);
+process.on('message', (asked: ReadAsked) => void answer(asked));
+
+async function answer(asked: ReadAsked): Promise<void> {
+  const from = { wallMs: performance.now(), cpu: process.cpuUsage() };
+  const count = asked.by === 'reader' ? await byReader(asked) : await byLdapts(asked);
+  const { user, system } = process.cpuUsage(from.cpu);
+  const answered: ReadAnswer = { wallMs: performance.now() - from.wallMs, cpuMs: (user + system) / 1_000, count };
+  process.send?.(answered);
+}
 
 async function byReader({ server, url, base }: ReadAsked): Promise<number> {
   const session = await adapterSession(server, { url, openSocket: bulkSockets(realClock) });

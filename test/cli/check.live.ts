@@ -46,7 +46,7 @@ suite('latchkey check and latchkey acl', { timeout: 120_000 }, () => {
     assert.equal(code, 0, lines.join('\n'));
     for (const line of lines) assert.match(line, /^ok {4}\S/);
     const steps = lines.map((line) => line.slice(6, 24).trim());
-    assert.deepEqual(steps.slice(-3), ['state directory', 'control plane', 'clock']);
+    assert.deepEqual(steps.slice(-5), ['changes', 'state directory', 'sync', 'control plane', 'clock']);
   });
 
   test('say the same as JSON for machines, and exit with 1 where a step failed', async () => {

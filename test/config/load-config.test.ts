@@ -85,7 +85,13 @@ test('the required variables are enough, and everything else has the documented 
     connectTimeoutMs: 5_000,
     readTimeoutMs: 10_000,
   });
-  assert.deepEqual(config.policy, { maxGrantMs: 604_800_000, maxPendingMs: 900_000, protectedGroups: [], unprotectedGroups: [] });
+  assert.deepEqual(config.policy, {
+    maxGrantMs: 604_800_000,
+    maxPendingMs: 900_000,
+    protectedGroups: [],
+    unprotectedGroups: [],
+    drift: 'report',
+  });
   assert.deepEqual(config.sync, { schedule: '0 * * * *', fullSchedule: '0 0 * * *', timezone: 'UTC', maxRemovedPercent: 30 });
   assert.deepEqual(config.process, {
     stateDir: './state',
@@ -133,6 +139,7 @@ test('every value takes effect', () => {
       LDAP_READ_TIMEOUT: '1m',
       LATCHKEY_MAX_GRANT: '8h',
       LATCHKEY_MAX_PENDING: '30s',
+      LATCHKEY_DRIFT: 'restore',
       LATCHKEY_PROTECTED_GROUPS: 'cn=admins,dc=x; Domain Admins;6BA7B810-9dad-11d1-80b4-00c04fd430c8',
       LATCHKEY_STATE_DIR: '/var/lib/latchkey',
       LATCHKEY_RETENTION: '31d',
@@ -160,6 +167,7 @@ test('every value takes effect', () => {
       { by: 'id', id: '6ba7b810-9dad-11d1-80b4-00c04fd430c8' },
     ],
     unprotectedGroups: [],
+    drift: 'restore',
   });
   assert.deepEqual(config.process.http, { host: '::', port: 0 });
   assert.deepEqual([config.process.retentionMs, config.process.logLevel], [31 * 86_400_000, 'trace']);

@@ -178,6 +178,30 @@ describe('jobs', () => {
     assert.equal(connector.left.length, 0);
   });
 
+  test('an event that is told again does not stand for the receipt of a job that was sent after it', async () => {
+    await using folder = await temporaryFolder();
+    const clock = fakeClock();
+    await using stub = await startStub(folder.path, { clock });
+    const check = { job: { jobId: 'j-1', kind: 'check' } };
+    const answer = { kind: 'job.succeeded', jobId: 'j-1', outcome: 'done' };
+    {
+      await using connector = await connect(stub);
+      await connector.greet();
+      await stub.request('POST', '/jobs', check);
+      await connector.next();
+      connector.event(1, answer);
+      await connector.next();
+    }
+    await stub.request('POST', '/jobs', check);
+    await using connector = await connect(stub);
+    await connector.greet();
+    const again = await connector.next();
+    connector.event(1, answer);
+    assert.deepEqual(await connector.next(), { type: 'ack', seq: 1 });
+    clock.advance(5000);
+    assert.deepEqual(await connector.next(), again);
+  });
+
   test('the next grant of a grantId waits for the receipt of the one before; a revoke does not', async () => {
     await using folder = await temporaryFolder();
     await using stub = await startStub(folder.path);

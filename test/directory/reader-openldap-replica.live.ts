@@ -1,7 +1,7 @@
 import { startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { type OpenLdapReplica, startOpenLdapReplica } from '../../src/sandbox/openldap-replica.ts';
 import { record } from '../support/ldif-admin.ts';
-import { openLdapAdmin, replicatedAdmin } from '../support/openldap-admin.ts';
+import { openLdapAdmin, replicatedAdmin, SIZE_LIMIT_OF_OPENLDAP } from '../support/openldap-admin.ts';
 import { readerContract } from '../support/reader-contract.ts';
 
 // A replica follows without the overlay syncprov, so that it offers no content synchronisation, and has the provider's contextCSN.
@@ -18,6 +18,7 @@ readerContract('a replica of OpenLDAP, which only numbers its changes', {
     disabling: null,
     owner: 'owner',
   },
+  limits: [SIZE_LIMIT_OF_OPENLDAP],
   async start() {
     provider = await startOpenLdap({ replicated: true });
     replica = await startOpenLdapReplica(provider);

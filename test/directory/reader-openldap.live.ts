@@ -1,5 +1,5 @@
 import { startOpenLdap } from '../../src/sandbox/openldap.ts';
-import { openLdapAdmin } from '../support/openldap-admin.ts';
+import { openLdapAdmin, SIZE_LIMIT_OF_OPENLDAP } from '../support/openldap-admin.ts';
 import type { ReaderDifferences, ReaderServer } from '../support/reader-contract/world.ts';
 import { readerContract } from '../support/reader-contract.ts';
 
@@ -16,6 +16,7 @@ const DIFFERENCES: ReaderDifferences = {
 function openLdap(sessionLog: boolean, differences: Partial<ReaderDifferences>): ReaderServer {
   return {
     differences: { ...DIFFERENCES, ...differences },
+    limits: [SIZE_LIMIT_OF_OPENLDAP],
     start: () => startOpenLdap({ replicated: true, sessionLog }),
     // What the suite is given is what it started.
     admin: (server) => openLdapAdmin(server as Awaited<ReturnType<typeof startOpenLdap>>),

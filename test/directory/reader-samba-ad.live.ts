@@ -13,6 +13,8 @@ readerContract('Samba Active Directory', {
     disabling: ['userAccountControl', '514'],
     owner: 'managedBy',
   },
+  // It has limits of a page alone, and every read is in pages.
+  limits: [],
   start: () => startSambaAd(),
   admin: sambaAdAdmin,
 });

@@ -7,6 +7,7 @@ import { formatEntry } from '../../src/sandbox/ldif.ts';
 import { type SambaAd, startSambaAd } from '../../src/sandbox/samba-ad.ts';
 import { dn, ldapDirectoryOptions, untilState } from '../support/ldap-directory-under-test.ts';
 import { record } from '../support/ldif-admin.ts';
+import { ldapReader, readAll } from '../support/read-directory.ts';
 import { sambaAdAdmin } from '../support/samba-ad-admin.ts';
 
 const signal = new AbortController().signal;
@@ -40,6 +41,13 @@ suite('entries of Active Directory that other directories do not have', () => {
   };
   const change = (of: Dn, { add: added = [], remove = [] }: { add?: readonly string[]; remove?: readonly string[] }) =>
     directory.change({ group: of, attribute: 'member', add: added, remove }, [...added, ...remove]);
+
+  test('a sync is told which groups rule over the directory', async () => {
+    const { picture } = await readAll(await ldapReader(server, { groupsScope: [dn(server.baseDn)] }));
+    const ruling = [...picture.groups.values()].filter(({ builtIn }) => builtIn !== null).map(({ name }) => name);
+    for (const name of ['Domain Admins', 'Administrators', 'Account Operators']) assert.ok(ruling.includes(name), name);
+    for (const name of ['engineering', 'Domain Users', 'Guests']) assert.ok(!ruling.includes(name), name);
+  });
 
   test('the server is known by its root DSE, with its vendor', () => {
     const status = directory.status();

@@ -15,6 +15,18 @@ test('whatever happens, nothing leaks, nothing is stolen, everything is told onc
 /** Histories that were found by chance, and what they broke. Each is run on every server. */
 const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }[] = [
   {
+    rule: 'who was made anew, had a grant and was then put in by hand stays when the grant of the one before ends',
+    steps: [
+      { do: 'grant', user: 0, group: 0, grant: 0, seconds: 40, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'grant', user: 0, group: 0, grant: 1, seconds: 40, by: 'username' },
+      { do: 'revoke', grant: 1 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'revoke', grant: 0 },
+      { do: 'pass', ms: 15_000 },
+    ],
+  },
+  {
     rule: 'a ledger that cannot say at a start what a job waits for does not keep the next job undecided',
     steps: [
       { do: 'lose', fate: 'applied' },
@@ -133,6 +145,29 @@ const FOUND: readonly { readonly rule: string; readonly steps: readonly Step[] }
       { do: 're-create', user: 1 },
       { do: 'crash' },
       { do: 'rename', user: 1 },
+    ],
+  },
+  {
+    rule: 'an addition that is applied late leaves with its grant, also where the user is gone and a removal of it was sent before',
+    steps: [
+      { do: 'lose', fate: 'applied_later' },
+      { do: 'grant', user: 0, group: 0, grant: 4, seconds: 1, by: 'username' },
+      { do: 're-create', user: 0 },
+      { do: 'put in', user: 0, group: 0 },
+      { do: 'revoke', grant: 4 },
+      { do: 'directory', up: false },
+    ],
+  },
+  {
+    rule: 'what somebody took out, and a server that lags brings back, is ours again and leaves with its grant',
+    steps: [
+      { do: 'crowd', group: 0, users: 2, seconds: 1 },
+      { do: 'refuse', fault: 'refused' },
+      { do: 'lag' },
+      { do: 'take out', user: 0, group: 0 },
+      { do: 'crowd', group: 0, users: 2, seconds: 1 },
+      { do: 'fail over' },
+      { do: 'revoke', grant: 0 },
     ],
   },
   {

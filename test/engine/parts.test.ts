@@ -8,7 +8,7 @@ import { lateWrites } from '../../src/engine/engine-parts.ts';
 import { goneProofs } from '../../src/engine/gone-proofs.ts';
 import { keyedLock, type Urgency, workSlots } from '../../src/engine/keyed-lock.ts';
 import { outbox } from '../../src/engine/outbox.ts';
-import { protectedGroups } from '../../src/engine/protected-groups.ts';
+import { protectedBySpelling, protectedGroups } from '../../src/engine/protected-groups.ts';
 import { type Attempted, pursuits } from '../../src/engine/pursuits.ts';
 import { trustedClock } from '../../src/engine/trusted-clock.ts';
 import { viewOf } from '../../src/engine/views.ts';
@@ -369,6 +369,22 @@ describe('a protected group', () => {
       assert.ok(groups.protects(await entryOf('root')), one);
       assert.deepEqual(groups.unresolved(), []);
     }
+  });
+
+  test('is known without a directory by its spelling, and one that rules over the directory unless it is released', () => {
+    const isProtected = protectedBySpelling({ configured: ['Wheel'], unprotected: ['CN=Backup Operators, dc=example'] });
+    const group = (name: string, builtIn: string | null) => ({
+      id: 'an-id' as EntryId,
+      dn: `cn=${name},dc=example`,
+      name,
+      builtIn,
+    });
+    assert.deepEqual(
+      [group('wheel', null), group('staff', null), group('Domain Admins', 'Domain Admins'), group('Backup Operators', 'x')].map(
+        isProtected,
+      ),
+      [true, false, true, false],
+    );
   });
 
   test('that is missing is reported once, looked for again, and refused by its spelling meanwhile', async () => {

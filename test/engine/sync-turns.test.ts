@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SyncOutcome, SyncRequest, SyncWish } from '../../src/engine/sync-request.ts';
+import type { SyncWish } from '../../src/access/sync.ts';
+import type { SyncOutcome, SyncRequest } from '../../src/engine/sync-request.ts';
 import { syncTurns } from '../../src/engine/sync-turns.ts';
 import { settled } from '../support/engine-under-test.ts';
 import { fakeClock } from '../support/fake-clock.ts';

@@ -188,6 +188,7 @@ async function observed({ ledger, auditRecords }: LedgerUnderTest): Promise<unkn
     nextExpiry: await ledger.nextExpiry(),
     unfinished: await ledger.unfinished(),
     replaced: await ledger.replacedIntents(seconds(2)),
+    active: await ledger.activeMemberships({ after: null, limit: 100 }),
     events: await ledger.events({ after: 0, limit: 1000 }),
     clockMark: await ledger.clockMark(),
     bindRefusal: await ledger.bindRefusal(),

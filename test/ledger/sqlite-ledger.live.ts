@@ -88,7 +88,7 @@ test('among a hundred thousand active grants a start finds what is unfinished, a
     INSERT INTO grants (grant_id, state, user_id, user_dn, group_id, group_dn, standing, activated_at, expires_at)
     SELECT 'g' || n, 'active', 'u' || n, user_dn, group_id, group_dn, 'false', 1, 4000000000000 + n
     FROM counted, grants WHERE grant_id = '${grantIdOf('due')}';
-    INSERT INTO periods SELECT user_id, user_dn, group_id, group_dn, 'false', 1, 'member', '[]', '[]', 0, 0
+    INSERT INTO periods SELECT user_id, user_dn, group_id, group_dn, 'false', 1, 'member', '[]', '[]', 0, 0, 1
     FROM grants WHERE grant_id LIKE 'g%' AND state = 'active' AND grant_id <> '${grantIdOf('due')}';
     INSERT INTO intents (kind, grant_id, user_id, user_dn, group_id, group_dn, member_attribute, "values", pre_image, at, epoch, closed_at)
     SELECT 'add', grant_id, user_id, user_dn, group_id, group_dn, 'member', '[]', 'absent', 1, 1, 1

@@ -2,13 +2,16 @@ import { ACCESS_BUGS } from './access-bugs.ts';
 import { AUDIT_BUGS } from './audit-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
 import { CHECK_BUGS } from './check-bugs.ts';
+import { DRIFT_BUGS } from './drift-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
 import { LEDGER_BUGS } from './ledger-bugs.ts';
 import { METRICS_BUGS } from './metrics-bugs.ts';
+import { NAMESAKE_BUGS } from './namesake-bugs.ts';
 import { OPERATOR_BUGS } from './operator-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
+import { SYNC_BUGS } from './sync-bugs.ts';
 
 /** Deliberate faults in the product: what each is, where, and which tests must notice it. */
 export const BUGS: readonly PlantedBug[] = [
@@ -19,7 +22,10 @@ export const BUGS: readonly PlantedBug[] = [
   ...AUDIT_BUGS,
   ...EDGE_BUGS,
   ...SERVER_BUGS,
+  ...NAMESAKE_BUGS,
   ...CHECK_BUGS,
   ...METRICS_BUGS,
   ...OPERATOR_BUGS,
+  ...SYNC_BUGS,
+  ...DRIFT_BUGS,
 ];

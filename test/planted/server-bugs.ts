@@ -17,20 +17,6 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     tests: ['engine/entry-rules.test.ts'],
   },
   {
-    fault: 'a grant whose answer was lost is told by what was written for a namesake',
-    file: 'src/engine/settle-grant.ts',
-    find: "if (present.some((value) => value === current)) return { kind: 'ours' };",
-    replace: "if (present.length > 0) return { kind: 'ours' };",
-    tests: ['engine/namesakes.test.ts'],
-  },
-  {
-    fault: 'an ending takes out what was written for a namesake since',
-    file: 'src/engine/ending-look.ts',
-    find: "anothers: isOccupied && (isLink || namesakes === 'written'),",
-    replace: 'anothers: isOccupied && isLink,',
-    tests: ['engine/namesakes.test.ts'],
-  },
-  {
     fault: 'a value that leads to a namesake is left without a word where the grant it may be of fails',
     file: 'src/engine/grant-membership.ts',
     find: 'attempt = { ...begun, strayed: settled.strayed };',

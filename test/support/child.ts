@@ -27,6 +27,12 @@ export interface Child extends AsyncDisposable {
   end(name?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 }
 
+/** Of the environment, what any program of ours needs to run, and to find again what Node.js has compiled already. */
+export function bareEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'LD_LIBRARY_PATH', 'NODE_COMPILE_CACHE'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
 export function startChild({
   script,
   args = [],
@@ -43,12 +49,7 @@ export function startChild({
 }): Child {
   const [program = process.execPath, ...given] = [...launcher, process.execPath, script, ...args];
   const child: ChildProcess = spawn(program, given, {
-    env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
-      ...(process.env['LD_LIBRARY_PATH'] === undefined ? {} : { LD_LIBRARY_PATH: process.env['LD_LIBRARY_PATH'] }),
-      ...env,
-    },
+    env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
   });

@@ -9,8 +9,8 @@ import { deliver, newWorld, passing, personDn, reconnect, redeliver, restart, ty
 const LATENESS_MS = 1500;
 
 /** Runs one history to its end, and asserts the invariants of the architecture after every step. */
-export async function runHistory({ server, steps }: History): Promise<void> {
-  const world = await newWorld(server);
+export async function runHistory({ steps, ...where }: History): Promise<void> {
+  const world = await newWorld(where);
   for (const [i, step] of steps.entries()) {
     const after = `after step ${i + 1} (${step.do})`;
     await take(world, step);

@@ -26,6 +26,7 @@ export const DAY_MS = 24 * HOUR_MS;
 export interface EngineUnderTestOptions {
   readonly maxGrantMs?: number;
   readonly maxPendingMs?: number;
+  readonly drift?: 'report' | 'restore';
   readonly protectedGroups?: readonly string[];
   readonly unprotectedGroups?: readonly string[];
   readonly referentialIntegrity?: boolean;
@@ -115,6 +116,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
         maxGrantMs: options.maxGrantMs ?? 400 * DAY_MS,
         maxPendingMs: options.maxPendingMs ?? 15 * MINUTE_MS,
         retentionMs: 90 * DAY_MS,
+        drift: options.drift ?? 'report',
         protectedGroups: options.protectedGroups ?? [],
         unprotectedGroups: options.unprotectedGroups ?? [],
       },

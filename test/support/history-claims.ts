@@ -146,8 +146,15 @@ export function claims({
       ({ intent, closedAt }) => closedAt === null && intent.kind === 'add' && samePair(intent.pair, period.pair),
     );
     const isLost = before.standing === false && !isOurs(before);
-    if (!(period.standing === false ? isWritten : period.standing === true && isLost))
+    // What is told to have vanished has no value left, and is nobody's from then on.
+    const hasVanished = !isOurs(period) && isSeenAbsent(period);
+    if (!(period.standing === false ? isWritten || hasVanished : period.standing === true && isLost))
       wrong(`standing went from ${before.standing} to ${period.standing}`);
+  }
+
+  function isSeenAbsent({ pair }: Period): boolean {
+    const { group, current } = valuesOf(pair, null);
+    return group === null || current === null || seen.get(`${group} ${current}`) === 'absent';
   }
 
   function beginning(...[grant, , { at }]: Args<'beginEnding'>): void {

@@ -27,6 +27,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'doubts',
   'countOwnershipUnknown',
   'heldMemberships',
+  'activeMemberships',
   'listGrants',
   'events',
   'auditHead',

@@ -33,7 +33,7 @@ export function givenOrRandom(): { readonly seed: number; readonly path?: string
 }
 
 /** A history as it is written into the list of those that were found. */
-function written({ server, steps }: History): string {
+function written({ server, drift, steps }: History): string {
   const line = (one: unknown): string => inspect(one, { breakLength: Number.POSITIVE_INFINITY, compact: true });
-  return `{ rule: '', server: '${server}', steps: [\n${steps.map((one) => `  ${line(one)},`).join('\n')}\n] },`;
+  return `{ rule: '', server: '${server}', drift: '${drift}', steps: [\n${steps.map((one) => `  ${line(one)},`).join('\n')}\n] },`;
 }

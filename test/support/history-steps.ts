@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { FAIL_POINTS, type FailPoint } from '../../src/access/fail-point.ts';
+import { DRIFT_ACTIONS, type DriftAction } from '../../src/access/policy.ts';
 import type { Ledger, Space } from '../../src/ledger/ledger.ts';
 import type { LostAnswer } from './fake-directory.ts';
 import { PERSONALITIES, type ServerName } from './fake-servers.ts';
@@ -7,6 +8,8 @@ import { PERSONALITIES, type ServerName } from './fake-servers.ts';
 /** A server, and what happens on it and around it. */
 export interface History {
   readonly server: ServerName;
+  /** Told and left alone, where it is not said. */
+  readonly drift?: DriftAction;
   readonly steps: readonly Step[];
 }
 
@@ -52,7 +55,9 @@ export type Step =
   | { readonly do: 'ledger'; readonly method: keyof Ledger }
   /** How much can be written: a reserve that is for what was begun, one for endings, or nothing at all. */
   | { readonly do: 'disk'; readonly room: Space | 'none' }
-  | { readonly do: 'backup' | 'restore' };
+  | { readonly do: 'backup' | 'restore' }
+  /** A sync suspects every active grant, with reason or without. */
+  | { readonly do: 'suspect' };
 
 /** The last user is in every group from the beginning. */
 export const USERS = 6;
@@ -174,6 +179,7 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('ledger'), method: fc.constantFrom(...FAILING) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('disk'), room: fc.constantFrom('ok', 'low', 'endings_only', 'none') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('backup', 'restore') }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('suspect') }) },
 );
 
 /**
@@ -182,5 +188,6 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
  */
 export const histories: fc.Arbitrary<History> = fc.record({
   server: fc.constantFrom(...(Object.keys(PERSONALITIES) as ServerName[])),
+  drift: fc.constantFrom(...DRIFT_ACTIONS),
   steps: fc.array(step, { minLength: 1, maxLength: 25 }),
 });

@@ -90,9 +90,17 @@ export async function take(world: World, step: Step): Promise<void> {
       return undefined;
     case 'restore':
       return restore(world);
+    case 'suspect':
+      return suspect(world);
     default:
       return step satisfies never;
   }
+}
+
+/** What a sync read may be older than the grant, so that any of them may be suspected. */
+function suspect({ rig }: World): void {
+  const active = [...rig.ledger.peek().grants.values()].filter(({ state }) => state === 'active');
+  if (!rig.hasCrashed()) rig.engine.suspect(active.map(({ grantId }) => grantId));
 }
 
 const person = ({ people }: World, number: number): Known => known(people[number]);

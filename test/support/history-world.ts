@@ -1,11 +1,11 @@
 import type { Dn } from '../../src/access/dn.ts';
 import { formatInstant, later } from '../../src/access/instant.ts';
 import { type EngineUnderTest, engineUnderTest } from './engine-under-test.ts';
-import { PERSONALITIES, type ServerName } from './fake-servers.ts';
+import { PERSONALITIES } from './fake-servers.ts';
 import { type Claims, claims } from './history-claims.ts';
 import { type FailingDisk, failingDisk } from './history-ledger.ts';
 import { goUp, type Replica } from './history-replica.ts';
-import { GROUPS, MAX_GRANT_MS, USERS } from './history-steps.ts';
+import { GROUPS, type History, MAX_GRANT_MS, USERS } from './history-steps.ts';
 import { type Told, toldTo } from './history-told.ts';
 import type { MemoryLedger } from './memory-ledger.ts';
 import { type Owners, watchWrites } from './written-book.ts';
@@ -52,7 +52,7 @@ export const personDn = (name: string, where = 'people'): Dn => `uid=${name},ou=
 export const groupDn = (name: string, where = 'groups'): Dn => `cn=${name},ou=${where},${BASE}` as Dn;
 
 /** A directory with its people, and an engine that has started on it. The last of the people is in every group. */
-export async function newWorld(server: ServerName): Promise<World> {
+export async function newWorld({ server, drift = 'report' }: Pick<History, 'server' | 'drift'>): Promise<World> {
   const personality = PERSONALITIES[server];
   const protectedName = `group${GROUPS - 1}`;
   let world: World | null = null;
@@ -65,6 +65,7 @@ export async function newWorld(server: ServerName): Promise<World> {
     watch: judged.watch,
     goneConfirmMs: 10_000,
     maxPendingMs: 60_000,
+    drift,
     maxGrantMs: MAX_GRANT_MS,
     protectedGroups: [protectedName],
   });

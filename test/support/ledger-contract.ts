@@ -3,6 +3,8 @@ import { describe, type TestContext, test } from 'node:test';
 import type { AuditRecord } from '../../src/access/audit.ts';
 import type { Event } from '../../src/access/event.ts';
 import { instant } from '../../src/access/instant.ts';
+import type { Period } from '../../src/access/membership.ts';
+import type { Pair } from '../../src/access/reference.ts';
 import { type Ledger, LedgerError, type LedgerFault } from '../../src/ledger/ledger.ts';
 import {
   activeGrant,
@@ -402,6 +404,33 @@ function grantRules(open: OpenLedger): void {
     const [first] = await ledger.heldMemberships({ after: null, limit: 1 });
     assert.deepEqual(first, all[0]);
     assert.deepEqual(await ledger.heldMemberships({ after: all[0] ?? null, limit: 100 }), all.slice(1));
+  });
+
+  test('what active grants stand for is told of each, standing access included, and that it was seen absent', async (t) => {
+    const { ledger } = await open(t);
+    const activate = async (name: string, pair: Pair, period: Partial<Period> = {}) => {
+      const grant = activeGrant(name, { pair, standing: period.standing ?? false });
+      await ledger.savePending(pendingGrant(name, pair), [], quietly());
+      await ledger.activate({ grant, period: samplePeriod({ pair, ...period }), intentId: null, placeholder: null }, quietly());
+    };
+    await activate('a', samplePair(1, 1));
+    await activate('b', samplePair(1, 1));
+    await activate('c', samplePair(1, 2), { standing: true, values: [], metValues: [] });
+    await activate('d', samplePair(2, 1), { values: [], metValues: ['met'] });
+    await activate('e', samplePair(2, 2), { values: [], metValues: [] });
+    await activate('f', samplePair(3, 1));
+    await ledger.beginEnding(endingGrant('f', samplePair(3, 1)), [], quietly());
+    await ledger.savePending(pendingGrant('g', samplePair(4, 1)), [], quietly());
+    const all = await ledger.activeMemberships({ after: null, limit: 100 });
+    const of = (name: string, pair: Pair, isBelieved = true) => ({ grantId: grantIdOf(name), pair, isBelieved });
+    assert.deepEqual(all, [
+      of('a', samplePair(1, 1)),
+      of('b', samplePair(1, 1)),
+      of('c', samplePair(1, 2)),
+      of('d', samplePair(2, 1)),
+      of('e', samplePair(2, 2), false),
+    ]);
+    assert.deepEqual(await ledger.activeMemberships({ after: grantIdOf('a'), limit: 2 }), all.slice(1, 3));
   });
 
   test('a grant is read as it was saved, in each of its states', async (t) => {
@@ -883,6 +912,43 @@ function membershipRules(open: OpenLedger): void {
     await ledger.activate({ grant: activeGrant('b'), period: samplePeriod(), intentId: null, placeholder: gone }, quietly());
     assert.equal((await ledger.pairState(samplePair(2, 1))).placeholder, null);
   });
+
+  test('what was written for a pair and seen absent of it is remembered, in its order, across a restart', async (t) => {
+    const first = await open(t);
+    const pair = samplePair(1, 1);
+    await first.ledger.savePending(pendingGrant('a'), [], quietly());
+    await first.ledger.savePending(pendingGrant('b'), [], quietly());
+    const lost = await first.ledger.openIntent(sampleIntent('a', { values: ['cn=one'] }), NO_CHANGE, quietly());
+    const next = sampleIntent('a', { values: ['cn=two', 'cn=one'], at: seconds(3) });
+    const replaced = { period: null, replaces: lost.intentId };
+    const opened = await first.ledger.openIntent(next, replaced, quietly({ at: seconds(3) }));
+    const period = samplePeriod({ metValues: [] });
+    const change = { grant: activeGrant('a'), period, intentId: opened.intentId, placeholder: null };
+    await first.ledger.activate(change, quietly({ at: seconds(4) }));
+    const met = samplePeriod({ metValues: ['cn=met'] });
+    await first.ledger.savePeriod(met, quietly({ at: seconds(5) }));
+    await first.ledger.savePeriod({ ...met, deleteSent: true }, quietly({ at: seconds(6) }));
+    const absence = { memberAttribute: 'uniqueMember', values: ['cn=one', 'cn=two'], at: seconds(60) } as const;
+    await first.ledger.end({ grant: endedGrant('a'), period: met, placeholder: null, absence }, quietly({ at: seconds(61) }));
+    await first.ledger.end({ grant: endedGrant('c'), period: met, placeholder: null }, quietly({ at: seconds(62) }));
+    const { ledger } = await first.reopen();
+    const addition = { memberAttribute: 'member', isReplaced: false } as const;
+    assert.deepEqual(await ledger.pairHistory(pair), {
+      additions: [
+        { ...addition, intentId: lost.intentId, value: 'cn=one', at: lost.at, closedAt: seconds(3), isReplaced: true },
+        { ...addition, intentId: opened.intentId, value: 'cn=two', at: seconds(3), closedAt: seconds(4) },
+      ],
+      absences: [absence],
+      metAt: seconds(5),
+      isDoubted: false,
+      serverSince: 0,
+    });
+    assert.equal((await ledger.pairHistory(samplePair(2, 1))).metAt, null);
+    for (const server of ['one', 'two']) await ledger.keepServer({ server, at: seconds(62), lookBackMs: 1000 });
+    const doubted = await ledger.pairHistory(pair);
+    assert.deepEqual([doubted.isDoubted, doubted.serverSince], [true, seconds(62)]);
+    assert.equal((await ledger.pairHistory(samplePair(2, 1))).isDoubted, false);
+  });
 }
 
 function retentionRules(open: OpenLedger): void {
@@ -983,6 +1049,30 @@ function retentionRules(open: OpenLedger): void {
     assert.deepEqual((await ledger.unfinished()).intents, [intent]);
     assert.notEqual((await ledger.pairState(samplePair(1, 1))).period, null);
     assert.deepEqual(await told(ledger), [succeeded('untold'), event]);
+  });
+
+  test('while a membership of ours lasts, what was written and seen in its group since its beginning is kept', async (t) => {
+    const { ledger } = await open(t);
+    const [kept, elsewhere] = [samplePair(2, 1), samplePair(2, 2)];
+    for (const [name, pair] of [
+      ['kept', kept],
+      ['elsewhere', elsewhere],
+    ] as const) {
+      await ledger.savePending(pendingGrant(name, pair), [], quietly());
+      await ledger.openIntent(sampleIntent(name, { pair }), NO_CHANGE, quietly());
+      const absence = { memberAttribute: 'member', values: ['cn=ada'], at: seconds(2) } as const;
+      await ledger.end({ grant: endedGrant(name, { pair }), period: null, placeholder: null, absence }, quietly());
+    }
+    const active = { grant: activeGrant('own'), period: samplePeriod(), intentId: null, placeholder: null };
+    await ledger.activate(active, quietly());
+    const { additions, absences } = await ledger.pairHistory(kept);
+    assert.deepEqual([additions.length, absences.length], [1, 1]);
+    await ledger.forget(LATER);
+    assert.deepEqual(await ledger.pairHistory(kept), { ...(await ledger.pairHistory(elsewhere)), additions, absences });
+    assert.deepEqual((await ledger.pairHistory(elsewhere)).additions, []);
+    await ledger.end({ grant: endedGrant('own'), period: null, placeholder: null }, quietly());
+    await ledger.forget(LATER);
+    assert.deepEqual(await ledger.pairHistory(kept), await ledger.pairHistory(elsewhere));
   });
 
   test('the clock mark never falls, and every consequence raises it', async (t) => {

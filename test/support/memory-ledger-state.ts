@@ -6,9 +6,11 @@ import { type ActiveGrant, type EndedGrant, endGrant, type Grant, isLive, type L
 import type { GrantId, JobId } from '../../src/access/ids.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
 import type { Intent, NewIntent } from '../../src/access/intent.ts';
-import type { Period, Placeholder } from '../../src/access/membership.ts';
+import { isOurs, type Period, type Placeholder } from '../../src/access/membership.ts';
+import type { Absence } from '../../src/access/pair-history.ts';
 import { type EntryRef, type Pair, pairKey, samePair } from '../../src/access/reference.ts';
 import {
+  type ActiveMembership,
   type BindRefusal,
   type Consequence,
   type Doubts,
@@ -48,6 +50,10 @@ export interface State {
   grants: Map<GrantId, Grant>;
   revokes: Map<GrantId, Instant>;
   periods: Map<string, Period>;
+  /** Of each period: when the values that it has met last became others. */
+  metAt: Map<string, Instant>;
+  /** What was seen absent as a grant ended. */
+  absences: Map<GrantId, Absence>;
   intents: Map<number, KeptIntent>;
   placeholders: Map<string, Placeholder>;
   events: readonly SequencedEvent[];
@@ -73,6 +79,8 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     grants: new Map(),
     revokes: new Map(),
     periods: new Map(),
+    metAt: new Map(),
+    absences: new Map(),
     intents: new Map(),
     placeholders: new Map(),
     events: [],
@@ -97,6 +105,8 @@ export function copyOf(state: State): State {
     grants: new Map(state.grants),
     revokes: new Map(state.revokes),
     periods: new Map(state.periods),
+    metAt: new Map(state.metAt),
+    absences: new Map(state.absences),
     intents: new Map(state.intents),
     doubts: new Map(state.doubts),
     placeholders: new Map(state.placeholders),
@@ -218,6 +228,15 @@ export function heldMemberships(draft: State): readonly HeldMembership[] {
     .map(([, { pair, grantId }]) => ({ userId: pair.user.id, groupId: pair.group.id, grantId }));
 }
 
+export function activeMemberships(draft: State): readonly ActiveMembership[] {
+  return grantsById(draft)
+    .filter((grant) => grant.state === 'active')
+    .flatMap(({ grantId, pair }) => {
+      const period = draft.periods.get(pairKey(pair));
+      return period === undefined ? [] : [{ grantId, pair, isBelieved: period.standing !== false || isOurs(period) }];
+    });
+}
+
 export function isListed(grant: Grant, endedSince: Instant | null): boolean {
   if (grant.state === 'failed') return false;
   return grant.state !== 'ended' || (endedSince !== null && grant.endedAt >= endedSince);
@@ -241,8 +260,15 @@ export function lastEnded(draft: State, pair: Pair): EndedGrant | null {
   return ended.toSorted((one, other) => one.endedAt - other.endedAt).at(-1) ?? null;
 }
 
-export function savePeriod(draft: State, period: Period): void {
-  draft.periods.set(pairKey(period.pair), cloned(period));
+export function deletePeriod({ periods, metAt }: State, pair: Pair): void {
+  periods.delete(pairKey(pair));
+  metAt.delete(pairKey(pair));
+}
+
+export function savePeriod(draft: State, period: Period, at: Instant): void {
+  const key = pairKey(period.pair);
+  if (JSON.stringify(draft.periods.get(key)?.metValues) !== JSON.stringify(period.metValues)) draft.metAt.set(key, at);
+  draft.periods.set(key, cloned(period));
   for (const grant of draft.grants.values()) {
     if (isLive(grant) && samePair(grant.pair, period.pair)) {
       draft.grants.set(grant.grantId, { ...grant, standing: period.standing });
@@ -350,7 +376,14 @@ export function closeIntentsOf(draft: State, grantId: GrantId, at: Instant): voi
 export function forget(draft: State, before: Instant): number {
   const toldJobs = new Set(draft.events.map(({ event }) => ('jobId' in event ? event.jobId : null)));
   const jobs = deleteWhere(draft.jobs, (job) => job.result !== null && job.receivedAt < before && !toldJobs.has(job.jobId));
-  const intents = deleteWhere(draft.intents, ({ closedAt }) => closedAt !== null && closedAt < before);
+  const isSince = (groupId: string, at: Instant): boolean =>
+    [...draft.periods.values()].some(
+      ({ pair, standing, heldSince }) => pair.group.id === groupId && standing === false && heldSince <= at,
+    );
+  const intents = deleteWhere(
+    draft.intents,
+    ({ intent: { pair }, closedAt }) => closedAt !== null && closedAt < before && !isSince(pair.group.id, closedAt),
+  );
   const busyGrants = new Set<GrantId | null>([
     ...draft.events.map(({ event }) => ('grant' in event && event.grant !== undefined ? event.grant.grantId : null)),
     ...[...draft.jobs.values()].filter(({ result }) => result === null).map(({ grantId }) => grantId),
@@ -358,9 +391,11 @@ export function forget(draft: State, before: Instant): number {
   ]);
   const grants = deleteWhere(draft.grants, (grant) => {
     if (busyGrants.has(grant.grantId)) return false;
-    if (grant.state === 'ended') return grant.endedAt < before;
+    if (grant.state === 'ended')
+      return grant.endedAt < before && !(draft.absences.has(grant.grantId) && isSince(grant.pair.group.id, grant.endedAt));
     return grant.state === 'failed' && grant.failedAt < before;
   });
+  deleteWhere(draft.absences, (_, grantId) => !draft.grants.has(grantId));
   const revokes = deleteWhere(draft.revokes, (at) => at < before);
   return jobs + intents + grants + revokes + pruneAudit(draft, before);
 }
@@ -377,10 +412,10 @@ function pruneAudit(draft: State, before: Instant): number {
   return deleted;
 }
 
-function deleteWhere<K, V>(map: Map<K, V>, isOld: (value: V) => boolean): number {
+function deleteWhere<K, V>(map: Map<K, V>, isOld: (value: V, key: K) => boolean): number {
   let deleted = 0;
   for (const [key, value] of map) {
-    if (isOld(value) && map.delete(key)) deleted += 1;
+    if (isOld(value, key) && map.delete(key)) deleted += 1;
   }
   return deleted;
 }

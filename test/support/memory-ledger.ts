@@ -1,10 +1,10 @@
 import type { AuditRecord } from '../../src/access/audit.ts';
 import { type Grant, isLive } from '../../src/access/grant.ts';
 import { type Instant, instant } from '../../src/access/instant.ts';
-import { pairKey } from '../../src/access/reference.ts';
 import { type Consequence, type Ledger, LedgerError, type Space } from '../../src/ledger/ledger.ts';
 import {
   activeByExpiry,
+  activeMemberships,
   appendAudit,
   attachedJobs,
   attachJobs,
@@ -13,6 +13,7 @@ import {
   closeIntentsOf,
   closeOpenIntent,
   copyOf,
+  deletePeriod,
   doubts,
   emptyState,
   forget,
@@ -36,6 +37,7 @@ import {
   useServer,
   writeConsequence,
 } from './memory-ledger-state.ts';
+import { pairHistory } from './memory-pair-history.ts';
 
 /** A ledger without a disk: the port's rules in memory, and what tests need to make it fail or crash. */
 export interface MemoryLedger extends Ledger {
@@ -178,19 +180,20 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       }),
 
     pairState: (pair) => read('pairState', (draft) => pairState(draft, pair)),
+    pairHistory: (pair) => read('pairHistory', (draft) => pairHistory(draft, pair)),
     openIntent: (intent, { period, replaces, grant }, consequence) =>
       change('openIntent', consequence, (draft) => {
         if (grant !== undefined) saveGrant(draft, grant);
-        if (period !== null) savePeriod(draft, period);
+        if (period !== null) savePeriod(draft, period, consequence.at);
         return openIntent(draft, intent, { replaces, at: consequence.at });
       }),
     closeIntent: (intentId, consequence) =>
       change('closeIntent', consequence, (draft) => closeOpenIntent(draft, intentId, consequence.at)),
-    savePeriod: (period, consequence) => change('savePeriod', consequence, (draft) => savePeriod(draft, period)),
+    savePeriod: (period, consequence) => change('savePeriod', consequence, (draft) => savePeriod(draft, period, consequence.at)),
     activate: ({ grant, period, intentId, placeholder }, consequence) =>
       change('activate', consequence, (draft) => {
         saveGrant(draft, grant);
-        savePeriod(draft, period);
+        savePeriod(draft, period, consequence.at);
         if (intentId !== null) closeOpenIntent(draft, intentId, consequence.at);
         if (placeholder !== null) savePlaceholder(draft, placeholder);
       }),
@@ -199,12 +202,13 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         saveGrant(draft, grant);
         attachJobs(draft, attach, grant.grantId);
       }),
-    end: ({ grant, period, placeholder }, consequence) =>
+    end: ({ grant, period, placeholder, absence = null }, consequence) =>
       change('end', consequence, (draft) => {
         saveGrant(draft, grant);
+        if (absence !== null) draft.absences.set(grant.grantId, cloned(absence));
         closeIntentsOf(draft, grant.grantId, consequence.at);
-        if (period === null) draft.periods.delete(pairKey(grant.pair));
-        else savePeriod(draft, period);
+        if (period === null) deletePeriod(draft, grant.pair);
+        else savePeriod(draft, period, consequence.at);
         if (placeholder !== null) savePlaceholder(draft, placeholder);
       }),
 
@@ -213,7 +217,7 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         if (draft.grants.get(grant.grantId)?.state !== 'ended')
           throw new LedgerError('conflict', `grant ${grant.grantId} has not ended; it cannot end again`);
         draft.grants.set(grant.grantId, grant);
-        savePeriod(draft, period);
+        savePeriod(draft, period, consequence.at);
       }),
     beginEndings: (endings) =>
       write('beginEndings', (draft) => endings.filter((one) => beginEnding(draft, one)).map(({ grant }) => grant.grantId)),
@@ -239,6 +243,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       read('heldMemberships', (draft) =>
         heldMemberships(draft)
           .filter(({ userId, groupId }) => after === null || `${userId}/${groupId}` > `${after.userId}/${after.groupId}`)
+          .slice(0, limit),
+      ),
+    activeMemberships: ({ after, limit }) =>
+      read('activeMemberships', (draft) =>
+        activeMemberships(draft)
+          .filter(({ grantId }) => after === null || grantId > after)
           .slice(0, limit),
       ),
     unfinished: () =>

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { shellLine } from '../../src/sandbox/shell-words.ts';
+import { bareEnvironment } from './child.ts';
 
 /**
  * Runs a program on a terminal of its own, by script(1), which every Debian has. Once the text asks, the answer is typed; resolves
@@ -12,7 +13,7 @@ export async function onTerminal(
 ): Promise<{ text: string; code: number }> {
   const child = spawn('script', ['--quiet', '--return', '--command', shellLine(words), '/dev/null'], {
     cwd,
-    env: { PATH: process.env['PATH'], LD_LIBRARY_PATH: process.env['LD_LIBRARY_PATH'], HOME: cwd, ...env },
+    env: { ...bareEnvironment(), HOME: cwd, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let text = '';

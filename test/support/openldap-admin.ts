@@ -3,6 +3,7 @@ import { parseEntryId } from '../../src/access/ids.ts';
 import type { OpenLdap } from '../../src/sandbox/openldap.ts';
 import type { DirectoryAdmin } from './directory-contract/world.ts';
 import { ldifAdmin, record, rfcGroupLines, rfcUserLines } from './ldif-admin.ts';
+import type { ReaderLimit } from './reader-contract/world.ts';
 
 const ACCESS = 'olcDatabase={1}mdb,cn=config';
 
@@ -41,6 +42,25 @@ export function openLdapAdmin(server: OpenLdap): DirectoryAdmin {
     },
   });
 }
+
+/** The account gets so few entries, however it asks for them. */
+export const SIZE_LIMIT_OF_OPENLDAP: ReaderLimit = {
+  name: 'a size limit',
+  said: /sizeLimitExceeded|limit of entries/,
+  async set(server) {
+    const { configModify, connectorDn } = server as OpenLdap;
+    const write = (limits: string) =>
+      configModify(
+        record(ACCESS, 'modify', [
+          ['replace', 'olcLimits'],
+          ['olcLimits', `dn.exact="${connectorDn}" ${limits}`],
+        ]),
+      );
+    await write('size.soft=5 size.hard=5 size.pr=unlimited size.prtotal=5');
+    // As the sandbox has it.
+    return () => write('size.soft=500 size.hard=500 size.pr=500 size.prtotal=unlimited');
+  },
+};
 
 /** What is written at the provider, and has come to the replica; what the replica shows to whom is its own. */
 export function replicatedAdmin({

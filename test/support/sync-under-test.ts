@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Instant } from '../../src/access/instant.ts';
+import type { SyncWish } from '../../src/access/sync.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
 import { sqliteSnapshots } from '../../src/ledger/sqlite/sqlite-snapshots.ts';
-import { type SyncResult, type SyncRunOptions, type SyncWish, syncRun } from '../../src/sync/run.ts';
+import { type SyncResult, type SyncRunOptions, syncRun } from '../../src/sync/run.ts';
 import { capturedLog } from './captured-log.ts';
 import { type FakeClock, fakeClock } from './fake-clock.ts';
 import { scratchFolder } from './ledgers-under-test.ts';
@@ -45,6 +46,7 @@ export async function syncUnderTest({
         snapshots,
         channel: receiver.channel,
         heldGrants: async () => grants(),
+        drift: null,
         isProtected: () => false,
         maxRemovedPercent: 100,
         scratchFolder: folder,

@@ -94,6 +94,7 @@ export function syncedTree(kind: TreeKind): SyncedTree {
     description: null,
     memberAttribute: group.attribute,
     ownerDns: shownAll(group.owners),
+    builtIn: null,
     primaryName: group.primaryName,
   });
   const valuesOf = (group: TreeGroup): readonly string[] =>

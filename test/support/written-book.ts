@@ -5,6 +5,7 @@ import type { Pair } from '../../src/access/reference.ts';
 import type { MembershipChange } from '../../src/directory/directory.ts';
 import type { EngineUnderTest } from './engine-under-test.ts';
 import type { FakeGroup } from './fake-tree.ts';
+import { pastClaims } from './past-claims.ts';
 
 /**
  * Whose a value in a group is: `ours` where we wrote it, `others` where somebody else did, `either` where somebody else did
@@ -61,6 +62,7 @@ export function watchWrites(
   const broughtBack = new Set<string>();
   const unseen = new Set<string>();
   const wrongs: string[] = [];
+  const past = pastClaims(rig);
   const listeners: ((group: Dn, value: string) => void)[] = [];
   const apply = tree.apply;
   let isLate = false;
@@ -93,6 +95,7 @@ export function watchWrites(
       if (open === undefined && !isLate) wrongs.push(`added ${value} without an intent`);
       const user = (open ?? intents.at(-1))?.intent.pair.user.id ?? null;
       book.set(key(group, value), { owner: ownerOf(value, user), group, value, user });
+      if (!isLate && open !== undefined) past.wrote(open.intent, value);
     }
     for (const value of change.remove) {
       const open = intentsOf('remove', group, value).filter(({ closedAt }) => closedAt === null);
@@ -130,8 +133,8 @@ export function watchWrites(
     const { periods, intents, doubts } = rig.ledger.peek();
     const isPair = (pair: Pair) => (pair.user.id === user || pair.user.dn === value) && pair.group.id === group;
     for (const period of periods.values()) {
-      if (period.standing === false && (isPair(period.pair) || (period.pair.group.id === group && period.values.includes(value))))
-        return true;
+      const isOf = isPair(period.pair) || (period.pair.group.id === group && period.values.includes(value));
+      if (period.standing === false && isOf && !past.isPast(period, { user, value })) return true;
     }
     for (const { intent, closedAt } of intents.values()) {
       // Until a doubt is decided, what others write cannot be told from a removal that was lost.

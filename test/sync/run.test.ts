@@ -5,9 +5,11 @@ import { test } from 'node:test';
 import type { EntryId } from '../../src/access/ids.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
+import { sqliteSnapshots } from '../../src/ledger/sqlite/sqlite-snapshots.ts';
 import { SyncChannelError } from '../../src/sync/channel.ts';
 import type { SyncResult } from '../../src/sync/run.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
+import { syncedReceiver } from '../support/synced-receiver.ts';
 import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
 
 const DELTA = { mode: 'delta', acceptRemovals: null } as const;
@@ -57,6 +59,16 @@ function remove(tree: SyncedTree, users: number): void {
   for (const id of [...tree.users.keys()].slice(0, users)) {
     tree.users.delete(id);
     tree.changed(id);
+  }
+}
+
+/** What another process finds in the folder. */
+function keptIn({ folder, log }: SyncUnderTest): string {
+  const snapshots = sqliteSnapshots({ folder, receiver: null, onlyLook: true, logger: log.logger });
+  try {
+    return snapshots.published().kind;
+  } finally {
+    snapshots.close();
   }
 }
 
@@ -173,6 +185,44 @@ test('a control plane that has another picture refuses the difference, and is to
   assert.equal(sync.receiver.counts()?.users, 3);
 });
 
+/** What leaves a connector without a picture to compare with, though it knows how much there was. */
+const PICTURE_LOST: Readonly<Record<string, (sync: SyncUnderTest) => Promise<unknown>>> = {
+  'the acknowledgement of an end was lost': async (sync) => {
+    sync.receiver.loseNext('after_end');
+    assert.equal((await sync.run(FULL)).kind, 'unlinked');
+  },
+  'the connector was killed while it waited for the end': async (sync) => {
+    sync.receiver.loseNext('before_end');
+    assert.equal((await sync.run(FULL)).kind, 'unlinked');
+    sync.restart();
+  },
+  'the file of the last sync was damaged': async (sync) => {
+    sync.close();
+    writeFileSync(join(sync.folder, 'sync.db'), 'not a database at all, but long enough to be taken for one');
+    sync.restart();
+  },
+  'the control plane has another picture': async (sync) => sync.receiver.forget(),
+};
+for (const [how, lose] of Object.entries(PICTURE_LOST))
+  test(`what is removed is judged by how much there was, where ${how}`, async () => {
+    const tree = company(40);
+    await using sync = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30 });
+    await sync.run(FULL);
+    await lose(sync);
+    const before = sync.receiver.picture();
+    const everybody = new Map(tree.users);
+    remove(tree, 40);
+    assert.equal(failure(await sync.run(DELTA)).error.code, 'directory_refused');
+    for (const [id, user] of everybody) tree.users.set(id, user);
+    remove(tree, 13);
+    const held = failure(await sync.run(DELTA));
+    assert.deepEqual([held.error.code, held.heldSyncId], ['removals_held', held.syncId]);
+    assert.equal(sync.receiver.picture(), before);
+    sync.restart();
+    publishedAs(await sync.run({ ...DELTA, acceptRemovals: held.syncId }));
+    assert.equal(sync.receiver.counts()?.users, 27);
+  });
+
 test('two accounts with one address or name, and managers in a circle, are said and are no failure', async () => {
   const tree = company(4);
   const [one, two, three] = [...tree.users.values()];
@@ -187,17 +237,59 @@ test('two accounts with one address or name, and managers in a circle, are said 
   await using sync = await syncUnderTest({ reader: tree.reader });
   const result = await sync.run(FULL);
   assert.ok(result.kind === 'published');
-  assert.deepEqual(result.findings, {
-    duplicate_email: 1,
-    duplicate_username: 0,
-    ambiguous_uid: 0,
-    manager_unresolved: 0,
-    manager_loop: 1,
-  });
+  assert.deepEqual(
+    Object.entries(result.findings ?? {}).map(([kind, { count }]) => [kind, count]),
+    [
+      ['duplicate_email', 1],
+      ['duplicate_username', 0],
+      ['ambiguous_uid', 0],
+      ['manager_unresolved', 0],
+      ['manager_loop', 1],
+    ],
+  );
+  assert.match(result.findings?.duplicate_email.first[0] ?? '', /^email user1@example, .*userId .*, otherUserId /i);
   assert.deepEqual(
     sync.log.lines.filter(({ event }) => event === 'sync.found').map(({ finding }) => finding),
     ['duplicate_email', 'manager_loop'],
   );
+});
+
+test('until the end is acknowledged, a process that dies has nothing to build on', async () => {
+  const tree = company(3);
+  const seen: string[] = [];
+  const receiver = syncedReceiver();
+  await using sync: SyncUnderTest = await syncUnderTest({
+    reader: tree.reader,
+    channel: {
+      async begin(words) {
+        const stream = await receiver.channel.begin(words);
+        return {
+          ...stream,
+          async end(facts) {
+            seen.push(keptIn(sync));
+            await stream.end(facts);
+            seen.push(keptIn(sync));
+          },
+        };
+      },
+    },
+  });
+  for (const wish of [FULL, DELTA, FULL]) {
+    addUser(tree, 100 + seen.length);
+    publishedAs(await sync.run(wish));
+  }
+  assert.deepEqual(new Set(seen), new Set(['none']));
+  assert.equal(keptIn(sync), 'picture');
+});
+
+test('what a killed process has left of a picture that it made is no part of the next', async () => {
+  const tree = company(3);
+  await using sync = await syncUnderTest({ reader: tree.reader });
+  for (const name of ['sync-next.db', 'sync-users.tmp', 'sync-groups.tmp', 'sync-last.json.tmp'])
+    writeFileSync(join(sync.folder, name), 'left behind');
+  publishedAs(await sync.run(FULL));
+  publishedAs(await sync.run(DELTA));
+  assert.equal(sync.receiver.counts()?.users, 3);
 });
 
 test('a large directory goes in pages of 500 records and chunks of 1,000 members', async () => {

@@ -9,8 +9,8 @@ import { startReady } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
 
 const KILLS = atScale({ sample: 15, full: 2000 });
-/** Systems at the same time: one for each core of the smallest machine that the figures are run on. */
-const SIDES = FULL_SCALE ? 2 : 1;
+/** Systems at the same time: two for each core of the smallest machine that the figures are run on, since most of a life is waiting. */
+const SIDES = FULL_SCALE ? 4 : 1;
 /** A fresh system after so many, since the stub writes all that it knows at each change. */
 const KILLS_OF_ONE_SYSTEM = 200;
 const KILLS_BETWEEN_CHECKS = 50;

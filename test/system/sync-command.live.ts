@@ -4,19 +4,31 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { SyncRecord } from '../../src/access/sync.ts';
 import { extraPerson } from '../support/extra-people.ts';
+import { onTerminal } from '../support/on-terminal.ts';
 import { runCommand } from '../support/program.ts';
 import { readiness, runningConnector } from '../support/survival.ts';
-import { type System, startSystem } from '../support/system.ts';
+import { type StoredEvent, type System, startSystem } from '../support/system.ts';
 
 suite('latchkey sync', () => {
   let s: System;
   before(async () => {
-    s = await startSystem({ ldap: { people: 30 }, env: { SYNC_MAX_REMOVED: '20%', LATCHKEY_LOG_LEVEL: 'info' } });
+    s = await startSystem({ ldap: { people: 60 }, env: { SYNC_MAX_REMOVED: '20%', LATCHKEY_LOG_LEVEL: 'info' } });
     await s.startStub();
   });
   after(() => s[Symbol.asyncDispose]());
 
   const command = (...args: readonly string[]) => runCommand({ args: ['sync', ...args], env: s.connectorEnv(), cwd: s.folder });
+  const check = (...args: readonly string[]) => runCommand({ args: ['check', ...args], env: s.connectorEnv(), cwd: s.folder });
+  const deletePeople = (from: number, to: number) => {
+    const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    return s.ldap.modify(numbers.map((number) => `dn: ${s.person(extraPerson(number))}\nchangetype: delete\n`).join('\n'));
+  };
+  const heldAfter = async (from: number): Promise<{ heldSyncId: string; index: number }> => {
+    const isHeld = (one: StoredEvent['event']) => one.kind === 'sync.failed' && one.heldSyncId !== undefined;
+    const { event: told, index } = await s.event(isHeld, from);
+    assert.ok(told.kind === 'sync.failed' && told.error.code === 'removals_held' && told.heldSyncId !== undefined);
+    return { heldSyncId: told.heldSyncId, index };
+  };
   const counted = async () => (await s.api<unknown[]>('/users?limit=1000')).length;
 
   test('without a connector nothing can be told, but the directory can be read', async () => {
@@ -25,7 +37,7 @@ suite('latchkey sync', () => {
     assert.match(told.stderr, /no connector runs with the state directory/);
     const dry = await command('--dry-run');
     assert.equal(dry.code, 0, dry.stderr);
-    assert.match(dry.stdout, /^in the directory: 54 users, \d+ groups.*\na sync would tell everything: 54 users/);
+    assert.match(dry.stdout, /^in the directory: 84 users, \d+ groups.*\na sync would tell everything: 84 users/);
     assert.equal((await command('--dry-run', '--accept-removals', 'x')).code, 64);
     assert.equal((await command('--out')).code, 64);
   });
@@ -38,7 +50,7 @@ suite('latchkey sync', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as SyncRecord);
-    assert.equal(records.filter(({ record }) => record === 'user').length, 54);
+    assert.equal(records.filter(({ record }) => record === 'user').length, 84);
     assert.ok(records.some((record) => record.record === 'group' && record.name === 'domain-admins' && record.protected));
     assert.ok(records.some((record) => record.record === 'members' && record.add.length > 0));
     assert.equal((await stat(path)).mode & 0o777, 0o600);
@@ -49,36 +61,82 @@ suite('latchkey sync', () => {
     assert.equal((await stat(join(s.stateDir, 'operator.sock'))).mode & 0o777, 0o600);
     const { code, stdout, stderr } = await command('--full');
     assert.deepEqual([code, stdout], [0, 'the control plane has the picture of the directory\n'], stderr);
-    assert.equal(await counted(), 54);
+    assert.equal(await counted(), 84);
     await s.ldap.modify(`dn: ${s.person(extraPerson(1))}\nchangetype: delete\n`);
     const dry = await command('--dry-run');
     assert.match(dry.stdout, /a sync would tell 0 users, \d+ groups and 0 memberships anew or otherwise, and remove 1 users/);
-    assert.equal(await counted(), 54);
+    assert.equal(await counted(), 84);
     assert.equal((await command()).code, 0);
-    assert.equal(await counted(), 53);
+    assert.equal(await counted(), 83);
   });
 
   test('removals that are held make readiness red, and are told once a person accepts them', async () => {
     const connector = runningConnector(s);
     assert.equal((await readiness(connector)).body['sync']?.['ready'], true);
-    for (let number = 2; number <= 20; number += 1)
-      await s.ldap.modify(`dn: ${s.person(extraPerson(number))}\nchangetype: delete\n`);
+    await deletePeople(2, 20);
     const { code, stderr } = await command();
     assert.equal(code, 1);
-    assert.match(stderr, /would remove 19 of 53 users/);
-    const failed = await s.event((event) => event.kind === 'sync.failed');
-    assert.ok(failed.event.kind === 'sync.failed' && failed.event.error.code === 'removals_held');
-    const { heldSyncId } = failed.event;
-    assert.ok(heldSyncId !== undefined);
+    assert.match(stderr, /would remove 19 of 83 users/);
+    const { heldSyncId } = await heldAfter(0);
     const red = await readiness(connector);
     assert.equal(red.status, 503);
     assert.equal(red.body['sync']?.['heldSyncId'], heldSyncId);
-    assert.equal(await counted(), 53);
+    const checked = await check();
+    assert.equal(checked.code, 1);
+    assert.match(checked.stdout, new RegExp(`^FAIL  sync .*would remove 19 users.*--accept-removals ${heldSyncId}`, 'm'));
+    assert.equal(await counted(), 83);
     const accepted = await command('--accept-removals', heldSyncId);
     assert.equal(accepted.code, 0, accepted.stderr);
-    assert.equal(await counted(), 34);
+    assert.equal(await counted(), 64);
     assert.equal((await readiness(connector)).body['sync']?.['ready'], true);
     assert.equal((await command('--accept-removals', heldSyncId)).code, 1);
+  });
+
+  test('removals stay held through a restart, and a job accepts them, once', async () => {
+    const { index } = await heldAfter(0);
+    await deletePeople(21, 40);
+    assert.equal((await command()).code, 1);
+    const { heldSyncId } = await heldAfter(index);
+    await s.stopConnector();
+    await s.startConnector();
+    const red = await readiness(runningConnector(s));
+    assert.deepEqual([red.status, red.body['sync']?.['heldSyncId']], [503, heldSyncId]);
+    const accept = async () => {
+      const { jobId } = await s.api<{ jobId: string }>('/syncs', {
+        method: 'POST',
+        body: { mode: 'delta', acceptRemovals: heldSyncId },
+      });
+      return await s.outcome(jobId);
+    };
+    assert.equal((await accept()).kind, 'job.succeeded');
+    assert.equal(await counted(), 44);
+    assert.equal((await readiness(runningConnector(s))).body['sync']?.['ready'], true);
+    const again = await accept();
+    assert.ok(again.kind === 'job.failed' && again.error.code === 'removals_held');
+  });
+
+  test('check tells how changes are found, how much was told last, and what is wrong in the directory', async () => {
+    const { code, stdout } = await check();
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^ok {4}changes .*by RFC 4533|^ok {4}changes .*every sync reads the whole directory/m);
+    assert.match(stdout, /^ok {4}sync .*44 users, \d+ groups, \d+ memberships/m);
+    assert.match(
+      stdout,
+      /^warn {2}directory content .*1 × duplicate_email: email shared@example\.test, userId \S+, otherUserId/m,
+    );
+  });
+
+  test('a person at a terminal sees how far it is', async () => {
+    const main = new URL('../../src/main.ts', import.meta.url).pathname;
+    const { text, code } = await onTerminal([process.execPath, main, 'sync', '--dry-run', '--full'], {
+      asks: /never asks/,
+      answer: '',
+      cwd: s.folder,
+      env: s.connectorEnv(),
+    });
+    assert.equal(code, 0, text);
+    assert.match(text, /\[#+\.*\] \d+ records/);
+    assert.match(text, /a sync would tell everything: 44 users/);
   });
 
   test('a connector without a control plane says that nothing could be told', async () => {

@@ -3,10 +3,21 @@ import type { ActiveGrant, EndedGrant, EndingGrant, Grant, Known, LiveGrant, Pen
 import type { GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Pair } from '../../access/reference.ts';
-import { type Census, type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
-import { entryIdColumn, grantIdColumn, instantColumn, readRow } from './columns.ts';
+import { type ActiveMembership, type Census, type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
+import { entryIdColumn, flagColumn, grantIdColumn, instantColumn, readRow } from './columns.ts';
 import type { Database } from './database.ts';
-import { activeRow, endedRow, endingRow, GRANT_COLUMNS, grantParameters, grantRow, liveRow, pendingRow } from './grant-row.ts';
+import {
+  activeRow,
+  endedRow,
+  endingRow,
+  GRANT_COLUMNS,
+  grantParameters,
+  grantRow,
+  liveRow,
+  pairColumns,
+  pairOf,
+  pendingRow,
+} from './grant-row.ts';
 
 /** What may become of a grant: it never goes back, and what is over stays as it is. */
 const FOLLOWED_BY: Record<Grant['state'], readonly Grant['state'][]> = {
@@ -21,6 +32,9 @@ const stateRow = z.strictObject({ state: z.enum(['pending', 'active', 'ending', 
 const heldRow = z
   .strictObject({ user_id: entryIdColumn, group_id: entryIdColumn, grant_id: grantIdColumn })
   .transform(({ user_id: userId, group_id: groupId, grant_id: grantId }): HeldMembership => ({ userId, groupId, grantId }));
+const activeMembershipRow = z
+  .strictObject({ grant_id: grantIdColumn, ...pairColumns, is_believed: flagColumn })
+  .transform((row): ActiveMembership => ({ grantId: row.grant_id, pair: pairOf(row), isBelieved: row.is_believed }));
 const grantCountRow = z.strictObject({ grants: z.int() });
 const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
 
@@ -158,6 +172,23 @@ export function readHeldMemberships(
       { userId: after?.userId ?? '', groupId: after?.groupId ?? '', limit },
     )
     .map((row) => readRow(heldRow, row));
+}
+
+/** What active grants stand for; of a period that is not standing and has lost all its values, the membership was seen absent. */
+export function readActiveMemberships(
+  database: Database,
+  { after, limit }: Parameters<Ledger['activeMemberships']>[0],
+): readonly ActiveMembership[] {
+  return database
+    .rows(
+      `SELECT grants.grant_id, grants.user_id, grants.user_dn, grants.group_id, grants.group_dn,
+         NOT (periods.standing = 'false' AND periods."values" = '[]' AND periods.met_values = '[]') AS is_believed
+       FROM grants JOIN periods ON periods.user_id = grants.user_id AND periods.group_id = grants.group_id
+       WHERE state IN ('pending', 'active', 'ending') AND state = 'active' AND grant_id > :after
+       ORDER BY grant_id LIMIT :limit`,
+      { after: after ?? '', limit },
+    )
+    .map((row) => readRow(activeMembershipRow, row));
 }
 
 /** Every pending grant, in order of id. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EntryId } from '../../access/ids.ts';
+import type { Instant } from '../../access/instant.ts';
 import type { Period, Placeholder } from '../../access/membership.ts';
 import type { Pair } from '../../access/reference.ts';
 import type { PlaceholderChange } from '../ledger.ts';
@@ -53,17 +54,19 @@ export function findPeriod(database: Database, pair: Pair): Period | null {
   return row === undefined ? null : readRow(periodRow, row);
 }
 
-/** Saves a period; its live grants take its standing. */
-export function savePeriod(database: Database, period: Period): void {
+/** Saves a period at that instant; its live grants take its standing. */
+export function savePeriod(database: Database, period: Period, at: Instant): void {
   const standing = String(period.standing);
   database.run(
     `INSERT INTO periods (user_id, user_dn, group_id, group_dn, standing, held_since, member_attribute, "values", met_values,
-       seen_absent, delete_sent)
-     VALUES (:userId, :userDn, :groupId, :groupDn, :standing, :heldSince, :memberAttribute, :values, :metValues, :seenAbsent, :deleteSent)
+       seen_absent, delete_sent, met_at)
+     VALUES (:userId, :userDn, :groupId, :groupDn, :standing, :heldSince, :memberAttribute, :values, :metValues, :seenAbsent,
+       :deleteSent, :at)
      ON CONFLICT (user_id, group_id) DO UPDATE SET
        user_dn = excluded.user_dn, group_dn = excluded.group_dn, standing = excluded.standing,
        held_since = excluded.held_since, member_attribute = excluded.member_attribute, "values" = excluded."values",
        met_values = excluded.met_values,
+       met_at = CASE WHEN met_values = excluded.met_values THEN met_at ELSE excluded.met_at END,
        seen_absent = excluded.seen_absent, delete_sent = excluded.delete_sent`,
     {
       ...pairParameters(period.pair),
@@ -74,6 +77,7 @@ export function savePeriod(database: Database, period: Period): void {
       metValues: JSON.stringify(period.metValues),
       seenAbsent: Number(period.seenAbsent),
       deleteSent: Number(period.deleteSent),
+      at,
     },
   );
   database.run(

@@ -59,7 +59,9 @@ CREATE TABLE grants (
   membership TEXT,
   code TEXT,
   -- When it ended or failed.
-  over_at INTEGER
+  over_at INTEGER,
+  -- What was seen absent as it ended.
+  absence TEXT
 ) STRICT;
 CREATE INDEX due_grants ON grants (expires_at, grant_id) WHERE state = 'active';
 CREATE INDEX live_grants ON grants (user_id, group_id) WHERE state IN ('active', 'ending');
@@ -88,8 +90,11 @@ CREATE TABLE periods (
   met_values TEXT NOT NULL,
   seen_absent INTEGER NOT NULL,
   delete_sent INTEGER NOT NULL,
+  -- When the values that were met last became others.
+  met_at INTEGER NOT NULL,
   PRIMARY KEY (user_id, group_id)
 ) STRICT;
+CREATE INDEX periods_of_groups ON periods (group_id, held_since) WHERE standing = 'false';
 
 CREATE TABLE intents (
   intent_id INTEGER PRIMARY KEY AUTOINCREMENT,

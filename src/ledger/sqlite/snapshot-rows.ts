@@ -5,7 +5,7 @@ import type { StoredGroup, StoredUser } from '../snapshots.ts';
 import type { StatementValues } from './database.ts';
 
 /** The form of these tables: a file of another is thrown away. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 /** A picture. What serves to find a user is filled in turns once all are there: it costs less, and nobody asks before. */
 export const SNAPSHOT_TABLES = `

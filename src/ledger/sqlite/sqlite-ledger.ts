@@ -11,6 +11,7 @@ import {
   findKnown,
   findLastEnded,
   insertRevoke,
+  readActiveMemberships,
   readDueGrants,
   readEndingGrants,
   readGrants,
@@ -44,6 +45,7 @@ import {
   readReplacedIntents,
 } from './intents.ts';
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
+import { findPairHistory, saveAbsence } from './pair-histories.ts';
 import { deletePeriod, savePeriod, savePlaceholder } from './periods.ts';
 import { forgetSome } from './retention.ts';
 
@@ -168,6 +170,7 @@ function grantMethods(
   | 'lastEnded'
   | 'countOwnershipUnknown'
   | 'heldMemberships'
+  | 'activeMemberships'
   | 'listGrants'
 > {
   return {
@@ -199,7 +202,7 @@ function grantMethods(
         consequence,
         () => {
           reopenGrant(database, grant);
-          savePeriod(database, period);
+          savePeriod(database, period, consequence.at);
         },
         true,
       ),
@@ -220,6 +223,7 @@ function grantMethods(
     lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
+    activeMemberships: (query) => queue.read(() => readActiveMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
   };
 }
@@ -228,36 +232,38 @@ function membershipMethods(
   database: Database,
   queue: CommitQueue,
   change: Change,
-): Pick<Ledger, 'pairState' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
+): Pick<Ledger, 'pairState' | 'pairHistory' | 'openIntent' | 'closeIntent' | 'savePeriod' | 'activate' | 'end'> {
   return {
     pairState: (pair) => queue.read(() => findPairState(database, pair)),
+    pairHistory: (pair) => queue.read(() => findPairHistory(database, pair)),
     openIntent: (intent, { period, replaces, grant }, consequence) =>
       change(
         consequence,
         () => {
           if (grant !== undefined) saveGrant(database, grant);
-          if (period !== null) savePeriod(database, period);
+          if (period !== null) savePeriod(database, period, consequence.at);
           return insertIntent(database, intent, { replaces, at: consequence.at });
         },
         intent.kind === 'remove',
       ),
     closeIntent: (intentId, consequence) => change(consequence, () => closeOpenIntent(database, intentId, consequence.at)),
-    savePeriod: (period, consequence) => change(consequence, () => savePeriod(database, period)),
+    savePeriod: (period, consequence) => change(consequence, () => savePeriod(database, period, consequence.at)),
     activate: ({ grant, period, intentId, placeholder }, consequence) =>
       change(consequence, () => {
         saveGrant(database, grant);
-        savePeriod(database, period);
+        savePeriod(database, period, consequence.at);
         if (intentId !== null) closeOpenIntent(database, intentId, consequence.at);
         if (placeholder !== null) savePlaceholder(database, placeholder);
       }),
-    end: ({ grant, period, placeholder }, consequence) =>
+    end: ({ grant, period, placeholder, absence = null }, consequence) =>
       change(
         consequence,
         () => {
           saveGrant(database, grant);
+          if (absence !== null) saveAbsence(database, grant.grantId, absence);
           closeIntentsOf(database, grant.grantId, consequence.at);
           if (period === null) deletePeriod(database, grant.pair);
-          else savePeriod(database, period);
+          else savePeriod(database, period, consequence.at);
           if (placeholder !== null) savePlaceholder(database, placeholder);
         },
         true,

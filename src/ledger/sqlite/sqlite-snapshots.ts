@@ -3,12 +3,13 @@ import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
-import type { HeldRun, PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
+import type { PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
 import { type Database, openDatabase } from './database.ts';
 import { ledgerErrorOf } from './faults.ts';
+import { lastSyncFile } from './last-sync.ts';
 import { BUSY_MS, changedPicture, newPicture, removeFiles } from './snapshot-drafts.ts';
 import { sqlitePicture } from './snapshot-picture.ts';
-import { damaged, integerOf, jsonOf, SNAPSHOT_FORMAT, textOf } from './snapshot-rows.ts';
+import { integerOf, jsonOf, SNAPSHOT_FORMAT, textOf } from './snapshot-rows.ts';
 import { syncDirectory } from './state-directory.ts';
 
 export interface SqliteSnapshotsOptions {
@@ -32,10 +33,6 @@ interface Opened {
   facts: PictureFacts;
 }
 
-const HELD_TABLE = `CREATE TABLE IF NOT EXISTS held (
-  sync_id TEXT PRIMARY KEY, at INTEGER NOT NULL, users INTEGER NOT NULL, groups INTEGER NOT NULL, memberships INTEGER NOT NULL
-) STRICT`;
-
 /** Held runs that are kept: a day of them, and some. */
 const MAX_HELD = 64;
 const NOTHING_YET = 'nothing has been published from this state directory yet';
@@ -50,6 +47,7 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
   const { folder, draftFolder = folder, logger } = options;
   const path = join(folder, 'sync.db');
   const draftPath = join(draftFolder, 'sync-next.db');
+  const last = lastSyncFile(options);
   let opened: Opened | null = null;
   let why: string | null = null;
   let drafting = false;
@@ -96,7 +94,7 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
   return {
     published(): PublishedPicture {
       const found = publishedOne();
-      if (found === null) return { kind: 'none', reason: why ?? NOTHING_YET };
+      if (found === null) return { kind: 'none', reason: why ?? NOTHING_YET, counts: last.read().counts };
       return { kind: 'picture', picture: sqlitePicture(found.reader, found.seed), facts: found.facts };
     },
     replace() {
@@ -137,24 +135,12 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
       });
     },
     forget: throwAway,
-    held: () => {
-      const found = publishedOne();
-      if (found === null) return [];
-      return found.reader
-        .rows('SELECT sync_id, at, users, groups, memberships FROM held ORDER BY at DESC, rowid DESC')
-        .map(heldOf);
+    held: () => last.read().held,
+    hold(run) {
+      const { counts, held } = last.read();
+      last.write({ counts, held: [run, ...held].slice(0, MAX_HELD) });
     },
-    hold({ syncId, at, users, groups, memberships }) {
-      const database = publishedOne()?.writer;
-      database?.run(
-        `INSERT OR REPLACE INTO held (sync_id, at, users, groups, memberships) VALUES (:syncId, :at, :users, :groups, :memberships)`,
-        { syncId, at, users, groups, memberships },
-      );
-      database?.run(
-        `DELETE FROM held WHERE rowid NOT IN (SELECT rowid FROM held ORDER BY at DESC, rowid DESC LIMIT ${MAX_HELD})`,
-      );
-    },
-    release: () => void publishedOne()?.writer.run('DELETE FROM held'),
+    release: (counts) => last.write({ counts, held: [] }),
     close,
   };
 }
@@ -172,7 +158,6 @@ function openPublished(path: string, receiver: string | null): Opened | string {
     if (receiver !== null && told !== receiver) return closed(reader, 'the last sync went to another control plane');
     reader.row('PRAGMA journal_mode = WAL');
     reader.script('PRAGMA synchronous = NORMAL');
-    reader.script(HELD_TABLE);
     const writer = openDatabase({ path, busyMs: BUSY_MS });
     writer.script('PRAGMA synchronous = NORMAL');
     return { reader, writer, seed: integerOf(row, 'seed'), facts };
@@ -185,18 +170,6 @@ function openPublished(path: string, receiver: string | null): Opened | string {
 function closed(database: Database, reason: string): string {
   database.close();
   return reason;
-}
-
-function heldOf(row: unknown): HeldRun {
-  const at = integerOf(row, 'at');
-  if (at < 0) throw damaged('a held run');
-  return {
-    syncId: textOf(row, 'sync_id'),
-    at: at as HeldRun['at'],
-    users: integerOf(row, 'users'),
-    groups: integerOf(row, 'groups'),
-    memberships: integerOf(row, 'memberships'),
-  };
 }
 
 async function makeDurable(path: string): Promise<void> {

@@ -160,6 +160,17 @@ export function deltaTests(get: () => ReaderWorld): void {
     }
   });
 
+  test('a cursor that is ahead of the server, which must have been restored since, makes a full read necessary', async () => {
+    const { reader } = get();
+    const { cursor } = (await readAll(reader)).end;
+    const [version, means, server, reading, state] = JSON.parse(cursor ?? '[]') as string[];
+    assert.ok(state !== undefined);
+    const ahead = JSON.stringify([version, means, server, reading, laterState(state)]);
+    const end = await reader.readChanges(ahead, hearing().sink, never);
+    assert.ok(end.told === 'full_needed', end.told);
+    assert.match(end.reason, /restored/);
+  });
+
   test('a filter by memberOf leaves no means but a full read', async () => {
     const { readerWith, groupsScope } = get();
     const reader = await readerWith({ userFilter: { kind: 'equality', attribute: 'memberOf', value: groupsScope } });
@@ -171,6 +182,17 @@ export function deltaTests(get: () => ReaderWorld): void {
   test('after any history, deltas on top of a full read come to a fresh full read', async () => {
     await histories(get());
   });
+}
+
+/** The same place in the changes of a server, in some years: a number, a change sequence number, or cookies with some. */
+function laterState(state: string): string {
+  if (/^\d{1,18}$/.test(state)) return String(BigInt(state) + 1_000_000n);
+  const later = (text: string) => text.replaceAll(/20\d\d(?=\d{10}\.)/g, '2099');
+  if (later(state) !== state) return later(state);
+  const cookies = state
+    .split(' ')
+    .map((cookie) => Buffer.from(later(Buffer.from(cookie, 'base64').toString('latin1')), 'latin1'));
+  return cookies.map((cookie) => cookie.toString('base64')).join(' ');
 }
 
 /** Each step changes something and reads a delta on top of the last one. */

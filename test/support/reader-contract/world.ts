@@ -22,11 +22,21 @@ export interface ReaderDifferences {
   readonly owner: 'owner' | 'managedBy';
 }
 
+export interface ReaderLimit {
+  readonly name: string;
+  /** Lets the account have so few entries that no read comes to its end; resolves with what takes that back. */
+  set(server: ThrowAwayDirectory): Promise<() => Promise<void>>;
+  /** What the failed read says of it. */
+  readonly said: RegExp;
+}
+
 export interface ReaderServer {
   readonly differences: ReaderDifferences;
   /** With the example company in it. */
   start(): Promise<ThrowAwayDirectory>;
   admin(server: ThrowAwayDirectory): DirectoryAdmin;
+  /** Limits of the account that a read of everything meets; none where the server has none for reads in pages. */
+  readonly limits: readonly ReaderLimit[];
 }
 
 /** A server that runs, and a reader of it. */

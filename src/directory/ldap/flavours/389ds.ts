@@ -35,6 +35,7 @@ export const DIRECTORY_SERVER_389: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  memberRights: null,
   // Of 50,000 members it compares one in the time of any other operation; a filter of one value took it 0.3 s, of 50 over 10 s.
   comparable: inNormalForm,
   misjudges: beginsWithLineBreak,

@@ -4,16 +4,27 @@ import type { MemberAttribute } from '../../../access/membership.ts';
 import { ANY_ENTRY, bytesOf } from '../entry.ts';
 import { entryAt } from '../place.ts';
 import type { Session } from '../session.ts';
+import type { MemberRights } from './flavour.ts';
 
-/** LDAP_SERVER_SD_FLAGS_OID ([MS-ADTS] §3.1.1.3.4.1.11): without it, only whoever may read the auditing part gets any. */
+/**
+ * LDAP_SERVER_SD_FLAGS_OID ([MS-ADTS] §3.1.1.3.4.1.11): without it, only whoever may read the auditing part gets any. Its value is
+ * SEQUENCE { flags INTEGER }, DACL_SECURITY_INFORMATION.
+ */
+const ONLY_ACCESS_LIST = {
+  type: '1.2.840.113556.1.4.801',
+  critical: true,
+  value: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x04]),
+} as const;
+const LIST = 'nTSecurityDescriptor';
+const ACCOUNTS = 'tokenGroups';
+
 class OnlyAccessList extends Control {
   constructor() {
-    super('1.2.840.113556.1.4.801', { critical: true });
+    super(ONLY_ACCESS_LIST.type, { critical: ONLY_ACCESS_LIST.critical });
   }
 
   override writeControl(writer: BerWriter): void {
-    // SEQUENCE { flags INTEGER }, DACL_SECURITY_INFORMATION
-    writer.writeBuffer(Buffer.from([0x30, 0x03, 0x02, 0x01, 0x04]), 0x04);
+    writer.writeBuffer(ONLY_ACCESS_LIST.value, 0x04);
   }
 }
 
@@ -43,13 +54,21 @@ export async function mayReadMembers(
   if (bytesOf(shown, first).length > 0) return true;
   const control = new OnlyAccessList();
   const [lists, ids] = await Promise.all([
-    entryAt({ session }, { dn: group, filter: ANY_ENTRY, attributes: ['nTSecurityDescriptor'], control }, signal),
-    entryAt({ session }, { dn: '', filter: ANY_ENTRY, attributes: ['tokenGroups'] }, signal),
+    entryAt({ session }, { dn: group, filter: ANY_ENTRY, attributes: [LIST], control }, signal),
+    entryAt({ session }, { dn: '', filter: ANY_ENTRY, attributes: [ACCOUNTS] }, signal),
   ]);
-  const [descriptor] = lists === null ? [] : bytesOf(lists, 'nTSecurityDescriptor');
-  const sids = new Set(ids === null ? [] : bytesOf(ids, 'tokenGroups').map(hex));
+  const [descriptor] = lists === null ? [] : bytesOf(lists, LIST);
+  const sids = new Set(ids === null ? [] : bytesOf(ids, ACCOUNTS).map(hex));
   return descriptor !== undefined && grantsReading(Buffer.from(descriptor), { sids, guids: new Set(GUIDS[attribute]) });
 }
+
+/** What {@link mayReadMembers} judges, where it is asked of many groups that came without a value. */
+export const MEMBER_RIGHTS: MemberRights = {
+  list: LIST,
+  control: ONLY_ACCESS_LIST,
+  accounts: ACCOUNTS,
+  mayRead: (list, { accounts, attribute }) => grantsReading(list, { sids: accounts, guids: new Set(GUIDS[attribute]) }),
+};
 
 const ALLOWED = 0x0;
 const DENIED = 0x1;

@@ -2,7 +2,7 @@ import { and, equality, type Filter, or } from '../../../access/filter.ts';
 import type { MemberAttribute } from '../../../access/membership.ts';
 import { bytesOf, type LdapEntry, valuesOf } from '../entry.ts';
 import { ACCESS_RULES_OF_ACTIVE_DIRECTORY } from './acl-active-directory.ts';
-import { mayReadMembers } from './active-directory-rights.ts';
+import { MEMBER_RIGHTS, mayReadMembers } from './active-directory-rights.ts';
 import type { Flavour, GroupFacts, UserFacts } from './flavour.ts';
 import { disabledRefusal } from './rfc-entries.ts';
 import { RIGHTS_OF_ACTIVE_DIRECTORY } from './rights-active-directory.ts';
@@ -48,6 +48,7 @@ export const ACTIVE_DIRECTORY: Flavour = {
   references: 'kept',
   linksMembers: true,
   mayReadMembers,
+  memberRights: MEMBER_RIGHTS,
   // Samba's compare is a filter of its own.
   comparable: null,
   misjudges: null,

@@ -46,6 +46,17 @@ export interface GroupFacts {
   readonly primaryName: string | null;
 }
 
+/** How the access list of a group is asked for, and judged. */
+export interface MemberRights {
+  /** The attribute that the list is in, and the control without which it is not given. */
+  readonly list: string;
+  readonly control: { readonly type: string; readonly critical: boolean; readonly value: Buffer };
+  /** The attribute of the root DSE with the ids of the accounts that a connection acts by. */
+  readonly accounts: string;
+  /** Ids are hexadecimal text. A list that cannot be read allows nothing. */
+  mayRead(list: Buffer, asked: { readonly accounts: ReadonlySet<string>; readonly attribute: MemberAttribute }): boolean;
+}
+
 /** Reads facts from an entry that was read with these attributes, beside its names and object classes. */
 export interface FactsRule<Facts> {
   readonly attributes: readonly string[];
@@ -97,6 +108,8 @@ export interface Flavour {
         signal: AbortSignal | undefined,
       ) => Promise<boolean>)
     | null;
+  /** The same from the access lists of many groups, which one search asks for; null likewise. */
+  readonly memberRights: MemberRights | null;
   /** Member values that this server tells absent where they are there; null where there are none. What it says of them proves nothing. */
   readonly misjudges: ((value: string) => boolean) | null;
   /**

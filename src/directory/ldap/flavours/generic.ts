@@ -25,6 +25,7 @@ export const GENERIC: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  memberRights: null,
   comparable: null,
   misjudges: null,
   probedTogether: 500,

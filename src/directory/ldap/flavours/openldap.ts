@@ -27,6 +27,7 @@ export const OPENLDAP: Flavour = {
   references: 'as_configured',
   linksMembers: false,
   mayReadMembers: null,
+  memberRights: null,
   comparable: null,
   misjudges: null,
   probedTogether: 500,

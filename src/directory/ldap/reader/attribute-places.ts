@@ -13,7 +13,7 @@ export interface ValueRange {
 }
 
 /** Where an attribute stands among those that are wanted, below nought where it is none of them, and which of its values it came with. */
-interface KnownType {
+export interface KnownType {
   readonly place: number;
   readonly range: ValueRange | undefined;
 }
@@ -56,7 +56,7 @@ export function attributePlaces(wanted: readonly WantedAttribute[]): AttributePl
     },
     of(bytes, from, to) {
       const guess = expected[at];
-      if (guess !== undefined && isAt(bytes, { from, to, text: guess.type })) {
+      if (guess !== undefined && to - from === guess.type.length && isAt(bytes, from, guess.type)) {
         at += 1;
         return guess.found;
       }
@@ -68,9 +68,8 @@ export function attributePlaces(wanted: readonly WantedAttribute[]): AttributePl
   };
 }
 
-function isAt(bytes: Buffer, { from, to, text }: { from: number; to: number; text: Buffer }): boolean {
-  if (to - from !== text.length) return false;
-  for (let i = 0; i < text.length; i += 1) if (bytes[from + i] !== text[i]) return false;
+function isAt(bytes: Buffer, from: number, text: Buffer): boolean {
+  for (let i = text.length - 1; i >= 0; i -= 1) if (bytes[from + i] !== text[i]) return false;
   return true;
 }
 

@@ -1,3 +1,4 @@
+import type { Dn } from '../../../access/dn.ts';
 import type { Filter } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
@@ -30,11 +31,12 @@ export async function unsearchable(
   attribute: string,
   signal: AbortSignal,
 ): Promise<string | null> {
-  for (const dn of new Set([...usersScopes, ...groupsScopes])) {
-    const found = await entryAt({ session }, { dn, filter: { kind: 'present', attribute }, attributes: ['1.1'] }, signal);
-    if (found === null) return `the account may not search for ${attribute} in "${dn}", or there is none`;
-  }
-  return null;
+  const isFound = async (dn: Dn): Promise<boolean> =>
+    (await entryAt({ session }, { dn, filter: { kind: 'present', attribute }, attributes: ['1.1'] }, signal)) !== null;
+  const scopes = [...new Set([...usersScopes, ...groupsScopes])];
+  const found = await Promise.all(scopes.map(isFound));
+  const dn = scopes.find((_, i) => found[i] === false);
+  return dn === undefined ? null : `the account may not search for ${attribute} in "${dn}", or there is none`;
 }
 
 /**

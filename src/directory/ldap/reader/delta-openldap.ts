@@ -19,9 +19,11 @@ import { kindReader, scanIds, scanPresent } from './scan.ts';
  * entries' change sequence numbers, where the newest one may be read, and a look at what is still there.
  */
 export async function openLdapDelta(reading: Reading, signal: AbortSignal): Promise<DeltaWay | NoDelta> {
-  const { supportedControl } = await rootValues(reading.session, ['supportedControl'], signal);
+  const [{ supportedControl }, problem] = await Promise.all([
+    rootValues(reading.session, ['supportedControl'], signal),
+    unsearchable(reading, 'entryCSN', signal),
+  ]);
   const server = reading.baseId;
-  const problem = await unsearchable(reading, 'entryCSN', signal);
   if (problem !== null) return { name: null, reason: problem };
   if (supportedControl.includes(SYNC_REQUEST)) {
     const cookie = await cookieNow(reading, signal);
@@ -139,7 +141,7 @@ async function contentSync(
           signal,
         );
         if ('reason' in end) return end;
-        await finish(line, signal);
+        await finish({ line, base }, signal);
         cookies.push(end.cookie);
         isWhole &&= end.phase === 'presents';
         tellsGone &&= end.phase === 'deletes';

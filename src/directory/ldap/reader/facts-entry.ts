@@ -2,8 +2,8 @@ import type { Dn } from '../../../access/dn.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import { idOf, type LdapEntry } from '../entry.ts';
 import type { StableId } from '../flavours/stable-id.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
 import type { Columns } from './mapping.ts';
-import type { DecodedEntry } from './message-decoder.ts';
 
 /** Where the attributes lie that a rule of the flavour reads. */
 export type FactPlaces = readonly (readonly [name: string, place: number])[];

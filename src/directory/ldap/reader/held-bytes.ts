@@ -1,3 +1,4 @@
+import { BER } from '../ber.ts';
 import { refused } from './refused.ts';
 
 /**
@@ -15,12 +16,19 @@ export class HeldBytes {
   /** Where the contents begin of the element whose header was read last, and how long they are. */
   contents = 0;
   length = 0;
+  /** Where the attribute ends that {@link readShortAttribute} read last. */
+  valuesEnd = 0;
   #end = 0;
   #needed = 1;
   #isOwn = false;
 
   get isEmpty(): boolean {
     return this.at === this.#end;
+  }
+
+  /** Where ends what has come; beyond that `bytes` may hold anything. */
+  get end(): number {
+    return this.#end;
   }
 
   /** False where there is not enough to go on with. */
@@ -71,7 +79,35 @@ export class HeldBytes {
 
   /** The same for the element at `at`, with all its contents. */
   readElement(limit: number): boolean {
-    return this.readHeader(this.at, limit) && this.needs(this.contents - this.at + this.length);
+    const { at, bytes } = this;
+    const length = bytes[at + 1] ?? 0;
+    const tag = bytes[at] ?? 0;
+    // Nearly all are so short that their length is one byte, and have come whole.
+    if (at + 2 + length <= this.#end && at + 2 + length <= limit && length < 0x80 && (tag & 0x1f) !== 0x1f) {
+      this.tag = tag;
+      this.contents = at + 2;
+      this.length = length;
+      return true;
+    }
+    return this.readHeader(at, limit) && this.needs(this.contents - at + this.length);
+  }
+
+  /**
+   * Where the values begin of the attribute (RFC 4511 §4.1.7) at `at`, if it has come whole, is so short that each of its lengths
+   * is one byte, and is well-formed; `contents` and `length` are then its type's, and `valuesEnd` is where it ends. Else below
+   * nought, which says nothing about what it is.
+   */
+  readShortAttribute(limit: number): number {
+    const { at, bytes } = this;
+    const end = at + 2 + (bytes[at + 1] ?? 0);
+    if (end > limit || end > this.#end || end < at + 6 || end > at + 0x81) return -1;
+    const set = at + 4 + (bytes[at + 3] ?? 0);
+    if (set + 2 > end || bytes[at] !== BER.sequence || bytes[at + 2] !== BER.octetString) return -1;
+    if (bytes[set] !== BER.set || set + 2 + (bytes[set + 1] ?? 0) !== end) return -1;
+    this.contents = at + 4;
+    this.length = set - at - 4;
+    this.valuesEnd = end;
+    return set + 2;
   }
 
   /** Passes over what is there before `end`. False where that is not all of it. */

@@ -5,7 +5,8 @@ import { elementsOf, type LdapEnvelope, type LdapResult, OPERATION, readResult }
 import type { Session } from '../session.ts';
 import { cancelled } from '../session-end.ts';
 import type { WantedAttribute } from './attribute-places.ts';
-import { type DecodedEntry, MessageDecoder } from './message-decoder.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
+import { MessageDecoder } from './message-decoder.ts';
 import { refused } from './refused.ts';
 import { abandonRequest, type RequestControl, type SearchAsked, searchRequest } from './requests.ts';
 

@@ -1,6 +1,6 @@
 import type { Landscape } from '../landscape.ts';
 import type { WantedAttribute } from './attribute-places.ts';
-import type { DecodedEntry } from './message-decoder.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
 
 /** What of an entry becomes what of a user or a group, and how much is read at a time. */
 export interface ReadMapping {

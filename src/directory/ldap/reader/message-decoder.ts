@@ -1,24 +1,11 @@
 import { DirectoryError } from '../../directory.ts';
 import { BER, berInteger, readBerElement } from '../ber.ts';
 import { type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
-import { type AttributePlaces, attributePlaces, type ValueRange, type WantedAttribute } from './attribute-places.ts';
+import { type AttributePlaces, attributePlaces, type KnownType, type WantedAttribute } from './attribute-places.ts';
+import { type DecodedEntry, emptyPlaces, NO_BYTES, NO_TEXTS, newEntry, type Places, withOne } from './decoded-entry.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { refused } from './refused.ts';
-import { readText } from './text.ts';
-
-/** An entry, or what has come of it. Values stand at the place of their attribute in the list of those that are wanted. */
-export interface DecodedEntry {
-  readonly messageId: number;
-  readonly dn: string;
-  /** Values that are not UTF-8 are left out, as nothing that is read as text may have such. */
-  readonly texts: (readonly string[])[];
-  /** Views of what was received: they hold until the call that gives them returns. */
-  readonly bytes: (readonly Buffer[])[];
-  /** Of attributes that came with a range. */
-  readonly ranges: (ValueRange | undefined)[];
-  /** Values of the entry's controls by object identifier, as `bytes`. */
-  controls: ReadonlyMap<string, Buffer>;
-}
+import { TextReader } from './text.ts';
 
 /** Who is told of messages as they are read. What it throws ends the reading. */
 export interface MessageReceiver {
@@ -42,10 +29,6 @@ const MOST_KEPT_VALUES = 100_000;
 /** Values of a part. */
 const PART = 1_000;
 
-const NO_TEXTS: readonly string[] = [];
-const NO_BYTES: readonly Buffer[] = [];
-const NO_CONTROLS: ReadonlyMap<string, Buffer> = new Map();
-
 type Step = 'message' | 'name' | 'attribute' | 'values' | 'unwanted' | 'tail' | 'whole';
 
 /**
@@ -57,7 +40,9 @@ type Step = 'message' | 'name' | 'attribute' | 'values' | 'unwanted' | 'tail' | 
  */
 export class MessageDecoder {
   readonly #held = new HeldBytes();
+  readonly #textReader = new TextReader();
   readonly #wanted: readonly WantedAttribute[];
+  readonly #empty: Places;
   readonly #receiver: MessageReceiver;
   readonly #places: AttributePlaces;
   #step: Step = 'message';
@@ -66,14 +51,16 @@ export class MessageDecoder {
   #messageEnd = 0;
   #listEnd = 0;
   #valuesEnd = 0;
-  #entry: DecodedEntry = newEntry(0, '', []);
+  #entry: DecodedEntry = newEntry(0, '', emptyPlaces(0));
   #place = 0;
   #kept = 0;
-  #texts: string[] = [];
-  #bytes: Buffer[] = [];
+  /** Values of the attribute that is being read; null where there are none yet. */
+  #texts: string[] | null = null;
+  #bytes: Buffer[] | null = null;
 
   constructor(wanted: readonly WantedAttribute[], receiver: MessageReceiver) {
     this.#wanted = wanted;
+    this.#empty = emptyPlaces(wanted.length);
     this.#receiver = receiver;
     this.#places = attributePlaces(wanted);
   }
@@ -150,14 +137,14 @@ export class MessageDecoder {
     const to = from + held.length;
     if (!held.readHeader(to, this.#listEnd)) return false;
     if (!held.hasTag(BER.sequence) || held.contents + held.length !== this.#listEnd) throw refused('an entry that is malformed');
-    const dn = readText(held.bytes, from, to);
+    const dn = this.#textReader.read(held.bytes, { from, to, end: held.end });
     if (dn === null)
       throw new DirectoryError(
         'refused',
         `The directory gave an entry whose name is not UTF-8: ${held.bytes.toString('hex', from, Math.min(to, from + 80))}.`,
       );
     held.at = held.contents;
-    this.#entry = newEntry(this.#messageId, dn, this.#wanted);
+    this.#entry = newEntry(this.#messageId, dn, this.#empty);
     this.#kept = 0;
     this.#places.begin();
     this.#step = 'attribute';
@@ -170,6 +157,11 @@ export class MessageDecoder {
       this.#step = 'tail';
       return true;
     }
+    const values = held.readShortAttribute(this.#listEnd);
+    if (values > 0) {
+      this.#begin(this.#places.of(held.bytes, held.contents, held.contents + held.length), values, held.valuesEnd);
+      return true;
+    }
     if (!held.readHeader(held.at, this.#listEnd)) return false;
     if (!held.hasTag(BER.sequence)) throw refused('an attribute that is malformed');
     const end = held.contents + held.length;
@@ -179,16 +171,16 @@ export class MessageDecoder {
     const to = from + held.length;
     if (!held.readHeader(to, end)) return false;
     if (!held.hasTag(BER.set) || held.contents + held.length !== end) throw refused('an attribute whose values are malformed');
-    const known = this.#places.of(held.bytes, from, to);
-    held.at = held.contents;
-    this.#valuesEnd = end;
-    this.#place = known.place;
-    if (known.place < 0) this.#step = 'unwanted';
-    else {
-      this.#entry.ranges[known.place] = known.range ?? this.#entry.ranges[known.place];
-      this.#step = 'values';
-    }
+    this.#begin(this.#places.of(held.bytes, from, to), held.contents, end);
     return true;
+  }
+
+  #begin({ place, range }: KnownType, values: number, end: number): void {
+    this.#held.at = values;
+    this.#valuesEnd = end;
+    this.#place = place;
+    if (range !== undefined) this.#entry.ranges[place] = range;
+    this.#step = place < 0 ? 'unwanted' : 'values';
   }
 
   #takeValues(): boolean {
@@ -200,7 +192,7 @@ export class MessageDecoder {
       const from = held.contents;
       const to = from + held.length;
       held.at = to;
-      if (as === 'bytes') this.#bytes.push(held.bytes.subarray(from, to));
+      if (as === 'bytes') this.#bytes = withOne(this.#bytes, held.bytes.subarray(from, to));
       else this.#takeText(from, to, as === 'parts');
       if (as !== 'parts') this.#count();
     }
@@ -212,11 +204,12 @@ export class MessageDecoder {
   }
 
   #takeText(from: number, to: number, isPart: boolean): void {
-    const text = readText(this.#held.bytes, from, to);
-    if (text !== null) this.#texts.push(text);
+    const held = this.#held;
+    const text = this.#textReader.read(held.bytes, { from, to, end: held.end });
+    if (text !== null) this.#texts = withOne(this.#texts, text);
     // It is nobody's name, and a member that is nobody still counts.
-    else if (isPart) this.#texts.push(`#${this.#held.bytes.toString('hex', from, to)}`);
-    if (isPart && this.#texts.length >= PART) this.#giveParts();
+    else if (isPart) this.#texts = withOne(this.#texts, `#${held.bytes.toString('hex', from, to)}`);
+    if (isPart && this.#texts !== null && this.#texts.length >= PART) this.#giveParts();
   }
 
   #count(): void {
@@ -226,25 +219,25 @@ export class MessageDecoder {
   }
 
   #giveParts(): void {
-    if (this.#texts.length === 0 || this.#wanted[this.#place]?.as !== 'parts') return;
     const values = this.#texts;
-    this.#texts = [];
+    if (values === null || this.#wanted[this.#place]?.as !== 'parts') return;
+    this.#texts = null;
     this.#receiver.values(this.#entry, this.#place, values);
   }
 
   /** An attribute may be given twice, as a range and without one. */
   #ownTexts(): readonly string[] {
     const earlier = this.#entry.texts[this.#place] ?? NO_TEXTS;
-    const texts = this.#texts;
-    this.#texts = [];
+    const texts = this.#texts ?? NO_TEXTS;
+    this.#texts = null;
     return earlier.length === 0 ? texts : [...earlier, ...texts];
   }
 
   /** Bytes wait for the end of the entry, by which time what they are views of may have moved. */
   #ownBytes(): readonly Buffer[] {
     const earlier = this.#entry.bytes[this.#place] ?? NO_BYTES;
-    const bytes = this.#bytes;
-    this.#bytes = [];
+    const bytes = this.#bytes ?? NO_BYTES;
+    this.#bytes = null;
     return earlier.length === 0 ? bytes : [...earlier, ...bytes];
   }
 
@@ -277,15 +270,4 @@ export class MessageDecoder {
     this.#receiver.other(message, envelope);
     return true;
   }
-}
-
-function newEntry(messageId: number, dn: string, wanted: readonly WantedAttribute[]): DecodedEntry {
-  return {
-    messageId,
-    dn,
-    texts: wanted.map(() => NO_TEXTS),
-    bytes: wanted.map(() => NO_BYTES),
-    ranges: [],
-    controls: NO_CONTROLS,
-  };
 }

@@ -11,6 +11,7 @@ import { learnLandscape } from '../landscape.ts';
 import { directoryGate, type LdapConnectionOptions } from '../open-ldap-directory.ts';
 import { sessionOpener } from '../opener.ts';
 import type { Schema } from '../schema.ts';
+import type { Session } from '../session.ts';
 import { bulkSockets } from './bulk-socket.ts';
 import { formatCursor, readCursor, readingHash } from './cursor.ts';
 import { type DeltaWay, deltaWay } from './delta.ts';
@@ -50,15 +51,17 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
       // Read once: it is large on some servers, and classes that come later are those of nobody's groups yet.
       if (known?.from !== from) known = { from, schema: await landscape.schema() };
       const place = { session, landscape, mapping: options };
-      const usersScopes = await provedScopes(place, landscape.usersScope, signal);
-      const groupsScopes = await provedScopes(place, landscape.groupsScope, signal);
-      const baseId = await baseIdOf(place, signal);
+      const [usersScopes, groupsScopes, baseId] = await Promise.all([
+        provedScopes(place, landscape.usersScope, signal),
+        provedScopes(place, landscape.groupsScope, signal),
+        baseIdOf(place, signal),
+      ]);
       const { schema } = known;
       const done = await work({ ...place, schema, clock, readTimeoutMs, baseId, usersScopes, groupsScopes });
-      const identity = await proveIdentity(session, options.bind.name);
-      if (!identity.proved)
-        throw new DirectoryError('unavailable', `At the end of the read the directory ${identity.why}. Nothing of it is used.`);
-      await provedScopes(place, [...landscape.usersScope, ...landscape.groupsScope], signal);
+      await Promise.all([
+        provedStill(session, options),
+        provedScopes(place, [...landscape.usersScope, ...landscape.groupsScope], signal),
+      ]);
       return done;
     } finally {
       await session.close();
@@ -107,6 +110,13 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
     readUsers: async (ids, sink, signal) => await byIds({ kind: 'user', ids, sink }, signal),
     readGroups: async (ids, sink, signal) => await byIds({ kind: 'group', ids, sink }, signal),
   };
+}
+
+/** Rejects where the server does not take us for our account any more. */
+async function provedStill(session: Session, { bind }: LdapReaderOptions): Promise<void> {
+  const identity = await proveIdentity(session, bind.name);
+  if (!identity.proved)
+    throw new DirectoryError('unavailable', `At the end of the read the directory ${identity.why}. Nothing of it is used.`);
 }
 
 function cursorOf(reading: Reading, { name, server }: DeltaWay, state: string): string {

@@ -1,9 +1,9 @@
 import { type Dn, leafRdn } from '../../../access/dn.ts';
 import type { ReadUser } from '../../directory-reader.ts';
 import type { WantedAttribute } from './attribute-places.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
 import { factPlaces, factsEntry, idAt } from './facts-entry.ts';
 import { columns, type ReadPlace, textsAt } from './mapping.ts';
-import type { DecodedEntry } from './message-decoder.ts';
 
 /** Reads users from entries. */
 export interface PeopleReader {

@@ -43,16 +43,15 @@ export async function provedScopes(
   signal: AbortSignal,
 ): Promise<readonly Dn[]> {
   const { attribute } = landscape.flavour.id;
-  const found: Dn[] = [];
-  for (const dn of scopes) {
+  const proved = async (dn: Dn): Promise<Dn> => {
     const entry = await entryAt({ session }, { dn, filter: ANY_ENTRY, attributes: [attribute] }, signal);
-    if (entry === null || bytesOf(entry, attribute).length === 0)
-      throw new DirectoryError(
-        'refused',
-        `"${dn}" is not there, or the account must not read it; check LDAP_BASE_DN, the scopes and the rights. Nothing of this read is used.`,
-      );
-    found.push(entry.dn);
-  }
+    if (entry !== null && bytesOf(entry, attribute).length > 0) return entry.dn;
+    throw new DirectoryError(
+      'refused',
+      `"${dn}" is not there, or the account must not read it; check LDAP_BASE_DN, the scopes and the rights. Nothing of this read is used.`,
+    );
+  };
+  const found = await Promise.all(scopes.map(proved));
   return found.filter(
     (dn, at) => !found.some((other, i) => i !== at && isBeneath(dn, other) && (i < at || !isBeneath(other, dn))),
   );

@@ -3,10 +3,11 @@ import { and, type Filter } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import type { ReadSink } from '../../directory-reader.ts';
 import type { WantedAttribute } from './attribute-places.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
+import { proveEmpty } from './empty-groups.ts';
 import { idAt } from './facts-entry.ts';
 import type { Line, SearchReceiver } from './line.ts';
 import { columns, textsAt } from './mapping.ts';
-import type { DecodedEntry } from './message-decoder.ts';
 import { readPages } from './pages.ts';
 import { peopleReader } from './people.ts';
 import { readRanges } from './ranges.ts';
@@ -17,8 +18,8 @@ import { teamsReader } from './teams.ts';
 export interface KindReader {
   readonly wanted: readonly WantedAttribute[];
   readonly receiver: SearchReceiver;
-  /** Tells what came in part; to be called when a search has ended. */
-  finish(line: Line, signal: AbortSignal): Promise<void>;
+  /** Tells what came in part, and proves that what came empty is; to be called when a search of that base has ended. */
+  finish(searched: { readonly line: Line; readonly base: string }, signal: AbortSignal): Promise<void>;
 }
 
 /** Reads a kind whole. What the server counts to a scope, but is not beneath it by its own name, is not told. */
@@ -45,9 +46,11 @@ export function kindReader(reading: Reading, { kind, sink }: { kind: EntryKind; 
       },
       room,
     },
-    async finish(line, signal) {
+    async finish({ line, base }, signal) {
       for (const group of teams.takeCut())
         await readRanges(line, { group, placeholder: reading.mapping.placeholder, sink }, signal);
+      const groups = teams.takeEmpty();
+      if (groups.length > 0) await proveEmpty(reading, { line, base, groups }, signal);
     },
   };
 }
@@ -64,7 +67,7 @@ export async function scan(
   const { pageSize } = reading.mapping;
   for (const base of scopesOf(reading, kind)) {
     await readPages(line, { base, scope: 'sub', filter, attributes: wanted, pageSize }, receiver, signal);
-    await finish(line, signal);
+    await finish({ line, base }, signal);
   }
 }
 

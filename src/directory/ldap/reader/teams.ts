@@ -3,9 +3,10 @@ import type { ReadGroup, ReadSink } from '../../directory-reader.ts';
 import { memberStyleIn } from '../member-style.ts';
 import type { Schema } from '../schema.ts';
 import type { WantedAttribute } from './attribute-places.ts';
+import type { DecodedEntry } from './decoded-entry.ts';
+import type { EmptyGroup } from './empty-groups.ts';
 import { factPlaces, factsEntry, idAt } from './facts-entry.ts';
 import { columns, type ReadPlace, textsAt } from './mapping.ts';
-import type { DecodedEntry } from './message-decoder.ts';
 
 /** A group whose members came only in part, by a range; they are read on by {@link readRanges}. */
 export interface CutGroup {
@@ -21,6 +22,8 @@ export interface TeamsReader {
   entry(entry: DecodedEntry): void;
   /** Those that were kept since the last call. */
   takeCut(): readonly CutGroup[];
+  /** Those that came without a member value since the last call, which may be there and hidden. */
+  takeEmpty(): readonly EmptyGroup[];
 }
 
 interface Telling {
@@ -28,6 +31,8 @@ interface Telling {
   /** Undefined until the object classes have come, which may be after the members. */
   used: MemberAttribute | null | undefined;
   readonly held: Map<MemberAttribute, string[]>;
+  /** Attributes of which values came, a placeholder included. */
+  readonly came: Set<MemberAttribute>;
 }
 
 /**
@@ -56,6 +61,7 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
   const styles = new Map<string, MemberAttribute | null>();
   let telling: Telling | null = null;
   let cut: CutGroup[] = [];
+  let empty: EmptyGroup[] = [];
 
   const usedBy = (entry: DecodedEntry): MemberAttribute | null => {
     if (forced !== null) return forced;
@@ -69,7 +75,7 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
     return used;
   };
   const of = (entry: DecodedEntry): Telling => {
-    if (telling?.entry !== entry) telling = { entry, used: undefined, held: new Map() };
+    if (telling?.entry !== entry) telling = { entry, used: undefined, held: new Map(), came: new Set() };
     if (telling.used === undefined && (forced !== null || textsAt(entry, classesAt).length > 0)) telling.used = usedBy(entry);
     return telling;
   };
@@ -83,14 +89,16 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
     values(entry, place, values) {
       const attribute = memberAt.get(place);
       if (attribute === undefined || isCut(entry, place)) return;
-      const { used, held } = of(entry);
+      const { used, held, came } = of(entry);
+      if (values.length > 0) came.add(attribute);
       if (used === attribute) tell(values);
       else if (used === undefined) held.set(attribute, [...(held.get(attribute) ?? []), ...values]);
     },
     entry(entry) {
-      const { used = usedBy(entry), held } = of(entry);
+      const { used = usedBy(entry), held, came } = of(entry);
       telling = null;
       if (used === null) return;
+      const { builtIn, primaryName } = flavour.group.facts(factsEntry(entry, facts));
       const head: ReadGroup = {
         id: idAt(entry, { place: id, stableId }),
         dn: entry.dn,
@@ -99,18 +107,25 @@ export function teamsReader({ landscape, mapping, schema }: ReadPlace & { schema
         description: textsAt(entry, description)[0] ?? null,
         memberAttribute: used,
         ownerDns: textsAt(entry, owner),
-        primaryName: flavour.group.facts(factsEntry(entry, facts)).primaryName,
+        builtIn,
+        primaryName,
       };
       if (isCut(entry, cells.place(used))) {
         cut.push({ head });
         return;
       }
+      if (!came.has(used)) empty.push({ id: head.id, dn: head.dn, attribute: used });
       tell(held.get(used) ?? []);
       sink.group(head);
     },
     takeCut() {
       const taken = cut;
       cut = [];
+      return taken;
+    },
+    takeEmpty() {
+      const taken = empty;
+      empty = [];
       return taken;
     },
   };

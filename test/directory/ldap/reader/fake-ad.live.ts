@@ -4,7 +4,7 @@ import type { Dn } from '../../../../src/access/dn.ts';
 import type { ReadSink } from '../../../../src/directory/directory-reader.ts';
 import { type FakeAd, refusing, type Script, startFakeAd } from '../../../support/fake-ad.ts';
 import { addPerson, addTeam, failureOf, requestsOf } from '../../../support/fake-ad-directory.ts';
-import { hearing, ldapReader, readAll } from '../../../support/read-directory.ts';
+import { hearing, type LdapReaderChanges, ldapReader, readAll } from '../../../support/read-directory.ts';
 
 const never = new AbortController().signal;
 
@@ -41,6 +41,18 @@ suite('the reader before what only Active Directory does', () => {
     ad.traits.maxValRange = 10;
     ad.every('search', onRange(refusing({ code: 0 })));
     assert.match((await failureOf(readAll(await ldapReader(ad)))).message, /could not be read to the end/);
+  });
+
+  test('nobody is looked up one by one: as many searches read a few as read all', async () => {
+    const searches = async (changes: LdapReaderChanges) => {
+      const asked = requestsOf(ad, 'search').length;
+      const { picture } = await readAll(await ldapReader(ad, changes));
+      return { users: picture.users.size, searches: requestsOf(ad, 'search').length - asked };
+    };
+    const all = await searches({});
+    const nobody = await searches({ userFilter: { kind: 'equality', attribute: 'mail', value: 'nobody@example.test' } });
+    assert.deepEqual([all.users, nobody.users], [people.length, 0]);
+    assert.equal(all.searches, nobody.searches);
   });
 
   test('pages that are empty are not the end, nor are ones that are smaller than was asked for', async () => {
