@@ -89,7 +89,9 @@ async function readers(server: OpenLdap, { url, expected }: { url: string; expec
   const { caFile, baseDn, usersScope, groupsScope, ldapsUrl, adminDn, adminPassword } = server;
   const account = { connectorDn: adminDn, connectorPassword: adminPassword };
   const asked = { server: { caFile, baseDn, usersScope, groupsScope, ldapsUrl, ...account }, url, base: usersScope };
-  const children = { reader: fork(CHILD, { cwd: server.dir }), ldapts: fork(CHILD, { cwd: server.dir }) };
+  // Without what the test runner has its own processes import, by a path that means nothing there.
+  const start = () => fork(CHILD, { cwd: server.dir, execArgv: [] });
+  const children = { reader: start(), ldapts: start() };
   const byChild = (by: ReadAsked['by']) => async () => {
     const child = children[by];
     const answered = once(child, 'message', { signal: AbortSignal.timeout(600_000) });
