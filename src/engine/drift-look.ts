@@ -118,6 +118,7 @@ async function probed(
   }
   return {
     ...entries,
+    gone: earlier.filter((_, i) => before[i] === 'absent'),
     pair: { user: { id: user.id, dn: user.dn }, group: { id: group.id, dn: group.dn } },
     current: presence === 'member' ? current : null,
     isThere: presence === 'member' || isPrimaryGroup(user, group),

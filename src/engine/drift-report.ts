@@ -9,7 +9,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { sameValue } from './same-value.ts';
 import { viewOf } from './views.ts';
-import { withValue } from './written-period.ts';
+import { withoutValues, withValue } from './written-period.ts';
 
 /** What a look under the locks found of an active grant whose user and group are there. */
 export interface DriftFound {
@@ -24,6 +24,8 @@ export interface DriftFound {
   readonly current: string | null;
   /** The user is a member, by that value or by an attribute of its own. */
   readonly isThere: boolean;
+  /** Earlier names of the user, under which we wrote or met it, that were seen absent. */
+  readonly gone: readonly string[];
   /** An earlier name of the user, under which we wrote or met it, still stands in the group. */
   readonly isNamedBefore: boolean;
 }
@@ -49,8 +51,13 @@ export async function met(parts: EngineParts, found: DriftFound): Promise<Attemp
   parts.doubtedAdditions.seen(pair);
   const told = namesOf(found, 'followed');
   const isBack = isKnownAbsent(period);
-  if (told.length === 0 && !isBack) return DONE;
-  const asMet = current === null ? period : withValue(period, { ...found, attribute: period.memberAttribute, value: current });
+  // What has followed its user is under the earlier name no more: whoever goes by that next was put there by somebody else.
+  const gone = current === null ? [] : found.gone;
+  if (told.length === 0 && !isBack && gone.length === 0) return DONE;
+  const asMet =
+    current === null
+      ? period
+      : withoutValues(withValue(period, { ...found, attribute: period.memberAttribute, value: current }), gone);
   await save(parts, found, { ...asMet, pair, standing: isBack ? true : period.standing }, told);
   if (isBack)
     parts.log.info(

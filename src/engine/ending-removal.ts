@@ -16,6 +16,7 @@ import { onServer } from './evidence.ts';
 import type { Attempted } from './pursuits.ts';
 import { notApplied, shownAnswer } from './put-in.ts';
 import { viewOf } from './views.ts';
+import { withoutValues } from './written-period.ts';
 
 interface Removal {
   readonly state: PairState;
@@ -47,7 +48,8 @@ export async function removeValues(parts: EngineParts, attempt: EndingAttempt, r
       attempt,
       refusedEnding(attempt.grant, 'the schema demands another member although the placeholder is in the group'),
     );
-  const rest: Removal = { ...removal, period: withoutOthers(removal.period, removal.recreated), recreated: [] };
+  // What was found to be somebody else's is told and forgotten before ours leaves: afterwards nothing would show the difference.
+  const rest: Removal = { ...removal, period: withoutValues(removal.period, removal.recreated), recreated: [] };
   return (await sendRemoval(parts, attempt, rest, { placeholder: value, replaced: null })).attempted;
 }
 
@@ -59,12 +61,6 @@ function settledRecord({ kind, grantId, pair }: Intent, at: Instant): AuditRecor
 interface Sent {
   readonly lastMember: boolean;
   readonly attempted: Attempted;
-}
-
-/** What was found to be somebody else's is told and forgotten before ours leaves: afterwards nothing would show the difference. */
-function withoutOthers(period: Period, recreated: readonly string[]): Period {
-  const isKept = (one: string): boolean => !recreated.includes(one);
-  return { ...period, values: period.values.filter(isKept), metValues: period.metValues.filter(isKept) };
 }
 
 /** One delete of exactly the values, with the placeholder going in where the schema demands a member (result 65). */
@@ -93,7 +89,10 @@ async function sendRemoval(
     placeholder: placeholder ?? (replaced?.kind === 'remove' ? replaced.placeholder : null),
     at,
   };
-  const ours = withoutOthers(period, recreated);
+  // An earlier name that is not there has followed its user: whoever goes by it at the next attempt was put there by somebody else.
+  const isKnown = parts.lateWrites.remainingMs(grant.pair) === 0 && !parts.doubtedAdditions.isFinding();
+  const gone = found.values.filter(({ origin, presence }) => isKnown && origin === 'recorded' && presence === 'absent');
+  const ours = withoutValues(period, [...recreated, ...gone.map(({ value }) => value)]);
   const metValues = [...new Set([...ours.metValues, ...remove])].filter((one) => !ours.values.includes(one));
   const deleting: Period = { ...ours, metValues, deleteSent: true };
   const told: Event[] =

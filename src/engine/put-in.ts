@@ -14,7 +14,7 @@ import { onServer } from './evidence.ts';
 import { comeBack, lateRemoval } from './refusals.ts';
 import { namesNow, takeBackIfRenamed } from './renamed-meanwhile.ts';
 import { viewOf } from './views.ts';
-import { oursBefore, withValue, writtenPeriod } from './written-period.ts';
+import { oursBefore, withoutValues, withValue, writtenPeriod } from './written-period.ts';
 
 /** What putting a user into a group came to. Only `member` and `found` are proved; nothing is claimed yet. */
 export type PutIn =
@@ -82,6 +82,9 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
     return { kind: 'denied', error: denied };
   }
 
+  // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
+  const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
+  const isFollowed = presence === 'member' && parts.lateWrites.remainingMs(pair) === 0;
   const finding = judgeMembership(request.isPrimary ? 'member' : presence, state.period);
   if (finding !== 'write') {
     failPoints('grant.held-already');
@@ -105,7 +108,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
       kind: 'member',
       finding,
       at,
-      period: withValue(period, request),
+      period: isFollowed ? withoutValues(withValue(period, request), gone) : withValue(period, request),
       // Open only where the user is in the group by an attribute of its own: no write of ours will take effect then.
       intentId: request.unsettled?.intentId ?? null,
       placeholder: null,
@@ -113,8 +116,6 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
     };
   }
   const leaving = placedPresence === 'member' ? placed : null;
-  // A name of before that is not there has followed its user, or was taken out: whoever goes by it next is someone else.
-  const gone = earlier.filter((_, i) => presences[values.length - earlier.length + i] === 'absent');
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
 }
 

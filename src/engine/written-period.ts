@@ -65,3 +65,9 @@ export function withValue(period: Period, { pair, attribute, value }: Asked): Pe
   if (period.memberAttribute !== attribute || [...period.values, ...period.metValues].includes(value)) return seen;
   return { ...seen, metValues: [...period.metValues, value] };
 }
+
+/** The period without what was seen to be gone, or to be somebody else's. */
+export function withoutValues(period: Period, gone: readonly string[]): Period {
+  const isKept = (one: string): boolean => !gone.includes(one);
+  return { ...period, values: period.values.filter(isKept), metValues: period.metValues.filter(isKept) };
+}
