@@ -1,4 +1,4 @@
-import { isBeneath } from '../../../access/dn.ts';
+import { type Dn, isBeneath, sameDn } from '../../../access/dn.ts';
 import { and, equality } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import { ANY_ENTRY, bytesOf } from '../entry.ts';
@@ -37,7 +37,9 @@ export async function activeDirectoryDelta(reading: Reading, signal: AbortSignal
       if (!/^\d{1,18}$/.test(state)) return { told: 'full_needed', reason: 'the cursor cannot be read' };
       if (BigInt(state) > BigInt(highest)) return { told: 'full_needed', reason: 'the server counts from anew: it was restored' };
       const since = { kind: 'greaterOrEqual', attribute: 'uSNChanged', value: String(BigInt(state) + 1n) } as const;
-      const seesAll = await seesDeleted(reading, stop);
+      // Who is moved out of a base within the domain is not deleted, and is found changed outside of it only: what is still there tells.
+      const isWhole = sameDn(reading.landscape.baseDn, partition(reading));
+      const seesAll = isWhole && (await seesDeleted(reading, stop));
       const deleted = async (line: Line, found: (id: EntryId) => void, until: AbortSignal) => {
         const { id: stableId } = reading.landscape.flavour;
         const { wanted, place } = columns({ bytes: [stableId.attribute] });
@@ -58,7 +60,7 @@ export async function activeDirectoryDelta(reading: Reading, signal: AbortSignal
 }
 
 /** The part of the forest that the base is in: deleted objects are kept at its top. */
-function partition({ landscape }: Reading): string {
+function partition({ landscape }: Reading): Dn {
   const { baseDn, namingContexts } = landscape;
   return namingContexts.filter((context) => isBeneath(baseDn, context)).toSorted((a, b) => b.length - a.length)[0] ?? baseDn;
 }
