@@ -85,9 +85,10 @@ export interface DirectoryReader {
   readChanges(cursor: string, sink: ReadSink, signal: AbortSignal): Promise<ReadEnd | FullNeeded>;
   /**
    * Users by their ids, as in a full read: a user is told with its manager's id, so that a manager who comes, goes or is renamed
-   * changes entries which the directory did not. One that is not there is not told.
+   * changes entries which the directory did not. One that is not there is not told. Everything is needed where another server answers
+   * than the one that told the changes last: what it has may be older, and the next delta would not tell what is newer.
    */
-  readUsers(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<void>;
+  readUsers(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<FullNeeded | undefined>;
   /** The same for groups: a member or an owner that comes, goes or is renamed changes groups which the directory did not. */
-  readGroups(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<void>;
+  readGroups(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<FullNeeded | undefined>;
 }

@@ -52,8 +52,8 @@ export async function readChanges(
     const end = await read(changes, (sink, signal) => run.reader.readChanges(cursor, sink, signal));
     if (end.told === 'full_needed') return end;
     if (end.told !== 'changes') await missing(changes);
-    if (!(await followed(changes)))
-      return { told: 'full_needed', reason: 'names change in the directory faster than what they change can be read' };
+    const unfollowed = await followed(changes);
+    if (unfollowed !== null) return unfollowed;
     return { cursor: end.cursor, ...(await tell(changes, base)) };
   } finally {
     users.close();
@@ -92,7 +92,7 @@ function taker({
   };
 }
 
-function read<End extends ReadEnd | FullNeeded | undefined | void>(
+function read<End extends ReadEnd | FullNeeded | undefined>(
   { run, take }: Changes,
   ask: (sink: ReadSink, signal: AbortSignal) => Promise<End>,
 ): Promise<End> {
@@ -119,8 +119,8 @@ async function missing({ run, draft, users, groups, gone, present }: Changes): P
   }
 }
 
-/** Follows what the changes changed in others, until nothing is left to follow. False where that has no end. */
-async function followed(changes: Changes): Promise<boolean> {
+/** Follows what the changes changed in others, until nothing is left to follow; why they cannot be. */
+async function followed(changes: Changes): Promise<FullNeeded | null> {
   const { run, draft, users, groups, gone } = changes;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     for (const id of gone) remove(changes, id);
@@ -133,10 +133,11 @@ async function followed(changes: Changes): Promise<boolean> {
     if (links) await addUsersOfNobody(changes, reports);
     const ids = [...reports].flatMap((number) => (users.isTold(number) ? [] : (draft.userAt(number)?.id ?? [])));
     const affected = await groups.affected(touched, { afterwards: round === 0, links });
-    if (ids.length + affected.length === 0) return true;
-    await readAgain(changes, { users: ids, groups: affected });
+    if (ids.length + affected.length === 0) return null;
+    const ended = await readAgain(changes, { users: ids, groups: affected });
+    if (ended !== null) return ended;
   }
-  return false;
+  return { told: 'full_needed', reason: 'names change in the directory faster than what they change can be read' };
 }
 
 async function addUsersOfNobody({ run, draft }: Changes, numbers: Set<number>): Promise<void> {
@@ -161,13 +162,19 @@ function remove({ draft, users, groups }: Changes, id: EntryId): void {
 async function readAgain(
   changes: Changes,
   { users, groups }: { users: readonly EntryId[]; groups: readonly EntryId[] },
-): Promise<void> {
+): Promise<FullNeeded | null> {
   const { run, gone } = changes;
   for (const id of [...users, ...groups]) gone.add(id);
-  for (let from = 0; from < users.length; from += READ_AGAIN)
-    await read(changes, (sink, signal) => run.reader.readUsers(users.slice(from, from + READ_AGAIN), sink, signal));
-  for (let from = 0; from < groups.length; from += READ_AGAIN)
-    await read(changes, (sink, signal) => run.reader.readGroups(groups.slice(from, from + READ_AGAIN), sink, signal));
+  for (const [which, ids] of [
+    ['readUsers', users],
+    ['readGroups', groups],
+  ] as const)
+    for (let from = 0; from < ids.length; from += READ_AGAIN) {
+      const some = ids.slice(from, from + READ_AGAIN);
+      const end = await read(changes, (sink, signal) => run.reader[which](some, sink, signal));
+      if (end !== undefined) return end;
+    }
+  return null;
 }
 
 async function tell({ run, users, groups }: Changes, { facts }: Base): Promise<Omit<Built, 'cursor'>> {

@@ -151,16 +151,20 @@ export function syncedTree(kind: TreeKind): SyncedTree {
         else for (const id of changed) if (!isInScope(id)) sink.gone(id);
         return { cursor: began, told: kind.told };
       },
-      readUsers: (ids, sink) =>
-        tell(
+      async readUsers(ids, sink) {
+        await tell(
           ids.filter((id) => users.has(id)),
           sink,
-        ),
-      readGroups: (ids, sink) =>
-        tell(
+        );
+        return undefined;
+      },
+      async readGroups(ids, sink) {
+        await tell(
           ids.filter((id) => groups.has(id)),
           sink,
-        ),
+        );
+        return undefined;
+      },
     },
   };
 }

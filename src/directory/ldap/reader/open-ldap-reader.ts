@@ -1,10 +1,10 @@
 import { or } from '../../../access/filter.ts';
 import type { EntryId } from '../../../access/ids.ts';
 import { DirectoryError } from '../../directory.ts';
-import type { DirectoryReader, ReadSink } from '../../directory-reader.ts';
+import type { DirectoryReader, FullNeeded, ReadSink } from '../../directory-reader.ts';
 import type { BindGate } from '../bind-refusal.ts';
 import { secureContexts } from '../dial.ts';
-import { parseEndpoints } from '../endpoint.ts';
+import { parseEndpoints, shownAddress } from '../endpoint.ts';
 import { hasId } from '../entry.ts';
 import { proveIdentity } from '../identity.ts';
 import { learnLandscape } from '../landscape.ts';
@@ -40,6 +40,8 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
     openSocket: options.openSocket ?? bulkSockets(clock),
     secureContext: secureContexts(options.ca),
   });
+  /** Which server told changes last. */
+  let toldChanges: string | null = null;
   let known: { readonly from: string; readonly schema: Schema } | null = null;
 
   /** Opens a connection, learns what is there, works, and proves that we were who we thought to the end. */
@@ -69,14 +71,20 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
   };
   const byIds = async (asked: { kind: EntryKind; ids: readonly EntryId[]; sink: ReadSink }, signal: AbortSignal) => {
     const { kind, ids, sink } = asked;
-    if (ids.length === 0) return;
-    await read(
+    if (ids.length === 0) return undefined;
+    return await read(
       async (reading) =>
-        await onLine(reading, async (line) => {
+        await onLine(reading, async (line): Promise<FullNeeded | undefined> => {
+          if (toldChanges !== null && toldChanges !== serverOf(reading))
+            return {
+              told: 'full_needed',
+              reason: 'another server of the directory answers now than the one that told what has changed',
+            };
           for (const some of chunksOf(ids, IDS_TOGETHER)) {
             const narrowed = or(...some.map((id) => hasId(id, reading.landscape.flavour.id)));
             await scan(reading, { line, kind, sink, narrowed }, signal);
           }
+          return undefined;
         }),
       signal,
     );
@@ -104,12 +112,18 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
         if (typeof state !== 'string' || way.name === null)
           return { told: 'full_needed', reason: typeof state === 'string' ? way.reason : state.reason };
         const end = await way.changes(state, sink, signal);
+        toldChanges = serverOf(reading);
         if (end.told === 'full_needed') return end;
         return { told: end.told, cursor: cursorOf(reading, way, end.state) };
       }, signal),
     readUsers: async (ids, sink, signal) => await byIds({ kind: 'user', ids, sink }, signal),
     readGroups: async (ids, sink, signal) => await byIds({ kind: 'group', ids, sink }, signal),
   };
+}
+
+/** Which server is read; one name may stand for several. */
+function serverOf({ session, landscape }: Reading): string {
+  return `${shownAddress(session.endpoint)} ${landscape.server ?? ''}`;
 }
 
 /** Rejects where the server does not take us for our account any more. */
