@@ -3,8 +3,8 @@ import type { DeltaWay, NoDelta } from './delta.ts';
 import { numberedDelta, unsearchable } from './delta-numbered.ts';
 import { type Reading, rootValues } from './reading.ts';
 
-/** Of the database that a server is delivered with, or of all of them (`nsslapd-entryusn-global`). */
-const LAST_USN = ['lastusn;userroot', 'lastusn'] as const;
+/** Of all databases (`nsslapd-entryusn-global`), or of the one that a server is delivered with. */
+const LAST_USN = ['lastusn', 'lastusn;userroot'] as const;
 
 /**
  * 389 Directory Server: the numbers of the plug-in USN. The tombstones that it leaves are shown to the Directory Manager only,
@@ -12,6 +12,13 @@ const LAST_USN = ['lastusn;userroot', 'lastusn'] as const;
  */
 export async function ds389Delta(reading: Reading, signal: AbortSignal): Promise<DeltaWay | NoDelta> {
   const root = await rootValues(reading.session, [...LAST_USN, 'netscapemdsuffix'], signal);
+  const { namingContexts } = reading.landscape;
+  // Each database counts for itself, and which of them the base is in is not shown: by another's count, changes would be missed.
+  if (root.lastusn.length === 0 && namingContexts.length > 1)
+    return {
+      name: null,
+      reason: `each database has numbers of its own, and there are ${namingContexts.length}: set nsslapd-entryusn-global to on in cn=config`,
+    };
   const [last] = LAST_USN.flatMap((name) => root[name]).filter((text) => /^\d{1,18}$/.test(text));
   if (last === undefined) return { name: null, reason: 'the root DSE shows no lastusn: the plug-in USN is off' };
   const problem = await unsearchable(reading, 'entryusn', signal);
