@@ -121,10 +121,12 @@ export function wholeGroups(
 
   return {
     async take(group) {
-      const number = numbers.get(group.id) ?? numbers.size;
+      const { numbers: members, unresolved } = await gathered.take(group.memberAttribute);
+      // Moved from one scope to the next while both were read. It is told once, and as it is now by the next delta.
+      if (numbers.has(group.id)) return;
+      const number = numbers.size;
       numbers.set(group.id, number);
       run.noteName(group);
-      const { numbers: members, unresolved } = await gathered.take(group.memberAttribute);
       const primaryKey = group.primaryName === null ? null : keys.plain('primary', group.primaryName);
       if (primaryKey !== null) for (const user of users.ofPrimary(primaryKey)) members.add(user);
       const ownerKeys = group.ownerDns.map(keys.dn);

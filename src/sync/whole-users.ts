@@ -100,12 +100,13 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
 
   return {
     take(user) {
-      const number = numberOf(user.id) ?? ids.length;
-      if (number === ids.length) {
-        ids.push(user.id);
-        names.put(keys.plain('id', user.id), number);
-      }
+      const known = numberOf(user.id);
+      const number = known ?? ids.length;
       name(user, number);
+      // Moved from one scope to the next while both were read. It is told once, and as it is now by the next delta.
+      if (known !== null) return null;
+      ids.push(user.id);
+      names.put(keys.plain('id', user.id), number);
       if (user.managerDn === null) return tell(user, number, null);
       const manager = names.find(keys.dn(user.managerDn));
       if (typeof manager === 'number') return tell(user, number, manager);
