@@ -3,7 +3,7 @@ import type { EndCause, EndedMembership } from './grant.ts';
 import type { EntryId, GrantId } from './ids.ts';
 import type { Instant } from './instant.ts';
 import type { JobError, JobErrorCode } from './outcome.ts';
-import type { SyncMode } from './sync.ts';
+import type { SyncMode, ToldSync } from './sync.ts';
 
 /**
  * Which grants a person on the machine means. `named` is a DN, a stable id or a name, as typed; `id` is what that was found to mean,
@@ -70,8 +70,8 @@ export type OperatorNews =
 
 /** What ends an answer. */
 export type OperatorResult =
-  /** Done, or it was so already: then `message` says so. */
-  | { readonly answer: 'done'; readonly message?: string }
+  /** Done, or it was so already: then `message` says so. `sync`: what the control plane was told. */
+  | { readonly answer: 'done'; readonly message?: string; readonly sync?: ToldSync }
   /** `parts`: of those that are not ready, what each says. */
   | { readonly answer: 'health'; readonly isReady: boolean; readonly parts: Readonly<Record<string, string>> }
   /** What the person means exactly, with all of its grants told before. */

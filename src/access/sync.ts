@@ -72,3 +72,14 @@ export interface SyncCounts {
   /** Member values that are no user in scope: others' entries, nested groups, names that nobody has. */
   readonly membersOutOfScope: number;
 }
+
+/** A run that the control plane has taken. */
+export interface ToldSync {
+  readonly syncId: string;
+  readonly mode: SyncMode;
+  readonly counts: SyncCounts;
+  /** Entries and memberships that were told anew or otherwise than before. */
+  readonly changed: number;
+  /** Entries and memberships that are no longer there. */
+  readonly removed: number;
+}

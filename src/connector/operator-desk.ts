@@ -1,5 +1,6 @@
 import type { OperatorResult } from '../access/operator.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { SyncOutcome } from '../engine/sync-request.ts';
 import { type HealthPart, type HealthParts, judgeHealth } from '../observability/health.ts';
 import type { OperatorSocketOptions } from '../operator/operator-socket.ts';
 import type { ConnectorSync } from './sync.ts';
@@ -21,11 +22,24 @@ export function operatorDesk({
     const quiet = sync.onProgress((records) => tell({ answer: 'progress', records }));
     try {
       const outcome = await sync.engine.request({ mode, acceptRemovals, notAfter: null }, signal);
-      return outcome.kind === 'failed' ? { answer: 'failed', error: outcome.error } : { answer: outcome.kind };
+      return answerSync(outcome);
     } finally {
       quiet();
     }
   };
+}
+
+function answerSync(outcome: SyncOutcome): OperatorResult {
+  switch (outcome.kind) {
+    case 'done':
+      return { answer: 'done', sync: outcome.sync };
+    case 'failed':
+      return { answer: 'failed', error: outcome.error };
+    case 'unlinked':
+      return { answer: 'unlinked' };
+    default:
+      return outcome satisfies never;
+  }
 }
 
 function answerHealth(parts: HealthParts): OperatorResult {

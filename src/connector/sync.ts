@@ -117,7 +117,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         told.held = null;
         told.findings = result.findings ?? told.findings;
         await options.tell({ kind: 'sync.completed', syncId, mode, users, groups, memberships, changed, removed, durationMs });
-        return { kind: 'done' };
+        return { kind: 'done', sync: { syncId, mode, counts, changed, removed } };
       }
       case 'failed': {
         const { syncId, mode, error, heldSyncId } = result;

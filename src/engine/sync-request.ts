@@ -1,6 +1,6 @@
 import type { Instant } from '../access/instant.ts';
 import type { JobError } from '../access/outcome.ts';
-import type { SyncCounts, SyncWish } from '../access/sync.ts';
+import type { SyncCounts, SyncWish, ToldSync } from '../access/sync.ts';
 
 /** What a job, the schedule or an operator asks for. */
 export interface SyncRequest extends SyncWish {
@@ -10,7 +10,7 @@ export interface SyncRequest extends SyncWish {
 
 /** What came of a run. `unlinked`: without a connection to the control plane, or with one that was lost, nothing is published. */
 export type SyncOutcome =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly sync: ToldSync }
   | { readonly kind: 'failed'; readonly error: JobError }
   | { readonly kind: 'unlinked' };
 

@@ -1,5 +1,6 @@
 import { type EntryId, type GrantId, parseEntryId, parseGrantId } from '../access/ids.ts';
 import type { GrantChoice, OperatorNews, OperatorRequest, OperatorResult, ShownGrant, ToldLine } from '../access/operator.ts';
+import type { ToldSync } from '../access/sync.ts';
 
 /** The socket in the state directory by which a person on the machine speaks to the running connector. */
 export const OPERATOR_SOCKET = 'operator.sock';
@@ -99,7 +100,11 @@ export function parseAnswer(line: string): OperatorAnswer | null {
   if (read === null) return null;
   switch (read['answer']) {
     case 'done':
-      return { answer: 'done', ...(isText(read['message']) ? { message: read['message'] } : {}) };
+      return {
+        answer: 'done',
+        ...(isText(read['message']) ? { message: read['message'] } : {}),
+        ...(isToldSync(read['sync']) ? { sync: read['sync'] } : {}),
+      };
     case 'unlinked':
       return { answer: 'unlinked' };
     case 'health':
@@ -163,6 +168,14 @@ function isShownGrant(read: unknown): read is ShownGrant {
 
 function isToldLine(read: unknown): read is ToldLine {
   return isObject(read) && typeof read['at'] === 'number' && typeof read['text'] === 'string';
+}
+
+function isToldSync(read: unknown): read is ToldSync {
+  if (!isObject(read) || typeof read['syncId'] !== 'string' || typeof read['mode'] !== 'string') return false;
+  const { counts, changed, removed } = read;
+  if (!isObject(counts)) return false;
+  const { users, groups, memberships, membersOutOfScope } = counts;
+  return [changed, removed, users, groups, memberships, membersOutOfScope].every(Number.isSafeInteger);
 }
 
 function grantIdOf(read: unknown): GrantId | null {

@@ -5,7 +5,16 @@ import { jobError } from '../../src/access/outcome.ts';
 import type { EngineSync, SyncOutcome, SyncRequest } from '../../src/engine/sync-request.ts';
 import { type EngineUnderTestOptions, MINUTE_MS, settled, startedEngine } from '../support/engine-under-test.ts';
 
-const DONE: SyncOutcome = { kind: 'done' };
+const DONE: SyncOutcome = {
+  kind: 'done',
+  sync: {
+    syncId: 'a sync',
+    mode: 'delta',
+    counts: { users: 1, groups: 1, memberships: 1, membersOutOfScope: 0 },
+    changed: 1,
+    removed: 0,
+  },
+};
 
 /** A sync whose runs end as told. */
 function syncUnderTest() {

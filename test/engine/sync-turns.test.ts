@@ -6,7 +6,16 @@ import { syncTurns } from '../../src/engine/sync-turns.ts';
 import { settled } from '../support/engine-under-test.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 
-const DONE: SyncOutcome = { kind: 'done' };
+const DONE: SyncOutcome = {
+  kind: 'done',
+  sync: {
+    syncId: 'a sync',
+    mode: 'delta',
+    counts: { users: 1, groups: 1, memberships: 1, membersOutOfScope: 0 },
+    changed: 1,
+    removed: 0,
+  },
+};
 
 /** Turns whose runs end as told. */
 function underTest() {

@@ -47,6 +47,8 @@ suite('what is asked over the socket', () => {
 suite('what is answered', () => {
   test('is news on the way, or the result that ends it', () => {
     const grant = { grantId: 'g1', state: 'ended' };
+    const counts = { users: 3, groups: 2, memberships: 4, membersOutOfScope: 0 };
+    const sync = { syncId: 's1', mode: 'delta', counts, changed: 2, removed: 1 };
     for (const [answer, isOnTheWay] of [
       [{ answer: 'progress', records: 5 }, true],
       [{ answer: 'accepted', grants: 2 }, true],
@@ -55,6 +57,7 @@ suite('what is answered', () => {
       [{ answer: 'told', line: { seq: 1, at: 0, kind: 'k', text: 't' } }, true],
       [{ answer: 'done' }, false],
       [{ answer: 'done', message: 'already' }, false],
+      [{ answer: 'done', sync }, false],
       [{ answer: 'chosen', choice: { by: 'all' } }, false],
       [{ answer: 'refused', message: 'no' }, false],
       [{ answer: 'failed', error: { code: 'internal', message: 'm' } }, false],
