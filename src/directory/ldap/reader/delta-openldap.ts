@@ -40,7 +40,7 @@ export async function openLdapDelta(reading: Reading, signal: AbortSignal): Prom
   if (csn === null)
     return {
       name: null,
-      reason: 'the overlay syncprov does not answer, and contextCSN of the suffix cannot be read',
+      reason: 'the suffix has no contextCSN that this account can see; load the overlay syncprov',
     };
   return {
     name: 'entryCSN',
