@@ -36,9 +36,11 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
   const { controlPlane } = config;
   const { proxy } = controlPlane;
   try {
+    const directorySteps = await directory.check(AbortSignal.timeout(DEADLINE_MS));
     return [
-      ...(await directory.check(AbortSignal.timeout(DEADLINE_MS))),
-      await changesStep(reader),
+      ...directorySteps,
+      // What keeps the directory from being read is said once, by the step that found it.
+      ...(directorySteps.some(({ status }) => status === 'fail') ? [] : [await changesStep(reader)]),
       await checkStateDirectory(config.process.stateDir),
       ...pauseSteps(lookAtPause(config.process.stateDir)),
       ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
