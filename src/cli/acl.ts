@@ -5,7 +5,7 @@ import { EXIT } from './exit-code.ts';
 
 /** Prints the least rights that the connector's account needs: nothing on stdout but what can be pasted. */
 export async function acl(): Promise<number> {
-  const known = configured({ logs: 'stderr' });
+  const known = configured({ logs: 'stderr', needsControlPlane: false });
   if (known === null) return EXIT.configuration;
   const { config, log, scrubber } = known;
   try {

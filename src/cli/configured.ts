@@ -18,6 +18,8 @@ export interface Configured {
 interface Logs {
   readonly logs: 'stdout' | 'stderr';
   readonly isQuiet?: boolean;
+  /** False for a command that asks the directory alone: then nothing need be said of the control plane. */
+  readonly needsControlPlane?: boolean;
 }
 
 /**
@@ -25,7 +27,8 @@ interface Logs {
  * stdout is its answer, and with `isQuiet` only errors.
  */
 export function configured(logs: Logs = { logs: 'stdout' }): Configured | null {
-  const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY });
+  const { needsControlPlane = true } = logs;
+  const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY, needsControlPlane });
   if (!loaded.ok) {
     process.stderr.write(`${formatProblems(loaded.problems)}\n`);
     return null;

@@ -3,7 +3,7 @@ import { type Instant, instant } from '../access/instant.ts';
 import { DRIFT_ACTIONS } from '../access/policy.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
-import { readControlPlane } from './read-control-plane.ts';
+import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
 import * as values from './values.ts';
@@ -21,15 +21,21 @@ const RETENTION_MARGIN_MS = 30 * 86_400_000;
 /**
  * Makes a configuration of variables: those of the environment, then those of a `.env` text. Besides what it is given it
  * reads only the files that variables name. `terminal`: whether a person reads the output, which will choose the log format
- * once there is more than one. `now` tells whether a certificate has expired. Never throws for a value of the environment.
+ * once there is more than one. `now` tells whether a certificate has expired. With `needsControlPlane: false` what is said of the
+ * control plane is not looked at, so it need not be there. Never throws for a value of the environment.
  */
 export function loadConfig({
   environment,
   dotenvText = null,
   dotenvFault = null,
   now = () => instant(Date.now()),
+  needsControlPlane = true,
 }: Pick<ConfigInput, 'environment'> &
-  Partial<ConfigInput> & { readonly terminal: boolean; readonly now?: () => Instant }): LoadedConfig {
+  Partial<ConfigInput> & {
+    readonly terminal: boolean;
+    readonly now?: () => Instant;
+    readonly needsControlPlane?: boolean;
+  }): LoadedConfig {
   const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
   const reader = variableReader(merged, ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
   const warnings: ConfigWarning[] = [];
@@ -40,8 +46,8 @@ export function loadConfig({
       expected: 'a readable file, or none',
     });
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
-  judgeNames(merged, reader, warnings);
-  const controlPlane = readControlPlane({ environment: merged, reader, warnings, now });
+  judgeNames(merged, reader);
+  const controlPlane = needsControlPlane ? readControlPlane({ environment: merged, reader, warnings, now }) : NO_CONTROL_PLANE;
   const directory = readDirectory({ reader, warnings, now });
   const policy = readPolicy(reader);
   const sync = readSync(reader);
@@ -63,7 +69,7 @@ function judgeDotenv(text: string, merged: Environment, reader: VariableReader):
   }
 }
 
-function judgeNames(environment: Environment, reader: VariableReader, warnings: ConfigWarning[]): void {
+function judgeNames(environment: Environment, reader: VariableReader): void {
   for (const name of Object.keys(environment).toSorted()) {
     const verdict = judgeName(name);
     switch (verdict.kind) {
@@ -74,14 +80,11 @@ function judgeNames(environment: Environment, reader: VariableReader, warnings: 
         reader.problem({ variable: name, found: 'set', expected: 'nothing: it is not yet supported by this version' });
         break;
       case 'unknown':
-        if (name.startsWith('SYNC_'))
-          warnings.push({ variable: name, message: `there is no such variable; the nearest is ${verdict.nearest}` });
-        else
-          reader.problem({
-            variable: name,
-            found: 'an unknown name',
-            expected: `a known name; the nearest is ${verdict.nearest}`,
-          });
+        reader.problem({
+          variable: name,
+          found: 'an unknown name',
+          expected: `a known name; did you mean ${verdict.nearest}?`,
+        });
         break;
       default:
         verdict satisfies never;
@@ -128,19 +131,13 @@ function readProcess(reader: VariableReader, maxGrantMs: number): ProcessConfig 
       found: `${values.formatDuration(retentionMs)}${configured === undefined ? ', the default' : ''}`,
       expected: `at least LATCHKEY_MAX_GRANT + 30d, which is ${values.formatDuration(leastMs)}`,
     });
-  if (['pretty', 'ecs'].includes(reader.optional('LATCHKEY_LOG_FORMAT', values.oneOf(['json', 'pretty', 'ecs'])) ?? 'json'))
-    reader.problem({
-      variable: 'LATCHKEY_LOG_FORMAT',
-      found: 'a format that is not yet supported by this version',
-      expected: 'json',
-    });
   const address = reader.optional('LATCHKEY_HTTP_ADDR', values.listenAddress);
   return {
     stateDir: reader.optional('LATCHKEY_STATE_DIR', values.folder) ?? './state',
     retentionMs,
     http: address === undefined ? { host: '127.0.0.1', port: 9464 } : address,
     logLevel: reader.optional('LATCHKEY_LOG_LEVEL', values.logLevel) ?? 'info',
-    logFormat: 'json',
+    logFormat: reader.optional('LATCHKEY_LOG_FORMAT', values.logFormat) ?? 'json',
     shutdownGraceMs: reader.optional('LATCHKEY_SHUTDOWN_GRACE', values.duration('100ms', '10m')) ?? 8_000,
   };
 }

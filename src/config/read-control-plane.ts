@@ -10,6 +10,17 @@ import { readSecret } from './read-secret.ts';
 import * as values from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
 
+/** What a command has that asks the directory alone: a name that nothing ever has (RFC 2606). */
+export const NO_CONTROL_PLANE: ControlPlaneConfig = {
+  url: 'wss://control-plane.invalid/',
+  token: fixedSecret('none'),
+  ca: null,
+  clientCertificate: null,
+  proxy: null,
+  connectorId: null,
+  name: null,
+};
+
 /** Where the control plane is, and how it is reached; undefined where a problem was met that leaves no answer. */
 export function readControlPlane({
   environment,

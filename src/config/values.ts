@@ -74,6 +74,10 @@ export function oneOf<const T extends string>(words: readonly T[]): Value<T> {
 
 export const logLevel = oneOf(LOG_LEVELS);
 
+export const logFormat: Value<'json'> = value('json, the only format of this version', (text) =>
+  text.trim() === 'json' ? { ok: true, value: 'json' } : REFUSED,
+);
+
 /** A name of an entry, not the empty one. */
 export const dn: Value<Dn> = value('a distinguished name (RFC 4514) such as ou=people,dc=example,dc=com', (text) => {
   const parsed = parseDn(text);

@@ -193,14 +193,23 @@ test('a line of the .env file that cannot be read is a problem, not a lost scope
   assert.match(problemsOf(load({}, 'LDAP_USERS_SCOPE ou=people,dc=x\n')).join(), /^LDAP_USERS_SCOPE: a line in the \.env file/);
 });
 
-test('an unknown name is a problem that tells the nearest known one; an unknown SYNC_ name a warning', () => {
-  refused({ LDAP_USER_SCOPE: 'ou=x' }, 'LDAP_USER_SCOPE', /nearest is LDAP_USERS_SCOPE/);
-  refused({ LATCHKEY_CONTROLPLANE_TOKEN: 'x' }, 'LATCHKEY_CONTROLPLANE_TOKEN', /nearest is LATCHKEY_CONTROL_PLANE_TOKEN$/);
-  const loaded = load({ SYNC_SHEDULE: 'off' });
-  assert.ok(loaded.ok);
-  assert.deepEqual(loaded.warnings, [
-    { variable: 'SYNC_SHEDULE', message: 'there is no such variable; the nearest is SYNC_SCHEDULE' },
-  ]);
+test('an unknown name is a problem that tells the nearest known one', () => {
+  refused({ LDAP_USER_SCOPE: 'ou=x' }, 'LDAP_USER_SCOPE', /did you mean LDAP_USERS_SCOPE\?$/);
+  refused({ LATCHKEY_CONTROLPLANE_TOKEN: 'x' }, 'LATCHKEY_CONTROLPLANE_TOKEN', /did you mean LATCHKEY_CONTROL_PLANE_TOKEN\?$/);
+  refused({ SYNC_MAX_REMOVD: '5%' }, 'SYNC_MAX_REMOVD', /did you mean SYNC_MAX_REMOVED\?$/);
+});
+
+test('a command that asks the directory alone needs no word of the control plane, and looks at none', () => {
+  const { LATCHKEY_CONTROL_PLANE_URL, LATCHKEY_CONTROL_PLANE_TOKEN, ...directory } = MINIMAL;
+  const alone = { terminal: false, needsControlPlane: false } as const;
+  configOf(loadConfig({ environment: directory, ...alone }));
+  configOf(loadConfig({ environment: { ...directory, LATCHKEY_CONTROL_PLANE_TOKEN_FILE: join(folder, 'not-there') }, ...alone }));
+  const { LDAP_URL, ...others } = directory;
+  assert.deepEqual(
+    problemsOf(loadConfig({ environment: others, ...alone })).map((problem) => problem.split(':')[0]),
+    ['LDAP_URL'],
+  );
+  assert.equal(problemsOf(loadConfig({ environment: directory, terminal: false })).length, 2);
 });
 
 test('a sync runs by word or by cron expression, in a time zone, and removes no more than a share', () => {
@@ -439,8 +448,8 @@ test('a client certificate for the directory that cannot be used is refused, and
 
 test('what this version cannot do is refused and never passed over', () => {
   refused({ LDAP_BIND: 'none' }, 'LDAP_BIND', /one of simple, external/);
-  refused({ LATCHKEY_LOG_FORMAT: 'pretty' }, 'LATCHKEY_LOG_FORMAT', /not yet supported/);
-  refused({ LATCHKEY_LOG_FORMAT: 'xml' }, 'LATCHKEY_LOG_FORMAT', /one of json/);
+  for (const other of ['pretty', 'ecs', 'text'])
+    refused({ LATCHKEY_LOG_FORMAT: other }, 'LATCHKEY_LOG_FORMAT', /\| json, the only format of this version$/);
 });
 
 test('a switch that turns certificate checks off is refused', () => {
