@@ -3,6 +3,8 @@ export interface OptionSpec {
   readonly name: string;
   /** What its value is called; left out where it has none. */
   readonly value?: string;
+  /** What that is, where its name does not say enough to who has left it out. */
+  readonly needs?: string;
   readonly about: string;
 }
 
@@ -68,14 +70,20 @@ export const COMMANDS = [
     name: 'sync',
     about: 'tell the control plane what has changed in the directory, or read it here',
     details: [
-      'Lets the running connector tell the control plane. With --dry-run or --out the directory is read here: it changes nothing and needs no control plane.',
+      'Lets the running connector tell the control plane. With --dry-run or --out the directory is read here: it changes nothing and needs no control plane, not even in the configuration.',
+      '--out replaces FILE once everything is in it, and leaves it as it is where the directory cannot be read whole. It writes everything, with --dry-run what a sync would tell; what is logged goes to standard error.',
     ],
     arguments: [],
     options: [
       { name: 'full', about: 'everything, not only what has changed' },
       { name: 'dry-run', about: 'only say what would be told' },
       { name: 'out', value: 'FILE', about: 'write the records as JSON lines' },
-      { name: 'accept-removals', value: 'ID', about: 'accept the removals of the sync of that id, which were held' },
+      {
+        name: 'accept-removals',
+        value: 'ID',
+        needs: 'the ID that "latchkey check" names',
+        about: 'accept the removals of the sync of that id, which were held',
+      },
     ],
   },
   {
@@ -181,7 +189,9 @@ export const COMMANDS = [
   {
     name: 'acl',
     about: "print the least rights that the connector's account needs",
-    details: ['In the language of the directory server, for the configured scopes. Nothing is changed.'],
+    details: [
+      'In the language of the directory server, for the configured scopes. Nothing is changed, and no control plane need be configured.',
+    ],
     arguments: [],
     options: [],
   },

@@ -20,7 +20,10 @@ export async function health(): Promise<number> {
       if (answer.isReady) process.stdout.write('ready\n');
       return answer.isReady ? EXIT.ok : EXIT.failed;
     case 'absent':
-      return said(`no connector runs with the state directory ${stateDir}`, EXIT.unavailable);
+      return said(
+        `no connector runs with the state directory ${stateDir}; start it ("latchkey run", from a checkout "npm start")`,
+        EXIT.unavailable,
+      );
     case 'lost':
       return said('the connector did not answer', EXIT.unavailable);
     case 'done':

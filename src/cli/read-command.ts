@@ -47,6 +47,8 @@ function unknownCommand(first: string, second: string | undefined): string {
 /** The words, or what is wrong with them. */
 function readWords(spec: CommandSpec, argv: readonly string[]): CommandWords | string {
   const takes = `takes ${spelled(spec)}`;
+  const bare = spec.options.find((option) => option.value !== undefined && isBare(option.name, argv));
+  if (bare !== undefined) return `needs ${bare.needs ?? bare.value} after --${bare.name}`;
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
@@ -82,6 +84,15 @@ function readWords(spec: CommandSpec, argv: readonly string[]): CommandWords | s
   } catch {
     return takes;
   }
+}
+
+/** Whether an option is there without the value that belongs to it. */
+function isBare(name: string, argv: readonly string[]): boolean {
+  return argv.some((word, at) => {
+    if (word === `--${name}=`) return true;
+    const next = argv[at + 1];
+    return word === `--${name}` && (next === undefined || next.trim() === '' || next.startsWith('--'));
+  });
 }
 
 /** All that a command takes, as one phrase. */

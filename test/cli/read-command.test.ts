@@ -47,7 +47,7 @@ suite('a command line', () => {
     assert.match(problemOf('clock') ?? '', /^"clock" is followed by "accept", found ""$/);
     assert.match(problemOf('completion', 'tcsh') ?? '', /takes as SHELL one of bash, zsh, fish/);
     assert.match(problemOf('pause', '--yes', '--yes') ?? '', /each once/);
-    assert.match(problemOf('revoke', '--user', ' ') ?? '', /each once/);
+    assert.match(problemOf('revoke', '--user', ' ') ?? '', /^"revoke" needs USER after --user, /);
     assert.match(problemOf('grant') ?? '', /^there is no command "grant"$/);
   });
 });

@@ -38,8 +38,6 @@ suite('latchkey sync', () => {
     const dry = await command('--dry-run');
     assert.equal(dry.code, 0, dry.stderr);
     assert.match(dry.stdout, /^in the directory: 84 users, \d+ groups.*\na sync would tell everything: 84 users/);
-    assert.equal((await command('--dry-run', '--accept-removals', 'x')).code, 64);
-    assert.equal((await command('--out')).code, 64);
   });
 
   test('--out writes every record as a line of JSON, which only its owner can read', async () => {
@@ -56,15 +54,38 @@ suite('latchkey sync', () => {
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
 
+  test('--out that fails leaves the file of before, and one that cannot be written is told before anything is read', async () => {
+    const path = join(s.folder, 'records.ndjson');
+    const before = await readFile(path, 'utf8');
+    const env = { ...s.connectorEnv(), LDAP_BIND_PASSWORD: 'wrong', LDAP_BIND_PASSWORD_FILE: undefined };
+    const refused = await runCommand({ args: ['sync', '--out', path], env, cwd: s.folder });
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.equal(await readFile(path, 'utf8'), before);
+    const nowhere = join(s.folder, 'missing', 'records.ndjson');
+    const unwritable = await command('--out', nowhere);
+    assert.deepEqual([unwritable.code, unwritable.stderr], [64, `latchkey: cannot write ${nowhere}: there is no such folder\n`]);
+  });
+
+  test('what is only read here needs no control plane in the configuration', async () => {
+    const { LATCHKEY_CONTROL_PLANE_URL, LATCHKEY_CONTROL_PLANE_TOKEN_FILE, ...env } = s.connectorEnv();
+    for (const args of [['sync', '--dry-run'], ['acl']])
+      assert.equal((await runCommand({ args, env, cwd: s.folder })).code, 0, args.join(' '));
+    assert.equal((await runCommand({ args: ['sync'], env, cwd: s.folder })).code, 78);
+  });
+
   test('the running connector is asked through its socket, and a dry run beside it changes nothing', async () => {
     await s.startConnector();
     assert.equal((await stat(join(s.stateDir, 'operator.sock'))).mode & 0o777, 0o600);
     const { code, stdout, stderr } = await command('--full');
-    assert.deepEqual([code, stdout], [0, 'the control plane has the picture of the directory\n'], stderr);
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^full [0-9a-f-]{36}: \d+ added or changed, nothing removed; the control plane has 84 users, \d+ groups/,
+    );
     assert.equal(await counted(), 84);
     await s.ldap.modify(`dn: ${s.person(extraPerson(1))}\nchangetype: delete\n`);
     const dry = await command('--dry-run');
-    assert.match(dry.stdout, /a sync would tell 0 users, \d+ groups and 0 memberships anew or otherwise, and remove 1 users/);
+    assert.match(dry.stdout, /a sync would add or change 0 users, \d+ groups? and 0 memberships, and remove 1 user, /);
     assert.equal(await counted(), 84);
     assert.equal((await command()).code, 0);
     assert.equal(await counted(), 83);
@@ -85,6 +106,9 @@ suite('latchkey sync', () => {
     assert.equal(checked.code, 1);
     assert.match(checked.stdout, new RegExp(`^FAIL  sync .*would remove 19 users.*--accept-removals ${heldSyncId}`, 'm'));
     assert.equal(await counted(), 83);
+    assert.match((await command('--dry-run')).stderr, /would remove 19 of 83 users/);
+    const out = await command('--out', join(s.folder, 'fewer.ndjson'));
+    assert.equal(out.code, 0, out.stderr);
     const accepted = await command('--accept-removals', heldSyncId);
     assert.equal(accepted.code, 0, accepted.stderr);
     assert.equal(await counted(), 64);
