@@ -11,7 +11,8 @@ import type { Snapshots } from '../ledger/snapshots.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Learn } from '../secrets/learning.ts';
-import { type SyncResult, syncRun } from '../sync/run.ts';
+import { syncRun } from '../sync/run.ts';
+import type { SyncResult } from '../sync/run-result.ts';
 import { directoryOptions, readerOptions, shownReference } from './directory-options.ts';
 
 export interface LocalSyncOptions {
@@ -67,6 +68,7 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
       scratchFolder: folder,
       clock: systemClock,
       newSyncId: () => randomUUID(),
+      isTold: false,
       log,
     })({ mode, acceptRemovals: null }, signal);
     if (result.kind === 'unlinked') throw new Error('nobody was to be told');
@@ -93,7 +95,8 @@ function lookedAt(snapshots: Snapshots): Snapshots {
       throw new Error('what was published is only looked at');
     },
     held: () => [],
-    hold: () => undefined,
+    failed: () => null,
+    fail: () => undefined,
     release: () => undefined,
   };
 }

@@ -1,10 +1,9 @@
 import type { CheckStep } from '../access/event.ts';
 import { formatInstant, type Instant, later } from '../access/instant.ts';
-import type { JobError } from '../access/outcome.ts';
 import type { SyncCounts, SyncFindings } from '../access/sync.ts';
 import type { DeltaMeans } from '../directory/directory-reader.ts';
 import { LedgerError } from '../ledger/ledger.ts';
-import type { HeldRun, Snapshots } from '../ledger/snapshots.ts';
+import type { FailedRun, HeldRun, Snapshots } from '../ledger/snapshots.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -12,8 +11,8 @@ import type { Logger } from '../observability/logger.ts';
 /** What is known of the last runs. */
 export interface SyncsTold {
   published: { readonly at: Instant; readonly syncId: string; readonly counts: SyncCounts } | null;
-  failed: { readonly at: Instant; readonly error: JobError } | null;
-  held: { readonly syncId: string; readonly at: Instant; readonly message: string } | null;
+  failed: FailedRun | null;
+  held: HeldRun | null;
   /** Of the last run that read everything. */
   findings: SyncFindings | null;
 }
@@ -22,14 +21,14 @@ export interface SyncsTold {
 const ACCEPTED_WITHIN_MS = 86_400_000;
 
 /** What an earlier process has kept of its runs. Throws where the file cannot be read. */
-export function toldBefore(snapshots: Pick<Snapshots, 'published' | 'held'>): SyncsTold {
+export function toldBefore(snapshots: Pick<Snapshots, 'published' | 'held' | 'failed'>): SyncsTold {
   const last = snapshots.published();
-  const [newest] = snapshots.held();
+  const [newest = null] = snapshots.held();
   const facts = last.kind === 'picture' ? last.facts : null;
   return {
     published: facts,
-    failed: null,
-    held: newest === undefined ? null : { ...newest, message: heldMessage(newest) },
+    failed: snapshots.failed(),
+    held: newest,
     findings: facts?.findings ?? null,
   };
 }
@@ -65,13 +64,25 @@ export function syncSteps(told: SyncsTold, now: Instant): readonly CheckStep[] {
 
 function runStep({ published, failed, held }: SyncsTold, now: Instant): CheckStep {
   if (held !== null)
-    return { step: 'sync', status: 'fail', detail: `held since ${formatInstant(held.at)}: ${held.message}; ${toDo(held, now)}` };
+    return {
+      step: 'sync',
+      status: 'fail',
+      detail: `held since ${formatInstant(held.at)}: ${heldMessage(held)}; ${toDo(held, now)}`,
+    };
   if (failed !== null && (published === null || failed.at > published.at))
-    return { step: 'sync', status: 'warn', detail: `failed at ${formatInstant(failed.at)}: ${failed.error.message}` };
+    return { step: 'sync', status: 'warn', detail: failedDetail(failed, published) };
   if (published === null) return { step: 'sync', status: 'ok', detail: 'the control plane was not told anything yet' };
   const { users, groups, memberships, membersOutOfScope } = published.counts;
   const found = `${users} users, ${groups} groups, ${memberships} memberships, ${membersOutOfScope} members out of scope`;
   return { step: 'sync', status: 'ok', detail: `${found}, told at ${formatInstant(published.at)}` };
+}
+
+function failedDetail({ at, code, message }: FailedRun, published: SyncsTold['published']): string {
+  const stands =
+    published === null
+      ? 'the control plane was not told anything yet'
+      : `the control plane has what was told at ${formatInstant(published.at)}`;
+  return `the last sync failed at ${formatInstant(at)} (${code}): ${message}; ${stands}. The next one tries again; "latchkey sync" does so now`;
 }
 
 /** Nothing where nothing was found. */
@@ -92,7 +103,7 @@ export function syncHealth(
   const failure =
     failed === null || (published !== null && published.at > failed.at)
       ? {}
-      : { lastFailure: { at: formatInstant(failed.at), code: failed.error.code, message: failed.error.message } };
+      : { lastFailure: { at: formatInstant(failed.at), code: failed.code, message: failed.message } };
   const next = nextRunAt === null ? null : formatInstant(nextRunAt);
   if (held === null) return { ready: true, lastSuccess: last, nextRunAt: next, ...failure };
   return {
@@ -100,7 +111,7 @@ export function syncHealth(
     lastSuccess: last,
     nextRunAt: next,
     heldSyncId: held.syncId,
-    message: `a sync is held: ${held.message}; ${toDo(held, now)}`,
+    message: `a sync is held: ${heldMessage(held)}; ${toDo(held, now)}`,
   };
 }
 

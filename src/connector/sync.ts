@@ -17,7 +17,8 @@ import type { SyncStates } from '../observability/metrics.ts';
 import { countingChannel } from '../sync/counting-channel.ts';
 import { heldGrants } from '../sync/held-grants.ts';
 import { linkChannel } from '../sync/link-channel.ts';
-import { type SyncResult, syncRun } from '../sync/run.ts';
+import { syncRun } from '../sync/run.ts';
+import type { SyncResult } from '../sync/run-result.ts';
 import { type SyncSchedule, startSchedule } from '../sync/schedule.ts';
 import { meansStep, type SyncsTold, syncHealth, syncSteps, toldBefore } from './sync-told.ts';
 
@@ -103,6 +104,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       scratchFolder: config.process.stateDir,
       clock,
       newSyncId: () => randomUUID(),
+      isTold: true,
       log,
     })(wish, AbortSignal.any([signal, stopping.signal]));
     return await outcomeOf(result);
@@ -120,11 +122,11 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         return { kind: 'done', sync: { syncId, mode, counts, changed, removed } };
       }
       case 'failed': {
-        const { syncId, mode, error, heldSyncId } = result;
-        told.failed = { at: clock.wall(), error };
-        if (heldSyncId !== null) told.held = { syncId: heldSyncId, at: clock.wall(), message: error.message };
-        const held = heldSyncId === null ? {} : { heldSyncId };
-        await options.tell({ kind: 'sync.failed', syncId, mode, error, ...held });
+        const { syncId, mode, error, held } = result;
+        told.failed = { at: clock.wall(), code: error.code, message: error.message };
+        told.held = held ?? told.held;
+        const heldSyncId = held === null ? {} : { heldSyncId: held.syncId };
+        await options.tell({ kind: 'sync.failed', syncId, mode, error, ...heldSyncId });
         return { kind: 'failed', error };
       }
       case 'unlinked':

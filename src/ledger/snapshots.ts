@@ -1,6 +1,7 @@
 import type { EntryId, GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { MemberAttribute } from '../access/membership.ts';
+import type { JobErrorCode } from '../access/outcome.ts';
 import type { SyncCounts, SyncFindings } from '../access/sync.ts';
 
 /**
@@ -109,6 +110,13 @@ export interface HeldRun {
   readonly memberships: number;
 }
 
+/** A run that failed, and none was published after it. */
+export interface FailedRun {
+  readonly at: Instant;
+  readonly code: JobErrorCode;
+  readonly message: string;
+}
+
 /** The picture that the control plane has, or why there is none to build on, as a sentence. */
 export type PublishedPicture =
   | { readonly kind: 'picture'; readonly picture: Picture; readonly facts: PictureFacts }
@@ -129,8 +137,11 @@ export interface Snapshots {
   forget(reason: string): void;
   /** Runs that are held, the newest first. */
   held(): readonly HeldRun[];
-  hold(run: HeldRun): void;
-  /** A run was published: there is so much now, and nothing is held any more. */
+  /** The last run, where that failed. */
+  failed(): FailedRun | null;
+  /** A run has failed; `held`: since it would have removed too much. */
+  fail(run: FailedRun, held: HeldRun | null): void;
+  /** A run was published: there is so much now, and nothing is failed or held any more. */
   release(counts: SyncCounts): void;
   close(): void;
 }

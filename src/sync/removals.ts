@@ -57,6 +57,12 @@ export function judgeRemovals({
   const told = tooMany.map((kind) => `${removed[kind]} of ${published[kind]} ${kind}`).join(' and ');
   return {
     verdict: 'held',
-    message: `the sync would remove ${told}, which is more than SYNC_MAX_REMOVED (${maxPercent}%) allows; nothing was published. Look at the directory, the scopes and the rights of the account; if it is meant, accept the removals of this sync within 24 h`,
+    message: `the sync would remove ${told}, which is more than SYNC_MAX_REMOVED (${maxPercent}%) allows; nothing was published. Look at the directory, the scopes and the rights of the account`,
   };
+}
+
+/** What is wrong, and how a person may have it all the same. `syncId`: null where nobody was to be told, and nothing can be accepted. */
+export function heldMessage(message: string, syncId: string | null): string {
+  if (syncId === null) return `${message}; a sync would be held`;
+  return `${message}; if it is meant, accept it with "latchkey sync --accept-removals ${syncId}" within 24 h`;
 }

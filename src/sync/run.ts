@@ -1,17 +1,18 @@
 import type { Clock } from '../access/clock.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
+import { jobError } from '../access/outcome.ts';
 import type { SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
 import type { DirectoryReader } from '../directory/directory-reader.ts';
 import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { readChanges } from './changes.ts';
 import type { SyncChannel, SyncStream } from './channel.ts';
-import { type Failure, failureOf, RefusedRemovals } from './failures.ts';
+import { failureOf, RefusedRemovals } from './failures.ts';
 import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type Pager, pager } from './pager.ts';
-import { acceptable, fewerThan, judgeRemovals } from './removals.ts';
+import { acceptable, fewerThan, heldMessage, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
+import { failed, notHeld, published, type SyncResult } from './run-result.ts';
 import { compareGrants, type DriftWatch, type GroupNames, groupNames } from './suspicions.ts';
 import { turns } from './turns.ts';
 import { readWhole } from './whole.ts';
@@ -31,31 +32,10 @@ export interface SyncRunOptions {
   readonly scratchFolder: string;
   readonly clock: Clock;
   readonly newSyncId: () => string;
+  /** Whether a control plane is told; a run that tells nobody can neither be held nor accepted. */
+  readonly isTold: boolean;
   readonly log: Logger;
 }
-
-/** What a run came to. `unlinked`: without a connection to the control plane, or with one that was lost, nothing is published. */
-export type SyncResult =
-  | {
-      readonly kind: 'published';
-      readonly syncId: string;
-      readonly mode: SyncMode;
-      readonly counts: SyncCounts;
-      /** Entries and memberships that were told anew or otherwise than before. */
-      readonly changed: number;
-      readonly removed: number;
-      readonly durationMs: number;
-      /** What was found in the directory; null where it was not read whole. */
-      readonly findings: SyncFindings | null;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly syncId: string;
-      readonly mode: SyncMode;
-      readonly error: JobError;
-      readonly heldSyncId: string | null;
-    }
-  | { readonly kind: 'unlinked'; readonly syncId: string; readonly reason: string };
 
 /** A run: rejects only where the signal says so. One at a time. */
 export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResult>;
@@ -107,13 +87,8 @@ export function syncRun(options: SyncRunOptions): SyncRun {
       }
     }
     const error = jobError('internal', 'the file of the last sync was damaged twice; look at the volume of the state directory');
-    return { kind: 'failed', syncId: newSyncId(), mode: 'full', error, heldSyncId: null };
+    return { kind: 'failed', syncId: newSyncId(), mode: 'full', error, held: null };
   };
-}
-
-function notHeld(syncId: string, { mode, acceptRemovals }: SyncWish): SyncResult {
-  const message = `no removals of a sync ${acceptRemovals} are held: it is not known, was published since, or is older than 24 h; run a sync to see what would be removed now`;
-  return { kind: 'failed', syncId, mode, error: jobError('removals_held', message), heldSyncId: null };
 }
 
 function prepare(
@@ -164,7 +139,7 @@ async function stream(
     const { draft, built } = difference ?? (await readEverything(options, run));
     const whole = difference === null ? found.summary() : null;
     try {
-      refuse(built, attempt, options.maxRemovedPercent);
+      refuse(built, attempt, options);
       await pages.flush();
       draft.doubt();
       await out.end({ counts: built.counts, cursor: syncId });
@@ -247,12 +222,14 @@ function partsOf(
 }
 
 /** Throws where so much would be removed that a person has to look. */
-function refuse(built: Built, { base, last, accepted }: Attempt, maxPercent: number): void {
+function refuse(built: Built, { syncId, base, last, accepted }: Attempt, { maxRemovedPercent, isTold }: SyncRunOptions): void {
   if (last === null) return;
   const { counts } = built;
   const removed = base === null ? fewerThan(last, counts) : built.removed;
-  const judged = judgeRemovals({ published: last, counts, removed, maxPercent, accepted });
-  if (judged.verdict !== 'publish') throw new RefusedRemovals(judged.message, judged.verdict === 'held' ? removed : null);
+  const judged = judgeRemovals({ published: last, counts, removed, maxPercent: maxRemovedPercent, accepted });
+  if (judged.verdict === 'publish') return;
+  if (judged.verdict === 'empty') throw new RefusedRemovals(judged.message, null);
+  throw new RefusedRemovals(heldMessage(judged.message, isTold ? syncId : null), removed);
 }
 
 /** The control plane has the picture: that it cannot be kept here makes the next sync a full one, and no failure of this one. */
@@ -274,23 +251,4 @@ async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: Pic
 function abort(out: SyncStream, error: unknown, { mode }: Attempt): void {
   const failure = failureOf(error, mode);
   out.abort(failure.kind === 'error' ? failure.error : jobError('internal', failure.message));
-}
-
-function published(
-  { log }: SyncRunOptions,
-  { attempt, built, found, durationMs }: { attempt: Attempt; built: Built; found: SyncFindings | null; durationMs: number },
-): SyncResult {
-  const { syncId, mode } = attempt;
-  const { counts, changed } = built;
-  const removed = built.removed.users + built.removed.groups + built.removed.memberships;
-  const figures = { ...counts, changed, removed, durationMs };
-  log.info({ event: 'sync.completed', syncId, mode, ...figures }, 'the control plane has the picture of the directory');
-  return { kind: 'published', syncId, mode, counts, changed, removed, durationMs, findings: found };
-}
-
-function failed({ snapshots, clock }: SyncRunOptions, attempt: Attempt, failure: Failure & { kind: 'error' }): SyncResult {
-  const { syncId, mode } = attempt;
-  if (failure.removed !== null) snapshots.hold({ syncId, at: clock.wall(), ...failure.removed });
-  const heldSyncId = failure.removed === null ? null : syncId;
-  return { kind: 'failed', syncId, mode, error: failure.error, heldSyncId };
 }

@@ -3,7 +3,8 @@ import type { Instant } from '../../src/access/instant.ts';
 import type { SyncWish } from '../../src/access/sync.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
 import { sqliteSnapshots } from '../../src/ledger/sqlite/sqlite-snapshots.ts';
-import { type SyncResult, type SyncRunOptions, syncRun } from '../../src/sync/run.ts';
+import { type SyncRunOptions, syncRun } from '../../src/sync/run.ts';
+import type { SyncResult } from '../../src/sync/run-result.ts';
 import { capturedLog } from './captured-log.ts';
 import { type FakeClock, fakeClock } from './fake-clock.ts';
 import { scratchFolder } from './ledgers-under-test.ts';
@@ -55,6 +56,7 @@ export async function syncUnderTest({
           syncs += 1;
           return `sync-${syncs}`;
         },
+        isTold: true,
         log: log.logger,
         ...others,
       })(wish, signal),

@@ -3,11 +3,12 @@ import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { EntryId } from '../../src/access/ids.ts';
+import { keptSteps } from '../../src/connector/sync-told.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
 import { sqliteSnapshots } from '../../src/ledger/sqlite/sqlite-snapshots.ts';
 import { SyncChannelError } from '../../src/sync/channel.ts';
-import type { SyncResult } from '../../src/sync/run.ts';
+import type { SyncResult } from '../../src/sync/run-result.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
 import { syncedReceiver } from '../support/synced-receiver.ts';
 import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
@@ -91,8 +92,9 @@ for (const wish of [DELTA, FULL])
     remove(tree, 13);
     const held = failure(await sync.run(wish));
     assert.equal(held.error.code, 'removals_held');
-    assert.equal(held.heldSyncId, held.syncId);
+    assert.equal(held.held?.syncId, held.syncId);
     assert.match(held.error.message, /13 of 40 users and 13 of 40 memberships/);
+    assert.match(held.error.message, new RegExp(`accept it with "latchkey sync --accept-removals ${held.syncId}" within 24 h`));
     assert.equal(sync.receiver.picture(), before);
     assert.deepEqual(sync.receiver.aborted(), ['removals_held']);
     sync.restart();
@@ -114,7 +116,7 @@ test('accepted removals cover what was held and no more, for a day', async () =>
   const first = failure(await sync.run(DELTA)).syncId;
   remove(tree, 1);
   const second = failure(await sync.run({ ...DELTA, acceptRemovals: first }));
-  assert.notEqual(second.heldSyncId, first);
+  assert.notEqual(second.held?.syncId, first);
   sync.clock.advance(DAY_MS + 1);
   assert.match(failure(await sync.run({ ...DELTA, acceptRemovals: second.syncId })).error.message, /older than 24 h/);
   assert.equal(sync.receiver.counts()?.users, 40);
@@ -135,8 +137,8 @@ test('a directory that shows nobody where there were some is not believed, and n
   await sync.run(FULL);
   remove(tree, 3);
   for (const wish of [FULL, DELTA]) {
-    const { error, heldSyncId } = failure(await sync.run(wish));
-    assert.deepEqual([error.code, heldSyncId], ['directory_refused', null]);
+    const { error, held } = failure(await sync.run(wish));
+    assert.deepEqual([error.code, held], ['directory_refused', null]);
   }
   assert.equal(sync.receiver.counts()?.users, 3);
 });
@@ -155,7 +157,8 @@ test('a read that fails in its middle publishes nothing, and leaves nothing behi
   assert.deepEqual([error.code, error.message], ['directory_refused', 'the size limit of the server was met']);
   assert.equal(sync.receiver.counts(), null);
   assert.deepEqual(sync.receiver.aborted(), ['directory_refused']);
-  assert.deepEqual(readdirSync(sync.folder), []);
+  // What a check tells of it.
+  assert.deepEqual(readdirSync(sync.folder), ['sync-last.json']);
 });
 
 const SPOILED: Readonly<Record<string, (path: string) => void>> = {
@@ -216,7 +219,7 @@ for (const [how, lose] of Object.entries(PICTURE_LOST))
     for (const [id, user] of everybody) tree.users.set(id, user);
     remove(tree, 13);
     const held = failure(await sync.run(DELTA));
-    assert.deepEqual([held.error.code, held.heldSyncId], ['removals_held', held.syncId]);
+    assert.deepEqual([held.error.code, held.held?.syncId], ['removals_held', held.syncId]);
     assert.equal(sync.receiver.picture(), before);
     sync.restart();
     publishedAs(await sync.run({ ...DELTA, acceptRemovals: held.syncId }));
@@ -339,4 +342,49 @@ test('a stop does not wait for a control plane that does not acknowledge', async
   });
   await assert.rejects(sync.run(FULL, stop.signal));
   assert.equal(aborted[0], 'the connector stopped the sync');
+});
+
+test('a run that tells nobody says so, and offers nothing to be accepted', async () => {
+  const tree = company(40);
+  await using told = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30 });
+  await told.run(FULL);
+  remove(tree, 13);
+  const snapshots = sqliteSnapshots({ folder: told.folder, receiver: null, onlyLook: true, logger: told.log.logger });
+  await using dry = await syncUnderTest({ reader: tree.reader, maxRemovedPercent: 30, snapshots, isTold: false });
+  const { error } = failure(await dry.run(FULL));
+  assert.match(error.message, /13 of 40 users.*a sync would be held$/);
+  snapshots.close();
+  await using read = await syncUnderTest({ reader: tree.reader, isTold: false });
+  publishedAs(await read.run(FULL));
+  assert.deepEqual(
+    read.log.lines.filter(({ event }) => ['sync.completed', 'sync.read'].includes(String(event))).map(({ message }) => message),
+    ['the directory was read; nobody was told'],
+  );
+});
+
+test('a check tells the last failure, though nothing runs any more, until a run is published', async () => {
+  const tree = company(3);
+  let isBroken = false;
+  const reader: DirectoryReader = {
+    ...tree.reader,
+    readAll: async (sink, signal) => {
+      if (isBroken) throw new DirectoryError('unavailable', 'nobody answers');
+      return await tree.reader.readAll(sink, signal);
+    },
+  };
+  await using sync = await syncUnderTest({ reader });
+  const step = () => {
+    sync.restart();
+    return keptSteps({ folder: sync.folder, log: sync.log.logger, now: sync.clock.wall() })[0];
+  };
+  await sync.run(FULL);
+  assert.equal(step()?.status, 'ok');
+  sync.clock.advance(60_000);
+  isBroken = true;
+  failure(await sync.run(FULL));
+  assert.equal(step()?.status, 'warn');
+  assert.match(step()?.detail ?? '', /failed at .*nobody answers.*what was told at .*"latchkey sync"/);
+  isBroken = false;
+  publishedAs(await sync.run(FULL));
+  assert.equal(step()?.status, 'ok');
 });

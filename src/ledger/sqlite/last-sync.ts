@@ -1,9 +1,10 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { JOB_ERROR_CODES } from '../../access/outcome.ts';
 import type { SyncCounts } from '../../access/sync.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { HeldRun } from '../snapshots.ts';
+import type { FailedRun, HeldRun } from '../snapshots.ts';
 import { instantColumn } from './columns.ts';
 import { ledgerErrorOf } from './faults.ts';
 import { syncDirectory } from './state-directory.ts';
@@ -14,6 +15,8 @@ export interface LastSync {
   readonly counts: SyncCounts | null;
   /** Runs that are held, the newest first. */
   readonly held: readonly HeldRun[];
+  /** The last run, where that failed. */
+  readonly failed: FailedRun | null;
 }
 
 export interface LastSyncFile {
@@ -22,13 +25,17 @@ export interface LastSyncFile {
   write(last: LastSync): void;
 }
 
-const NOTHING: LastSync = { counts: null, held: [] };
+const NOTHING: LastSync = { counts: null, held: [], failed: null };
 
 const count = z.int().nonnegative();
 const lastSync = z.strictObject({
   receiver: z.string().nullable(),
   counts: z.strictObject({ users: count, groups: count, memberships: count, membersOutOfScope: count }).nullable(),
   held: z.array(z.strictObject({ syncId: z.string(), at: instantColumn, users: count, groups: count, memberships: count })),
+  failed: z
+    .strictObject({ at: instantColumn, code: z.enum(JOB_ERROR_CODES), message: z.string() })
+    .nullable()
+    .default(null),
 });
 
 /** `sync-last.json`: small, written anew as a whole, and of one receiver. One that cannot be read counts as none, and that is said. */

@@ -136,11 +136,12 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
     },
     forget: throwAway,
     held: () => last.read().held,
-    hold(run) {
+    failed: () => last.read().failed,
+    fail(failed, run) {
       const { counts, held } = last.read();
-      last.write({ counts, held: [run, ...held].slice(0, MAX_HELD) });
+      last.write({ counts, held: [...(run === null ? [] : [run]), ...held].slice(0, MAX_HELD), failed });
     },
-    release: (counts) => last.write({ counts, held: [] }),
+    release: (counts) => last.write({ counts, held: [], failed: null }),
     close,
   };
 }

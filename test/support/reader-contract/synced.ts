@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { DirectoryReader } from '../../../src/directory/directory-reader.ts';
-import type { SyncResult } from '../../../src/sync/run.ts';
+import type { SyncResult } from '../../../src/sync/run-result.ts';
 import { type SyncUnderTest, syncUnderTest } from '../sync-under-test.ts';
 import type { Grants } from '../synced-history.ts';
 
