@@ -27,8 +27,8 @@ const hourMs = 3_600_000;
  */
 export async function runDemo(argv: readonly string[]): Promise<number> {
   const flags = readFlags(argv);
-  if (flags === undefined) {
-    process.stderr.write(usage);
+  if (typeof flags === 'string') {
+    process.stderr.write(`${flags}\n\n${usage}`);
     return usageExit;
   }
   const interruption = catchSignals();
@@ -78,12 +78,15 @@ async function show(options: {
   return 0;
 }
 
+/** The flags, or what is wrong with them. */
 function readFlags(argv: readonly string[]) {
   const options = { once: { type: 'boolean', default: false }, 'connector-script': { type: 'string' } } as const;
   try {
     return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // Its first sentence says what is unknown; the others how that could be passed on, which is no use here.
+    return `demo: ${error.message.split('. ', 1).join('')}`;
   }
 }
 

@@ -91,6 +91,6 @@ suite('the demo', () => {
   test('refuses an argument it does not know with the usage and exit code 64', async () => {
     await using child = demo('--forever');
     assert.equal(await child.ended, 64);
-    assert.match(child.lines.join('\n'), /usage: npm run demo/);
+    assert.match(child.lines.join('\n'), /^demo: Unknown option '--forever'\n\nusage: npm run demo/);
   });
 });
