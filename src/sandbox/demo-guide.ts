@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DemoSystem } from './demo-steps.ts';
 import type { OpenLdapPrograms } from './openldap-programs.ts';
 import { shellLine } from './shell-words.ts';
@@ -40,6 +41,8 @@ export function demoGuide(options: {
     ],
     { ...ldapsearch.env, LDAPTLS_CACERT: openLdap.caFile },
   );
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const command = shellLine(['sh', join(root, 'scripts', 'node.sh'), join(root, 'src', 'main.ts'), 'check']);
   return `
 All of it is still up. Try more in another terminal:
 
@@ -52,6 +55,7 @@ All of it is still up. Try more in another terminal:
   more                  ${curl(`${api}/`)}
   health                ${curl(readyUrl)}
   who is in the groups  ${look}
+  latchkey's commands   (${shellLine(['cd', folder])} && ${command})
 
   logs                  ${logs.join('\n                        ')}
   everything            ${folder}

@@ -88,6 +88,9 @@ export function demoPrograms(options: {
     stopControlPlane: async () => await children.get('control plane')?.kill('SIGTERM'),
     async startConnector(openLdap) {
       const env = connectorEnvironment({ openLdap, port, tokenFile, stateDir: file('connector-state') });
+      // For the commands that a person tries in that folder.
+      const settings = Object.entries(env).map(([name, value]) => `${name}='${value}'\n`);
+      await writeFile(file('.env'), settings.join(''), { mode: 0o600 });
       const child = await start('connector', { args: [connectorScript], env, log: 'connector.log' });
       const healthUrl = await said(child, { pattern: /"healthUrl":"(http:[^"]+)"/, what: 'the connector to start' }, signal);
       return await ready(child, `${healthUrl}/readyz`, signal);

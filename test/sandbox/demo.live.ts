@@ -68,13 +68,15 @@ suite('the demo', () => {
     await assertNothingLeft(child.lines, 2);
   });
 
-  test('stays up without --once, with a look at the groups that works when pasted, and leaves nothing behind after Ctrl-C', async () => {
+  test('stays up without --once, with a look at the groups and a check that work when pasted, and leaves nothing behind after Ctrl-C', async () => {
     await using child = demo();
     await child.line((line) => line.startsWith('Press Ctrl-C'));
-    const look = child.lines
-      .map((line) => /^ {2}who is in the groups {2}(.*)$/.exec(line)?.[1])
-      .find((line) => line !== undefined);
-    const { stdout } = await promisify(execFile)('sh', ['-c', look ?? 'exit 1'], { env: { PATH: process.env['PATH'] } });
+    const pasted = async (label: string) => {
+      const line = child.lines.find((one) => one.startsWith(`  ${label}  `))?.slice(label.length + 2);
+      return await promisify(execFile)('sh', ['-c', line ?? 'exit 1'], { env: { PATH: process.env['PATH'], HOME: process.env['HOME'] } });
+    };
+    assert.match((await pasted("latchkey's commands")).stdout, /^ok {4}control plane /m);
+    const { stdout } = await pasted('who is in the groups');
     assert.match(stdout, /^dn: cn=on-call,ou=groups,dc=example,dc=test$/m);
     assert.match(stdout, /^member: uid=dana,ou=people,dc=example,dc=test$/m);
     assert.equal(await child.end('SIGINT'), 0);
