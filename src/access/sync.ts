@@ -17,6 +17,13 @@ export type SyncFindingKind = 'duplicate_email' | 'duplicate_username' | 'ambigu
 /** How often each was found when the directory was last read whole, and the first of them as text. */
 export type SyncFindings = Readonly<Record<SyncFindingKind, { readonly count: number; readonly first: readonly string[] }>>;
 
+/** What of users and groups an account may lose the right to read, without the directory saying so. */
+export const SYNC_ATTRIBUTES = ['username', 'fullName', 'email', 'manager', 'uid', 'description', 'owner'] as const;
+export type SyncAttribute = (typeof SYNC_ATTRIBUTES)[number];
+
+/** How many entries had each when the directory was read whole. */
+export type AttributeCounts = Readonly<Record<SyncAttribute, number>>;
+
 /** A user in scope, as the control plane is told of it. */
 export interface SyncUser {
   readonly id: EntryId;

@@ -7,6 +7,7 @@ import type { FailedRun, HeldRun, Snapshots } from '../ledger/snapshots.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { HealthPart } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
+import { calledAttributes } from '../sync/attributes.ts';
 
 /** What is known of the last runs. */
 export interface SyncsTold {
@@ -33,7 +34,9 @@ export function toldBefore(snapshots: Pick<Snapshots, 'published' | 'held' | 'fa
   };
 }
 
-function heldMessage({ users, groups, memberships }: HeldRun): string {
+function heldMessage({ users, groups, memberships, lost }: HeldRun): string {
+  if (lost.length > 0)
+    return `it found nobody who has it any more, which many had: ${calledAttributes(lost)}. It would remove ${users} users, ${groups} groups and ${memberships} memberships. Look at the rights of the account`;
   return `it would remove ${users} users, ${groups} groups and ${memberships} memberships, which is more than SYNC_MAX_REMOVED allowed`;
 }
 

@@ -6,6 +6,8 @@ export interface ReadUser {
   readonly id: EntryId;
   readonly dn: string;
   readonly username: string;
+  /** `dn`: it has no such attribute, as far as the account can see, and is called as its entry is. */
+  readonly namedBy: 'attribute' | 'dn';
   readonly fullName: string | null;
   readonly emails: readonly string[];
   readonly managerDn: string | null;

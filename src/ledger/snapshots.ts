@@ -2,7 +2,7 @@ import type { EntryId, GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { MemberAttribute } from '../access/membership.ts';
 import type { JobErrorCode } from '../access/outcome.ts';
-import type { SyncCounts, SyncFindings } from '../access/sync.ts';
+import type { AttributeCounts, SyncAttribute, SyncCounts, SyncFindings } from '../access/sync.ts';
 
 /**
  * A name of an entry (its DN, or a `uid`) as a number of 53 bits, made with the picture's own seed. Names that are equal have
@@ -20,6 +20,8 @@ export interface StoredUser {
   readonly uidKeys: readonly NameKey[];
   readonly managerKey: NameKey | null;
   readonly primaryKey: NameKey | null;
+  /** Which attributes it had when it was read, a bit each. */
+  readonly has: number;
 }
 
 /** What a picture keeps of a group. */
@@ -101,13 +103,14 @@ export interface ChangeDraft extends Draft, Picture {
   removeGroup(number: number): void;
 }
 
-/** A run whose removals were too many: how many it would have removed. */
+/** A run that would have removed too much: how many, and which attributes nobody has any more. */
 export interface HeldRun {
   readonly syncId: string;
   readonly at: Instant;
   readonly users: number;
   readonly groups: number;
   readonly memberships: number;
+  readonly lost: readonly SyncAttribute[];
 }
 
 /** A run that failed, and none was published after it. */
@@ -137,11 +140,13 @@ export interface Snapshots {
   forget(reason: string): void;
   /** Runs that are held, the newest first. */
   held(): readonly HeldRun[];
+  /** How many had which attribute when a run read everything; null where nobody knows. */
+  had(): AttributeCounts | null;
   /** The last run, where that failed. */
   failed(): FailedRun | null;
   /** A run has failed; `held`: since it would have removed too much. */
   fail(run: FailedRun, held: HeldRun | null): void;
-  /** A run was published: there is so much now, and nothing is failed or held any more. */
-  release(counts: SyncCounts): void;
+  /** A run was published: there is so much now, and nothing is failed or held any more. `had`: null where not all was read. */
+  release(counts: SyncCounts, had: AttributeCounts | null): void;
   close(): void;
 }

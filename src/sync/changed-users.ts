@@ -1,6 +1,8 @@
 import type { EntryId } from '../access/ids.ts';
+import type { SyncAttribute } from '../access/sync.ts';
 import type { ReadUser } from '../directory/directory-reader.ts';
 import type { ChangeDraft, NameKey, StoredUser } from '../ledger/snapshots.ts';
+import { attributesOf, lostByChanged } from './attributes.ts';
 import type { NameKeys } from './name-keys.ts';
 import { digestOf, userRecord } from './records.ts';
 import type { RunParts } from './run-parts.ts';
@@ -28,6 +30,8 @@ export interface ChangedUsers {
   /** No longer there; one that is not known is nobody's loss. */
   remove(user: StoredUser): void;
   isTold(number: number): boolean;
+  /** Attributes that many of those told have lost, and none of them has. */
+  lost(): readonly SyncAttribute[];
   /** What was touched since it was asked last. */
   touched(): Touched;
   /** Tells those that are not as they were published; returns how many. */
@@ -45,6 +49,7 @@ export function changedUsers(run: RunParts, { draft, keys }: { draft: ChangeDraf
   const told = new Map<number, number>();
   const added = new Set<number>();
   const gone: EntryId[] = [];
+  const losses = lostByChanged();
   let touched = nothingTouched();
   let nextNumber = draft.userNumbers();
   let lines = 0;
@@ -92,8 +97,10 @@ export function changedUsers(run: RunParts, { draft, keys }: { draft: ChangeDraf
         uidKeys: user.uids.map((uid) => keys.plain('uid', uid)),
         managerKey: user.managerDn === null ? null : keys.dn(user.managerDn),
         primaryKey: user.primaryGroup === null ? null : keys.plain('primary', user.primaryGroup),
+        has: attributesOf(user),
       };
       touch(before, next);
+      losses.take({ before: before?.has ?? 0, now: next.has });
       draft.putUser(next);
       lines += 1;
       told.set(number, lines);
@@ -107,6 +114,7 @@ export function changedUsers(run: RunParts, { draft, keys }: { draft: ChangeDraf
       if (!added.delete(user.number)) gone.push(user.id);
     },
     isTold: (number) => told.has(number),
+    lost: losses.lost,
     touched() {
       const since = touched;
       touched = nothingTouched();

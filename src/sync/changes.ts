@@ -1,6 +1,7 @@
 import type { EntryId } from '../access/ids.ts';
 import type { FullNeeded, ReadEnd, ReadSink } from '../directory/directory-reader.ts';
 import type { ChangeDraft } from '../ledger/snapshots.ts';
+import { calledAttributes } from './attributes.ts';
 import { type ChangedGroups, changedGroups } from './changed-groups.ts';
 import { type ChangedUsers, changedUsers } from './changed-users.ts';
 import { gatheredMembers } from './gathered-members.ts';
@@ -54,6 +55,8 @@ export async function readChanges(
     if (end.told !== 'changes') await missing(changes);
     const unfollowed = await followed(changes);
     if (unfollowed !== null) return unfollowed;
+    const lost = users.lost();
+    if (lost.length > 0) return { told: 'full_needed', reason: `nobody who changed has it any more: ${calledAttributes(lost)}` };
     return { cursor: end.cursor, ...(await tell(changes, base)) };
   } finally {
     users.close();
@@ -194,6 +197,7 @@ async function tell({ run, users, groups }: Changes, { facts }: Base): Promise<O
       membersOutOfScope: facts.counts.membersOutOfScope + members.outOfScopeBalance,
     },
     changed: toldUsers + toldGroups + members.added,
+    had: null,
     removed: { users: users.gone().length, groups: groups.gone().length, memberships: members.removed },
   };
 }

@@ -2,15 +2,18 @@ import { type JobError, type JobErrorCode, jobError } from '../access/outcome.ts
 import type { SyncMode } from '../access/sync.ts';
 import { DirectoryError, type DirectoryFault } from '../directory/directory.ts';
 import { LedgerError } from '../ledger/ledger.ts';
+import type { HeldRun } from '../ledger/snapshots.ts';
 import { SyncChannelError } from './channel.ts';
-import type { Removed } from './run-parts.ts';
+
+/** What a run would have removed, and which attributes nobody has any more. */
+export type Refused = Omit<HeldRun, 'syncId' | 'at'>;
 
 /** Thrown by a run that will not publish what it read. */
 export class RefusedRemovals extends Error {
   /** Null where nobody can accept it. */
-  readonly removed: Removed | null;
+  readonly removed: Refused | null;
 
-  constructor(message: string, removed: Removed | null) {
+  constructor(message: string, removed: Refused | null) {
     super(message);
     this.name = 'RefusedRemovals';
     this.removed = removed;
@@ -23,7 +26,7 @@ export class RefusedRemovals extends Error {
  */
 export type Failure =
   | { readonly kind: 'unlinked' | 'base'; readonly message: string }
-  | { readonly kind: 'error'; readonly message: string; readonly error: JobError; readonly removed: Removed | null };
+  | { readonly kind: 'error'; readonly message: string; readonly error: JobError; readonly removed: Refused | null };
 
 const CODES: Record<DirectoryFault, JobErrorCode> = {
   already_there: 'directory_refused',
@@ -54,6 +57,6 @@ export function failureOf(error: unknown, mode: SyncMode): Failure {
   return ended(jobError('internal', 'the sync failed in a way that nobody expected; the log of the connector says how'));
 }
 
-function ended(error: JobError, removed: Removed | null = null): Failure {
+function ended(error: JobError, removed: Refused | null = null): Failure {
   return { kind: 'error', message: error.message, error, removed };
 }

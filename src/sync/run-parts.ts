@@ -1,5 +1,5 @@
 import type { EntryId, GrantId } from '../access/ids.ts';
-import type { SyncCounts, SyncMode } from '../access/sync.ts';
+import type { AttributeCounts, SyncCounts, SyncMode } from '../access/sync.ts';
 import type { DirectoryReader, ReadGroup } from '../directory/directory-reader.ts';
 import type { Picture, PictureFacts } from '../ledger/snapshots.ts';
 import type { Findings } from './findings.ts';
@@ -45,6 +45,8 @@ export interface Built {
   readonly counts: SyncCounts;
   readonly changed: number;
   readonly removed: Removed;
+  /** Who has which attribute; null where not all was read. */
+  readonly had: AttributeCounts | null;
 }
 
 /**

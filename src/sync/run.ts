@@ -1,9 +1,10 @@
 import type { Clock } from '../access/clock.ts';
 import { jobError } from '../access/outcome.ts';
-import type { SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
+import type { AttributeCounts, SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
 import type { DirectoryReader } from '../directory/directory-reader.ts';
 import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
+import { lostAttributes, lostMessage } from './attributes.ts';
 import { readChanges } from './changes.ts';
 import type { SyncChannel, SyncStream } from './channel.ts';
 import { failureOf, RefusedRemovals } from './failures.ts';
@@ -42,6 +43,8 @@ export type SyncRun = (wish: SyncWish, signal: AbortSignal) => Promise<SyncResul
 
 const NO_CURSOR = 'when it was read last, the directory offered no way to find changes';
 
+const ATTRIBUTES_LOST = 'when it was read whole last, nobody had some attribute any more';
+
 /** What one attempt of a run is about. */
 interface Attempt {
   readonly syncId: string;
@@ -49,6 +52,8 @@ interface Attempt {
   readonly base: Base | null;
   /** How much there was when a run was last published; null where nobody knows. */
   readonly last: SyncCounts | null;
+  /** Who had which attribute when everything was read last; null where nobody knows. */
+  readonly had: AttributeCounts | null;
   /** Where the changes begin; null where everything is to be read. */
   readonly cursor: string | null;
   readonly accepted: HeldRun | null;
@@ -102,7 +107,7 @@ function prepare(
       { event: 'sync.started', syncId, mode: 'full', asked: mode, reason: last.reason },
       'a sync has begun, which tells everything',
     );
-    return { syncId, mode: 'full', base: null, last: last.counts, cursor: null, accepted, signal };
+    return { syncId, mode: 'full', base: null, last: last.counts, cursor: null, had: snapshots.had(), accepted, signal };
   }
   const { picture, facts } = last;
   log.info({ event: 'sync.started', syncId, mode, baseSyncId: facts.syncId }, 'a sync has begun');
@@ -111,6 +116,7 @@ function prepare(
     mode,
     base: { picture, facts },
     last: facts.counts,
+    had: snapshots.had(),
     cursor: mode === 'delta' ? facts.cursor : null,
     accepted,
     signal,
@@ -144,7 +150,11 @@ async function stream(
       draft.doubt();
       await out.end({ counts: built.counts, cursor: syncId });
       const { cursor, counts } = built;
-      await keep(options, draft, { syncId, at: clock.wall(), cursor, counts, findings: whole ?? base?.facts.findings ?? null });
+      await keep(
+        options,
+        { draft, had: built.had },
+        { syncId, at: clock.wall(), cursor, counts, findings: whole ?? base?.facts.findings ?? null },
+      );
     } finally {
       draft.discard();
     }
@@ -172,6 +182,8 @@ async function readDifference({ snapshots, log }: SyncRunOptions, attempt: Attem
     return null;
   };
   if (cursor === null) return everything(NO_CURSOR);
+  // Who has not changed is not told by a difference, and would keep what the last whole read could not see.
+  if (snapshots.held().some(({ lost }) => lost.length > 0)) return everything(ATTRIBUTES_LOST);
   const draft = snapshots.change();
   try {
     const built = await readChanges(run, { base, cursor, draft });
@@ -222,22 +234,36 @@ function partsOf(
 }
 
 /** Throws where so much would be removed that a person has to look. */
-function refuse(built: Built, { syncId, base, last, accepted }: Attempt, { maxRemovedPercent, isTold }: SyncRunOptions): void {
+function refuse(
+  built: Built,
+  { syncId, base, last, had, accepted }: Attempt,
+  { maxRemovedPercent, isTold }: SyncRunOptions,
+): void {
   if (last === null) return;
   const { counts } = built;
   const removed = base === null ? fewerThan(last, counts) : built.removed;
   const judged = judgeRemovals({ published: last, counts, removed, maxPercent: maxRemovedPercent, accepted });
-  if (judged.verdict === 'publish') return;
   if (judged.verdict === 'empty') throw new RefusedRemovals(judged.message, null);
-  throw new RefusedRemovals(heldMessage(judged.message, isTold ? syncId : null), removed);
+  const lost = lostAttributes({ before: had, now: built.had, published: last });
+  const unaccepted = lost.filter((attribute) => accepted?.lost.includes(attribute) !== true);
+  const messages = [
+    ...(judged.verdict === 'held' ? [judged.message] : []),
+    ...(had === null || unaccepted.length === 0 ? [] : [lostMessage(unaccepted, had)]),
+  ];
+  if (messages.length === 0) return;
+  throw new RefusedRemovals(heldMessage(messages.join('. And '), isTold ? syncId : null), { ...removed, lost });
 }
 
 /** The control plane has the picture: that it cannot be kept here makes the next sync a full one, and no failure of this one. */
-async function keep({ snapshots, log }: SyncRunOptions, draft: Draft, facts: PictureFacts): Promise<void> {
+async function keep(
+  { snapshots, log }: SyncRunOptions,
+  { draft, had }: { draft: Draft; had: AttributeCounts | null },
+  facts: PictureFacts,
+): Promise<void> {
   const { syncId } = facts;
   try {
     await draft.publish(facts);
-    snapshots.release(facts.counts);
+    snapshots.release(facts.counts, had);
   } catch (error) {
     log.error(
       { event: 'sync.snapshot-not-kept', syncId, error },

@@ -1,6 +1,7 @@
 import type { EntryId } from '../access/ids.ts';
 import type { ReadGroup } from '../directory/directory-reader.ts';
 import type { Draft, StoredGroup } from '../ledger/snapshots.ts';
+import type { AttributeCounter } from './attributes.ts';
 import type { GatheredMembers } from './gathered-members.ts';
 import type { HeldGrants } from './held-grants.ts';
 import { membersChange } from './members-change.ts';
@@ -22,7 +23,13 @@ const USERS_AT_A_TIME = 500;
 
 export function wholeGroups(
   run: RunParts,
-  { draft, keys, users, gathered }: { draft: Draft; keys: NameKeys; users: WholeUsers; gathered: GatheredMembers },
+  {
+    draft,
+    keys,
+    users,
+    gathered,
+    counter,
+  }: { draft: Draft; keys: NameKeys; users: WholeUsers; gathered: GatheredMembers; counter: AttributeCounter },
 ): WholeGroups {
   const numbers = new Map<EntryId, number>();
   const { base, turns, out } = run;
@@ -127,6 +134,7 @@ export function wholeGroups(
       const number = numbers.size;
       numbers.set(group.id, number);
       run.noteName(group);
+      counter.group(group);
       const primaryKey = group.primaryName === null ? null : keys.plain('primary', group.primaryName);
       if (primaryKey !== null) for (const user of users.ofPrimary(primaryKey)) members.add(user);
       const ownerKeys = group.ownerDns.map(keys.dn);
@@ -159,6 +167,7 @@ export function wholeGroups(
       return {
         counts: { users: users.count(), groups: numbers.size, memberships, membersOutOfScope },
         changed: users.count() - users.unchanged() + (numbers.size - unchanged) + added,
+        had: counter.counts(),
         removed: { users: goneUsers, groups: gone.groups, memberships: removed + gone.memberships },
       };
     },

@@ -1,6 +1,7 @@
 import type { EntryId } from '../access/ids.ts';
 import type { ReadUser } from '../directory/directory-reader.ts';
 import type { Draft, NameKey } from '../ledger/snapshots.ts';
+import { type AttributeCounter, attributesOf } from './attributes.ts';
 import { growingNumbers } from './growing-numbers.ts';
 import type { NameKeys } from './name-keys.ts';
 import { type Named, nameTable } from './name-table.ts';
@@ -30,7 +31,10 @@ export interface WholeUsers {
   close(): void;
 }
 
-export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys: NameKeys }): WholeUsers {
+export function wholeUsers(
+  run: RunParts,
+  { draft, keys, counter }: { draft: Draft; keys: NameKeys; counter: AttributeCounter },
+): WholeUsers {
   const ids: EntryId[] = [];
   const names = nameTable();
   const known = { username: nameTable(), email: nameTable() };
@@ -70,6 +74,8 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
     if (manager !== null) managers.set(number, manager);
     const record = userRecord(user, manager === null ? null : (ids[manager] ?? null));
     const digest = digestOf(record);
+    const has = attributesOf(user);
+    counter.user(has);
     draft.putUser({
       number,
       id: user.id,
@@ -78,6 +84,7 @@ export function wholeUsers(run: RunParts, { draft, keys }: { draft: Draft; keys:
       uidKeys: user.uids.map((uid) => keys.plain('uid', uid)),
       managerKey: user.managerDn === null ? null : keys.dn(user.managerDn),
       primaryKey: user.primaryGroup === null ? null : keys.plain('primary', user.primaryGroup),
+      has,
     });
     const published = base?.find(user.id) ?? null;
     if (published !== null) {

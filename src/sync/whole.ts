@@ -1,5 +1,6 @@
 import type { ReadEnd } from '../directory/directory-reader.ts';
 import type { Draft } from '../ledger/snapshots.ts';
+import { attributeCounter } from './attributes.ts';
 import { type GatheredMembers, gatheredMembers } from './gathered-members.ts';
 import { nameKeys } from './name-keys.ts';
 import { reading } from './reading.ts';
@@ -10,10 +11,11 @@ import { type WholeUsers, wholeUsers } from './whole-users.ts';
 /** Reads the whole directory into a new picture, and tells it: all of it, or what differs from the base. */
 export async function readWhole(run: RunParts, draft: Draft): Promise<Built> {
   const keys = nameKeys(draft.seed);
-  const users = wholeUsers(run, { draft, keys });
+  const counter = attributeCounter();
+  const users = wholeUsers(run, { draft, keys, counter });
   try {
     const gathered = gatheredMembers({ keys, named: users.named, turns: run.turns });
-    const groups = wholeGroups(run, { draft, keys, users, gathered });
+    const groups = wholeGroups(run, { draft, keys, users, gathered, counter });
     const { cursor } = await readAll(run, { users, gathered, groups });
     return { cursor, ...(await groups.finish()) };
   } finally {

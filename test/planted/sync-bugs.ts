@@ -26,7 +26,7 @@ export const SYNC_BUGS: readonly PlantedBug[] = [
   {
     fault: 'removals that were accepted once are accepted again',
     file: 'src/sync/run.ts',
-    find: '    snapshots.release(facts.counts);\n',
+    find: '    snapshots.release(facts.counts, had);\n',
     replace: '',
     tests: ['sync/run.test.ts'],
   },

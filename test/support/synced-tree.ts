@@ -80,6 +80,7 @@ export function syncedTree(kind: TreeKind): SyncedTree {
     id: user.id,
     dn: dnOf(user),
     username: user.name,
+    namedBy: 'attribute',
     fullName: null,
     emails: [user.mail],
     managerDn: user.manager === null ? null : shown(user.manager),

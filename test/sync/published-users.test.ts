@@ -14,6 +14,7 @@ const stored = (number: number): StoredUser => ({
   uidKeys: [],
   managerKey: null,
   primaryKey: null,
+  has: 0,
 });
 
 /** A picture of the users with these numbers, which counts how often it is asked. */

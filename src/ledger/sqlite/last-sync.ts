@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, r
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { JOB_ERROR_CODES } from '../../access/outcome.ts';
-import type { SyncCounts } from '../../access/sync.ts';
+import { type AttributeCounts, SYNC_ATTRIBUTES, type SyncCounts } from '../../access/sync.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { FailedRun, HeldRun } from '../snapshots.ts';
 import { instantColumn } from './columns.ts';
@@ -13,6 +13,8 @@ import { syncDirectory } from './state-directory.ts';
 export interface LastSync {
   /** Of the last run that was published; null where none was, or nobody knows. */
   readonly counts: SyncCounts | null;
+  /** Who had which attribute when a run read everything; null where nobody knows. */
+  readonly had: AttributeCounts | null;
   /** Runs that are held, the newest first. */
   readonly held: readonly HeldRun[];
   /** The last run, where that failed. */
@@ -25,13 +27,23 @@ export interface LastSyncFile {
   write(last: LastSync): void;
 }
 
-const NOTHING: LastSync = { counts: null, held: [], failed: null };
+const NOTHING: LastSync = { counts: null, had: null, held: [], failed: null };
 
 const count = z.int().nonnegative();
 const lastSync = z.strictObject({
   receiver: z.string().nullable(),
   counts: z.strictObject({ users: count, groups: count, memberships: count, membersOutOfScope: count }).nullable(),
-  held: z.array(z.strictObject({ syncId: z.string(), at: instantColumn, users: count, groups: count, memberships: count })),
+  had: z.record(z.enum(SYNC_ATTRIBUTES), count).nullable().default(null),
+  held: z.array(
+    z.strictObject({
+      syncId: z.string(),
+      at: instantColumn,
+      users: count,
+      groups: count,
+      memberships: count,
+      lost: z.array(z.enum(SYNC_ATTRIBUTES)).default([]),
+    }),
+  ),
   failed: z
     .strictObject({ at: instantColumn, code: z.enum(JOB_ERROR_CODES), message: z.string() })
     .nullable()

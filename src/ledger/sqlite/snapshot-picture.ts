@@ -2,7 +2,7 @@ import type { Picture, StoredGroup, StoredUser } from '../snapshots.ts';
 import type { Database } from './database.ts';
 import { groupOf, groupValues, integerOf, tagsText, userOf, userValues } from './snapshot-rows.ts';
 
-const USER_COLUMNS = 'users.number, users.id, digest, dn_key, uid_key, more_uid_keys, manager_key, primary_key';
+const USER_COLUMNS = 'users.number, users.id, digest, dn_key, uid_key, more_uid_keys, manager_key, primary_key, has';
 const GROUP_COLUMNS = 'number, id, digest, member_attribute, primary_key, owner_keys, members, unresolved, tags';
 
 /** Users whose places to be found are filled in one turn: some milliseconds. */
@@ -48,8 +48,8 @@ export function sqlitePicture(database: Database, seed: number): Picture {
 /** Writes a user whose number is not known yet, or writes it anew. */
 export function insertUser(database: Database, user: StoredUser): void {
   database.run(
-    `INSERT OR REPLACE INTO users (number, id, digest, dn_key, uid_key, more_uid_keys, manager_key, primary_key)
-     VALUES (:number, :id, :digest, :dnKey, :uidKey, :moreUidKeys, :managerKey, :primaryKey)`,
+    `INSERT OR REPLACE INTO users (number, id, digest, dn_key, uid_key, more_uid_keys, manager_key, primary_key, has)
+     VALUES (:number, :id, :digest, :dnKey, :uidKey, :moreUidKeys, :managerKey, :primaryKey, :has)`,
     userValues(user),
   );
 }

@@ -5,7 +5,7 @@ import type { StoredGroup, StoredUser } from '../snapshots.ts';
 import type { StatementValues } from './database.ts';
 
 /** The form of these tables: a file of another is thrown away. */
-export const SNAPSHOT_FORMAT = 2;
+export const SNAPSHOT_FORMAT = 3;
 
 /** A picture. What serves to find a user is filled in turns once all are there: it costs less, and nobody asks before. */
 export const SNAPSHOT_TABLES = `
@@ -24,7 +24,8 @@ CREATE TABLE users (
   -- JSON, of who has more than one.
   more_uid_keys TEXT,
   manager_key INTEGER,
-  primary_key INTEGER
+  primary_key INTEGER,
+  has INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE user_ids (id TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE names (key INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)) STRICT, WITHOUT ROWID;
@@ -93,6 +94,7 @@ export function userOf(row: unknown): StoredUser {
     uidKeys: more === null ? (uidKey === null ? [] : [uidKey]) : (jsonOf(more, 'names of a user') as number[]),
     managerKey: maybe(row, 'manager_key', integerOf),
     primaryKey: maybe(row, 'primary_key', integerOf),
+    has: integerOf(row, 'has'),
   };
 }
 
@@ -106,6 +108,7 @@ export function userValues(user: StoredUser): StatementValues {
     moreUidKeys: user.uidKeys.length > 1 ? JSON.stringify(user.uidKeys) : null,
     managerKey: user.managerKey,
     primaryKey: user.primaryKey,
+    has: user.has,
   };
 }
 

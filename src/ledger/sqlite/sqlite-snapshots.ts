@@ -136,12 +136,13 @@ export function sqliteSnapshots(options: SqliteSnapshotsOptions): Snapshots {
     },
     forget: throwAway,
     held: () => last.read().held,
+    had: () => last.read().had,
     failed: () => last.read().failed,
     fail(failed, run) {
-      const { counts, held } = last.read();
-      last.write({ counts, held: [...(run === null ? [] : [run]), ...held].slice(0, MAX_HELD), failed });
+      const { counts, had, held } = last.read();
+      last.write({ counts, had, held: [...(run === null ? [] : [run]), ...held].slice(0, MAX_HELD), failed });
     },
-    release: (counts) => last.write({ counts, held: [], failed: null }),
+    release: (counts, had) => last.write({ counts, had: had ?? last.read().had, held: [], failed: null }),
     close,
   };
 }

@@ -53,10 +53,12 @@ export function peopleReader({ landscape, mapping }: ReadPlace): PeopleReader {
     user(entry) {
       const { primaryGroup, enabled } = flavour.user.facts(factsEntry(entry, facts));
       const uids = textsAt(entry, uid);
+      const [named] = textsAt(entry, username);
       return {
         id: idAt(entry, { place: id, stableId }),
         dn: entry.dn,
-        username: textsAt(entry, username)[0] ?? nameIn(entry.dn),
+        username: named ?? nameIn(entry.dn),
+        namedBy: named === undefined ? 'dn' : 'attribute',
         fullName: textsAt(entry, fullName)[0] ?? null,
         emails: emailsOf(entry),
         managerDn: textsAt(entry, manager)[0] ?? null,
