@@ -37,12 +37,12 @@ export function syncSums(): SyncSums {
 }
 
 /** What is in the directory, as a sentence of numbers. */
-export function counts({ membersOutOfScope, ...scope }: SyncCounts): string {
-  return `${counted(scope)}; ${number(membersOutOfScope, 'member')} out of scope`;
+export function counts(there: SyncCounts): string {
+  return `${counted(there)}; ${number(there.membersOutOfScope, 'member')} out of scope`;
 }
 
 /** What the control plane was told, for a person. */
-export function toldSync({ syncId, mode, counts: { membersOutOfScope: _, ...scope }, changed, removed }: ToldSync): string {
+export function toldSync({ syncId, mode, counts: scope, changed, removed }: ToldSync): string {
   const did = `${changed === 0 ? 'nothing' : changed} added or changed, ${removed === 0 ? 'nothing' : removed} removed`;
   return `${mode} ${syncId}: ${did}; the control plane has ${counted(scope)}`;
 }

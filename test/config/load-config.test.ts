@@ -200,13 +200,14 @@ test('an unknown name is a problem that tells the nearest known one', () => {
 });
 
 test('a command that asks the directory alone needs no word of the control plane, and looks at none', () => {
-  const { LATCHKEY_CONTROL_PLANE_URL, LATCHKEY_CONTROL_PLANE_TOKEN, ...directory } = MINIMAL;
+  const directory = { ...MINIMAL, LATCHKEY_CONTROL_PLANE_URL: undefined, LATCHKEY_CONTROL_PLANE_TOKEN: undefined };
   const alone = { terminal: false, needsControlPlane: false } as const;
   configOf(loadConfig({ environment: directory, ...alone }));
   configOf(loadConfig({ environment: { ...directory, LATCHKEY_CONTROL_PLANE_TOKEN_FILE: join(folder, 'not-there') }, ...alone }));
-  const { LDAP_URL, ...others } = directory;
   assert.deepEqual(
-    problemsOf(loadConfig({ environment: others, ...alone })).map((problem) => problem.split(':')[0]),
+    problemsOf(loadConfig({ environment: { ...directory, LDAP_URL: undefined }, ...alone })).map(
+      (problem) => problem.split(':')[0],
+    ),
     ['LDAP_URL'],
   );
   assert.equal(problemsOf(loadConfig({ environment: directory, terminal: false })).length, 2);

@@ -56,18 +56,19 @@ suite('latchkey sync', () => {
 
   test('--out that fails leaves the file of before, and one that cannot be written is told before anything is read', async () => {
     const path = join(s.folder, 'records.ndjson');
-    const before = await readFile(path, 'utf8');
+    const old = await readFile(path, 'utf8');
     const env = { ...s.connectorEnv(), LDAP_BIND_PASSWORD: 'wrong', LDAP_BIND_PASSWORD_FILE: undefined };
     const refused = await runCommand({ args: ['sync', '--out', path], env, cwd: s.folder });
     assert.equal(refused.code, 1, refused.stderr);
-    assert.equal(await readFile(path, 'utf8'), before);
+    assert.equal(await readFile(path, 'utf8'), old);
     const nowhere = join(s.folder, 'missing', 'records.ndjson');
     const unwritable = await command('--out', nowhere);
     assert.deepEqual([unwritable.code, unwritable.stderr], [64, `latchkey: cannot write ${nowhere}: there is no such folder\n`]);
   });
 
   test('what is only read here needs no control plane in the configuration', async () => {
-    const { LATCHKEY_CONTROL_PLANE_URL, LATCHKEY_CONTROL_PLANE_TOKEN_FILE, ...env } = s.connectorEnv();
+    const none = { LATCHKEY_CONTROL_PLANE_URL: undefined, LATCHKEY_CONTROL_PLANE_TOKEN_FILE: undefined };
+    const env = { ...s.connectorEnv(), ...none };
     for (const args of [['sync', '--dry-run'], ['acl']])
       assert.equal((await runCommand({ args, env, cwd: s.folder })).code, 0, args.join(' '));
     assert.equal((await runCommand({ args: ['sync'], env, cwd: s.folder })).code, 78);
