@@ -107,11 +107,11 @@ export function wholeUsers(
 
   return {
     take(user) {
-      const known = numberOf(user.id);
-      const number = known ?? ids.length;
+      const earlier = numberOf(user.id);
+      const number = earlier ?? ids.length;
       name(user, number);
       // Moved from one scope to the next while both were read. It is told once, and as it is now by the next delta.
-      if (known !== null) return null;
+      if (earlier !== null) return null;
       ids.push(user.id);
       names.put(keys.plain('id', user.id), number);
       if (user.managerDn === null) return tell(user, number, null);
