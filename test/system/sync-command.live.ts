@@ -61,6 +61,9 @@ suite('latchkey sync', () => {
     const refused = await runCommand({ args: ['sync', '--out', path], env, cwd: s.folder });
     assert.equal(refused.code, 1, refused.stderr);
     assert.equal(await readFile(path, 'utf8'), old);
+    const full = await command('--out', '/dev/full');
+    assert.equal(full.code, 1);
+    assert.match(full.stderr, /^latchkey: cannot write \/dev\/full: the disk is full$/m);
     const nowhere = join(s.folder, 'missing', 'records.ndjson');
     const unwritable = await command('--out', nowhere);
     assert.deepEqual([unwritable.code, unwritable.stderr], [64, `latchkey: cannot write ${nowhere}: there is no such folder\n`]);
