@@ -73,7 +73,7 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   if (presence === 'member') parts.doubtedAdditions.seen(pair);
 
   if (presence === 'member' && request.unsettled !== null) return { kind: 'found', intent: request.unsettled };
-  if (presence === 'member' && state.period === null && mayBeBack(parts, pair)) return { kind: 'retry', error: comeBack(pair) };
+  if (presence === 'member' && !isHeld(state.period) && mayBeBack(parts, pair)) return { kind: 'retry', error: comeBack(pair) };
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
   const denied = request.judge({ at, heldSince });
@@ -117,6 +117,11 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   }
   const leaving = placedPresence === 'member' ? placed : null;
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/** The membership is known to be there, whosever it is: it has neither ended nor vanished. */
+function isHeld(period: Period | null): boolean {
+  return period !== null && (period.standing !== false || isOurs(period));
 }
 
 /** Another directory server took over, and whether it brought a membership of ours back that had ended was not looked at yet. */
