@@ -130,12 +130,14 @@ async function reclaim(parts: EngineParts, intent: Intent): Promise<Attempted> {
   if (open !== null) return AGAIN;
   const back = await backAgain(parts, intent);
   if ('done' in back) return back;
-  if (back.values.length === 0) return DONE;
+  // An earlier name of the user that another goes by now was seen absent before: that membership is theirs.
+  const values = back.values.filter((value) => !back.others.includes(value));
+  if (values.length === 0) return DONE;
   const at = time.now();
   const { grantId, pair } = intent;
   const facts = { standing: false, evidence: 'probe: member where it had vanished; a directory server took over' };
   await ledger.savePeriod(
-    { ...period, memberAttribute: intent.memberAttribute, values: back.values, seenAbsent: back.occupied },
+    { ...period, memberAttribute: intent.memberAttribute, values },
     { at, audit: [{ kind: 'grant.drifted', at, grantId, pair, facts }] },
   );
   log.warn(
@@ -181,14 +183,14 @@ async function takeOut(
   return DONE;
 }
 
-/** Under which values a user is a member again, and whether another person goes by one of them. */
+/** Under which values a user is a member again, and by which of them another person goes. */
 interface Back {
   readonly values: readonly string[];
-  readonly occupied: boolean;
+  readonly others: readonly string[];
 }
 
 /** Nothing of ours is there. */
-const NOT_BACK: Back = { values: [], occupied: false };
+const NOT_BACK: Back = { values: [], others: [] };
 
 /** Looks for the name of now and, where values are no links, for those that were written. Not done where nothing is known yet. */
 async function backAgain(
@@ -208,12 +210,12 @@ async function backAgain(
   if (presences.includes('unknown')) return AGAIN;
   const found = values.filter((_, i) => presences[i] === 'member');
   if (found.length === 0) return absent();
-  let occupied = false;
+  const others: string[] = [];
   for (const value of found) {
     const occupant = value === current ? null : await directory.occupant(attribute, value, signal);
-    occupied ||= occupant !== null && occupant !== pair.user.id;
+    if (occupant !== null && occupant !== pair.user.id) others.push(value);
   }
-  return { values: found, occupied };
+  return { values: found, others };
 }
 
 async function reopen(
@@ -233,7 +235,7 @@ async function reopen(
     values: back.values,
     metValues: [],
     // It was seen absent, on another server: what another person goes by may be theirs, and is reported.
-    seenAbsent: back.occupied,
+    seenAbsent: back.others.length > 0,
     deleteSent: true,
   };
   const facts = { cause, since: at, evidence: 'probe: member after the end; a directory server took over', ...onServer(parts) };
