@@ -24,6 +24,10 @@ const MOST_OTHER_BYTES = 16 * 1024 * 1024;
 const MOST_NAME_BYTES = 64 * 1024;
 const MOST_TYPE_BYTES = 1024;
 const MOST_CONTROLS_BYTES = 1024 * 1024;
+/** A text that is longer is read as if it were none: to take it apart would hold up everything else, and nobody is called that. */
+const MOST_TEXT_BYTES = 1024 * 1024;
+/** Of a value that is no name, so much tells it from another. */
+const SHOWN_BYTES = 64;
 /** Values of one entry that are kept until it is whole: addresses, object classes, owners. */
 const MOST_KEPT_VALUES = 100_000;
 /** Values of a part. */
@@ -205,10 +209,11 @@ export class MessageDecoder {
 
   #takeText(from: number, to: number, isPart: boolean): void {
     const held = this.#held;
-    const text = this.#textReader.read(held.bytes, { from, to, end: held.end });
+    const isRead = to - from <= (isPart ? MOST_NAME_BYTES : MOST_TEXT_BYTES);
+    const text = isRead ? this.#textReader.read(held.bytes, { from, to, end: held.end }) : null;
     if (text !== null) this.#texts = withOne(this.#texts, text);
     // It is nobody's name, and a member that is nobody still counts.
-    else if (isPart) this.#texts = withOne(this.#texts, `#${held.bytes.toString('hex', from, to)}`);
+    else if (isPart) this.#texts = withOne(this.#texts, `#${held.bytes.toString('hex', from, isRead ? to : from + SHOWN_BYTES)}`);
     if (isPart && this.#texts !== null && this.#texts.length >= PART) this.#giveParts();
   }
 

@@ -54,6 +54,21 @@ function texts(...list: readonly string[]): readonly Buffer[] {
 }
 
 suite('the message decoder', () => {
+  test('takes a text that is too long to be taken apart for none, and a member for nobody', () => {
+    const long = Buffer.alloc(2 * 1024 * 1024, 'cn=a,');
+    const message = valued([
+      ['uid', [long, Buffer.from('ada')]],
+      ['member', [long, Buffer.from('cn=ada')]],
+    ]);
+    const { entries: read } = decoded(WANTED, [message]);
+    const [entry] = read as readonly { texts: readonly unknown[]; parts: readonly { values: readonly string[] }[] }[];
+    assert.deepEqual(entry?.texts[0], ['ada']);
+    const members = entry.parts.flatMap((part) => part.values);
+    assert.equal(members.length, 2);
+    assert.match(members[0] ?? '', /^#[0-9a-f]{128}$/);
+    assert.equal(members[1], 'cn=ada');
+  });
+
   test('reads the same messages however the bytes are cut', () => {
     fc.assert(
       fc.property(
