@@ -25,23 +25,23 @@ suite('a delta that is followed up after another server has taken over', () => {
     const reader = await ldapReader(provider, { url: `${provider.ldapsUrl} ${replica.ldapsUrl}`, ca });
     const first = await readAll(reader);
     await replica.configModify(record('olcDatabase={1}mdb,cn=config', 'modify', [['delete', 'olcSyncrepl']]));
-    const [before] = first.picture.users.values();
-    assert.ok(before !== undefined);
+    const [person] = first.picture.users.values();
+    assert.ok(person !== undefined);
     await provider.modify(
-      record(before.dn, 'modify', [
+      record(person.dn, 'modify', [
         ['replace', 'mail'],
         ['mail', 'new@example.test'],
       ]),
     );
     const { sink, heard } = hearing();
     await reader.readChanges(first.end.cursor ?? '', sink, never);
-    assert.deepEqual(heard.picture.users.get(before.id)?.emails, ['new@example.test']);
+    assert.deepEqual(heard.picture.users.get(person.id)?.emails, ['new@example.test']);
     const again = hearing();
-    assert.equal(await reader.readUsers([before.id], again.sink, never), undefined);
-    assert.deepEqual(again.heard.picture.users.get(before.id)?.emails, ['new@example.test']);
+    assert.equal(await reader.readUsers([person.id], again.sink, never), undefined);
+    assert.deepEqual(again.heard.picture.users.get(person.id)?.emails, ['new@example.test']);
     await provider.kill('SIGKILL');
     const followed = hearing();
-    const end = await reader.readUsers([before.id], followed.sink, never);
+    const end = await reader.readUsers([person.id], followed.sink, never);
     assert.deepEqual([...followed.heard.picture.users.values()], []);
     assert.equal(end?.told, 'full_needed');
   });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Dn } from '../../src/access/dn.ts';
 import type { EntryId } from '../../src/access/ids.ts';
 import type { SyncRecord } from '../../src/access/sync.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
@@ -14,21 +13,13 @@ const GROUP = '00000000-0000-4000-8000-000000000002' as EntryId;
 
 function company() {
   const tree = syncedTree({ told: 'changes', links: false });
-  const user = {
-    name: 'ada',
-    container: 'people',
-    mail: 'ada@example',
-    uids: ['ada'],
-    manager: null,
-    enabled: true,
-    primary: null,
-  };
-  tree.users.set(USER, { id: USER, ...user });
+  const user = { name: 'ada', container: 'people', mail: 'ada@example', manager: null, enabled: true, primary: null } as const;
+  tree.users.set(USER, { id: USER, uids: ['ada'], ...user });
   const [ada] = tree.users.values();
   assert.ok(ada !== undefined);
   const values = [{ to: USER, text: tree.dnOf(ada) }];
-  const group = { name: 'staff', container: 'groups', attribute: 'member', values, owners: [], primaryName: null } as const;
-  tree.groups.set(GROUP, { id: GROUP, ...group });
+  const group = { name: 'staff', container: 'groups', attribute: 'member', values, primaryName: null } as const;
+  tree.groups.set(GROUP, { id: GROUP, owners: [], ...group });
   for (const id of [USER, GROUP]) tree.changed(id);
   return { tree, member: tree.dnOf(ada) };
 }
@@ -44,13 +35,13 @@ for (const kind of ['user', 'group'] as const)
             ...sink,
             user(user) {
               sink.user(user);
-              if (kind === 'user') sink.user({ ...user, dn: 'uid=ada,ou=contractors,dc=example' as Dn });
+              if (kind === 'user') sink.user({ ...user, dn: 'uid=ada,ou=contractors,dc=example' });
             },
             group(group) {
               sink.group(group);
               if (kind === 'user') return;
               sink.members([member]);
-              sink.group({ ...group, dn: 'cn=staff,ou=contractors,dc=example' as Dn });
+              sink.group({ ...group, dn: 'cn=staff,ou=contractors,dc=example' });
             },
           },
           signal,
