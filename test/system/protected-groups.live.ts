@@ -66,11 +66,11 @@ suite('protected groups', () => {
   });
 
   test('a group outside the groups scope can be protected too, and everything that is found is ready', async () => {
-    assert.deepEqual((await readiness()).policy, { ready: true, protectedGroupsMissing: [] });
+    assert.deepEqual((await readiness()).policy, { ready: true, protectedGroupsMissing: [], pausedSince: null });
     assert.equal(await s.stopConnector(), 0);
     await start(`by-name;cn=facilities,ou=other-groups,${s.ldap.baseDn}`);
     assert.equal(await answered('u0004', { name: 'by-name' }), 'group_protected');
-    assert.deepEqual(await readiness(), { status: 200, policy: { ready: true, protectedGroupsMissing: [] } });
+    assert.deepEqual(await readiness(), { status: 200, policy: { ready: true, protectedGroupsMissing: [], pausedSince: null } });
   });
 
   test('one that means no group is an error in the log and in readiness, and its name is refused to whoever takes it', async () => {
@@ -81,12 +81,15 @@ suite('protected groups', () => {
     assert.equal(logged.level, 'error');
     assert.ok(logged.msg.includes('no-such-group'));
     assert.equal(await answered('u0005', { name: 'open' }), 'granted');
-    assert.deepEqual(await readiness(), { status: 503, policy: { ready: false, protectedGroupsMissing: ['no-such-group'] } });
+    assert.deepEqual(await readiness(), {
+      status: 503,
+      policy: { ready: false, protectedGroupsMissing: ['no-such-group'], pausedSince: null },
+    });
     assert.equal(await answered('u0005', { name: 'no-such-group' }), 'group_not_found');
     await create('no-such-group');
     assert.equal(await answered('u0005', { name: 'no-such-group' }), 'group_protected');
     await hasNobodyNew('no-such-group');
-    assert.deepEqual((await readiness()).policy, { ready: true, protectedGroupsMissing: [] });
+    assert.deepEqual((await readiness()).policy, { ready: true, protectedGroupsMissing: [], pausedSince: null });
     assert.equal(await answered('u0006', { name: 'by-name' }), 'group_protected');
   });
 

@@ -18,8 +18,11 @@ export interface BindRefusals {
 
 /** Decides whether a password, or what marks a client certificate, may be tried. */
 export interface BindGate {
-  /** Rejects with `bind_refused` while this password was refused less than the waiting time ago. */
-  admit(password: string): Promise<void>;
+  /**
+   * Opens a session with this password. Rejects with `bind_refused` while it was refused less than the waiting time ago. Until a session
+   * has been opened with it, one at a time: whoever waits hears of a refusal before trying it too.
+   */
+  open<Opened>(password: string, opening: () => Promise<Opened>): Promise<Opened>;
   /** Remembers that this password was refused. */
   refused(password: string): Promise<void>;
   accepted(): Promise<void>;
@@ -45,26 +48,45 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
 
   // Asked every two seconds while the refusal lasts: the slow hash is made once for each password only.
   const fingerprintOf = async (password: string): Promise<string> => {
-    const mark = createHmac('sha256', seal).update(password).digest('hex');
+    const mark = markOf(password);
     if (known?.mark !== mark) known = { mark, fingerprint: (await derive(password, account, 2)).toString('hex') };
     return known.fingerprint;
   };
+  /** What the last session was opened with. */
+  let proved: string | null = null;
+  let trying: Promise<unknown> = Promise.resolve();
+  const markOf = (password: string): string => createHmac('sha256', seal).update(password).digest('hex');
   const endOfWait = (): Instant | null => (last === null || last === undefined ? null : later(last.at, waitMs));
 
+  async function admit(password: string): Promise<void> {
+    if (last === undefined) last = await refusals.load();
+    const until = endOfWait();
+    if (last === null || until === null || clock.wall() >= until) return;
+    // A refusal from the future is of a clock that was wrong; it must not hold for longer than one from now.
+    if (last.at > clock.wall()) last = { ...last, at: clock.wall() };
+    if ((await fingerprintOf(password)) !== last.fingerprint) return;
+    throw new DirectoryError(
+      'bind_refused',
+      `The directory refused the bind of ${account} at ${formatInstant(last.at)}. So as not to lock the account, it is not tried again before ${formatInstant(until)}, but what is changed (the password, or the client certificate) is tried at once.`,
+    );
+  }
+
   return {
-    async admit(password) {
-      if (last === undefined) last = await refusals.load();
-      const until = endOfWait();
-      if (last === null || until === null || clock.wall() >= until) return;
-      // A refusal from the future is of a clock that was wrong; it must not hold for longer than one from now.
-      if (last.at > clock.wall()) last = { ...last, at: clock.wall() };
-      if ((await fingerprintOf(password)) !== last.fingerprint) return;
-      throw new DirectoryError(
-        'bind_refused',
-        `The directory refused the bind of ${account} at ${formatInstant(last.at)}. So as not to lock the account, it is not tried again before ${formatInstant(until)}, but what is changed (the password, or the client certificate) is tried at once.`,
-      );
+    async open(password, opening) {
+      const mark = markOf(password);
+      const alone = async () => {
+        await admit(password);
+        const opened = await opening();
+        proved = mark;
+        return opened;
+      };
+      if (proved === mark) return await alone();
+      const mine = trying.then(alone);
+      trying = mine.catch(() => undefined);
+      return await mine;
     },
     async refused(password) {
+      proved = null;
       last = { at: clock.wall(), fingerprint: await fingerprintOf(password) };
       await refusals.save(last);
     },

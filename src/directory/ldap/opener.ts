@@ -141,16 +141,15 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
 
   const open = async (at: Endpoint | undefined, how: Attempt): Promise<Session> => {
     const credential = await readCredential(options);
-    await gate.admit(credential.mark);
     const opening = (tried: Credential) => (at === undefined ? openAny(tried, how) : openOnly(at, tried, how));
     try {
-      return await opening(credential);
+      return await gate.open(credential.mark, () => opening(credential));
     } catch (error) {
       if (!(error instanceof DirectoryError) || error.fault !== 'bind_refused') throw error;
       // It may have been changed since it was read; what is refused too now waits like any other.
       const changed = await readCredential(options);
       if (changed.mark === credential.mark) throw error;
-      return await opening(changed);
+      return await gate.open(changed.mark, () => opening(changed));
     }
   };
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Clock } from '../../../src/access/clock.ts';
 import { instant, later } from '../../../src/access/instant.ts';
-import { type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
+import { DirectoryError } from '../../../src/directory/directory.ts';
+import { type BindGate, type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
 
 const waitMs = 900_000;
 
@@ -26,25 +27,39 @@ function gateAt(start: number) {
   };
 }
 
+const tried = (gate: BindGate, password: string) => gate.open(password, async () => undefined);
+
 suite('a refused bind', () => {
+  test('of two who come at once with a password that nobody has tried, one tries it', async () => {
+    const gate = gateAt(1_000_000).open();
+    let binds = 0;
+    const refused = async () => {
+      binds += 1;
+      await gate.refused('old');
+      throw new DirectoryError('bind_refused', 'invalid credentials');
+    };
+    const both = await Promise.allSettled([gate.open('old', refused), gate.open('old', refused)]);
+    assert.deepEqual([both.map(({ status }) => status), binds], [['rejected', 'rejected'], 1]);
+  });
+
   test('the refused password waits, another does not, and the wait ends', async () => {
     const world = gateAt(1_000_000);
     const gate = world.open();
-    await gate.admit('old');
+    await tried(gate, 'old');
     await gate.refused('old');
-    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
-    await gate.admit('new');
+    await assert.rejects(tried(gate, 'old'), { fault: 'bind_refused' });
+    await tried(gate, 'new');
     world.pass(waitMs - 1);
-    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
+    await assert.rejects(tried(gate, 'old'), { fault: 'bind_refused' });
     world.pass(1);
-    await gate.admit('old');
+    await tried(gate, 'old');
   });
 
   test('the next process waits too', async () => {
     const world = gateAt(1_000_000);
     await world.open().refused('old');
-    await assert.rejects(world.open().admit('old'), { fault: 'bind_refused' });
-    await world.open().admit('new');
+    await assert.rejects(tried(world.open(), 'old'), { fault: 'bind_refused' });
+    await tried(world.open(), 'new');
   });
 
   test('what is kept does not hold the password, and goes with the next success', async () => {
@@ -61,8 +76,8 @@ suite('a refused bind', () => {
     const gate = world.open();
     await gate.refused('old');
     world.pass(-5_000_000);
-    await assert.rejects(gate.admit('old'), { fault: 'bind_refused' });
+    await assert.rejects(tried(gate, 'old'), { fault: 'bind_refused' });
     world.pass(waitMs);
-    await gate.admit('old');
+    await tried(gate, 'old');
   });
 });

@@ -85,7 +85,7 @@ function keeping(
       passOver: ({ host }) => void told.push(`not ${host}`),
     },
     gate: {
-      admit: async () => undefined,
+      open: (_password, opening) => opening(),
       refused: async () => undefined,
       accepted: async () => undefined,
       waitsUntil: () => null,
