@@ -33,7 +33,7 @@ suite('an account of OpenLDAP that may no longer read an attribute of people', (
       const reader = await ldapReader(server);
       await using sync = await syncUnderTest({ reader });
       publishedBy(await sync.run(FULL));
-      const before = sync.receiver.picture();
+      const told = sync.receiver.picture();
       await write('add', `{0}to dn.subtree="${server.usersScope}" attrs=${attribute} by * none`);
       try {
         for (const wish of [FULL, DELTA]) {
@@ -41,7 +41,7 @@ suite('an account of OpenLDAP that may no longer read an attribute of people', (
           assert.ok(held.kind === 'failed' && held.error.code === 'removals_held', JSON.stringify(held));
           assert.match(held.error.message, called);
         }
-        assert.equal(sync.receiver.picture(), before);
+        assert.equal(sync.receiver.picture(), told);
       } finally {
         await write('delete', '{0}');
       }

@@ -112,8 +112,8 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a membership that a server brought back is standing for the next grant',
     file: 'src/engine/put-in.ts',
-    find: "if (presence === 'member' && state.period === null && mayBeBack(parts, pair))",
-    replace: "if (presence === 'unknown' && state.period === null && mayBeBack(parts, pair))",
+    find: "if (presence === 'member' && !isHeld(state.period) && mayBeBack(parts, pair))",
+    replace: "if (presence === 'unknown' && !isHeld(state.period) && mayBeBack(parts, pair))",
     tests: ['engine/lost-writes.test.ts'],
   },
   {

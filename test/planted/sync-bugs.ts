@@ -5,7 +5,7 @@ export const SYNC_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a sync that would remove most of the directory is published',
     file: 'src/sync/run.ts',
-    find: '      refuse(built, attempt, options.maxRemovedPercent);\n',
+    find: '      refuse(built, attempt, options);\n',
     replace: '',
     tests: ['sync/run.test.ts'],
   },

@@ -73,7 +73,9 @@ suite('the demo', () => {
     await child.line((line) => line.startsWith('Press Ctrl-C'));
     const pasted = async (label: string) => {
       const line = child.lines.find((one) => one.startsWith(`  ${label}  `))?.slice(label.length + 2);
-      return await promisify(execFile)('sh', ['-c', line ?? 'exit 1'], { env: { PATH: process.env['PATH'], HOME: process.env['HOME'] } });
+      return await promisify(execFile)('sh', ['-c', line ?? 'exit 1'], {
+        env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+      });
     };
     assert.match((await pasted("latchkey's commands")).stdout, /^ok {4}control plane /m);
     const { stdout } = await pasted('who is in the groups');

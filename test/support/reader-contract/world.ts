@@ -126,7 +126,7 @@ export async function deltaOn({ reader }: ReaderWorld, before: Read): Promise<Re
     if (was !== is) for (const name of [was, is]) if (name !== undefined) names.add(name);
   }
   // Whoever comes may be one of those who were members by a name that meant nobody, and had another before.
-  const known = new Set<string>([...before.picture.users.values()].map(({ dn }) => dn));
+  const known = new Set<string>([...before.picture.users.values()].map((user) => user.dn));
   const hasNewcomers = [...delta.picture.users.keys()].some((id) => !before.picture.users.has(id));
   const isTouched = (value: string): boolean => names.has(value) || (hasNewcomers && !known.has(value));
   const groups = [...delta.picture.groups.values()].filter(({ members }) => members.some(isTouched));
