@@ -5,7 +5,8 @@ import type { FailPoints } from './access/fail-point.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
 import { toldConfig } from './config/told-config.ts';
-import { directoryOptions, readerOptions, shownReference } from './connector/directory-options.ts';
+import { directoryOptions, readerOptions } from './connector/directory-options.ts';
+import { enginePolicy } from './connector/engine-policy.ts';
 import { operatorDesk } from './connector/operator-desk.ts';
 import { pauseSteps } from './connector/pause-step.ts';
 import { readStates } from './connector/states.ts';
@@ -110,12 +111,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     random,
     log,
     failPoints,
-    policy: {
-      ...config.policy,
-      retentionMs: config.process.retentionMs,
-      protectedGroups: config.policy.protectedGroups.map(shownReference),
-      unprotectedGroups: config.policy.unprotectedGroups.map(shownReference),
-    },
+    policy: enginePolicy(config),
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
     sync: sync.engine,

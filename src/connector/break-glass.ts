@@ -12,7 +12,8 @@ import { systemClock } from '../engine/system-clock.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open-sqlite-ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Learn } from '../secrets/learning.ts';
-import { directoryOptions, shownReference } from './directory-options.ts';
+import { directoryOptions } from './directory-options.ts';
+import { enginePolicy } from './engine-policy.ts';
 
 export interface BreakGlassOptions {
   readonly config: Config;
@@ -60,12 +61,7 @@ export async function breakGlass(options: BreakGlassOptions): Promise<OperatorRe
     random: Math.random,
     log,
     failPoints,
-    policy: {
-      ...config.policy,
-      retentionMs: config.process.retentionMs,
-      protectedGroups: config.policy.protectedGroups.map(shownReference),
-      unprotectedGroups: config.policy.unprotectedGroups.map(shownReference),
-    },
+    policy: enginePolicy(config),
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     placeholder: config.directory.placeholderMember,
     endsOnly: true,
