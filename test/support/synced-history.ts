@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { EntryId, GrantId } from '../../src/access/ids.ts';
-import type { SyncedTree, TreeGroup, TreeUser, TreeValue } from './synced-tree.ts';
+import { addPerson, type SyncedTree, type TreeGroup, type TreeUser, type TreeValue } from './synced-tree.ts';
 
 /** One change of the tree; numbers choose among what is there. */
 export interface TreeStep {
@@ -71,17 +71,7 @@ export function treeHistory(tree: SyncedTree) {
   function addUser(name: string): void {
     const id = newId();
     if (!isFree(name)) return;
-    tree.users.set(id, {
-      id,
-      name,
-      container: 'people',
-      mail: `${name}@example`,
-      uids: [name],
-      manager: null,
-      enabled: true,
-      primary: null,
-    });
-    tree.changed(id);
+    addPerson(tree, { id, name });
   }
 
   function addGroup(other: number): void {

@@ -169,3 +169,23 @@ export function syncedTree(kind: TreeKind): SyncedTree {
     },
   };
 }
+
+/** The id of an entry that has a number. */
+export function treeId(number: number): EntryId {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as EntryId;
+}
+
+/** A person like any other. */
+export function addPerson(tree: SyncedTree, { id, name }: { id: EntryId; name: string }): void {
+  tree.users.set(id, {
+    id,
+    name,
+    container: 'people',
+    mail: `${name}@example`,
+    uids: [name],
+    manager: null,
+    enabled: true,
+    primary: null,
+  });
+  tree.changed(id);
+}

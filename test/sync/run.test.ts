@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { EntryId } from '../../src/access/ids.ts';
 import { keptSteps } from '../../src/connector/sync-told.ts';
 import { DirectoryError } from '../../src/directory/directory.ts';
 import type { DirectoryReader } from '../../src/directory/directory-reader.ts';
@@ -11,7 +10,7 @@ import { SyncChannelError } from '../../src/sync/channel.ts';
 import type { SyncResult } from '../../src/sync/run-result.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
 import { syncedReceiver } from '../support/synced-receiver.ts';
-import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
+import { addPerson, type SyncedTree, syncedTree, treeId } from '../support/synced-tree.ts';
 
 const DELTA = { mode: 'delta', acceptRemovals: null } as const;
 const FULL = { mode: 'full', acceptRemovals: null } as const;
@@ -21,7 +20,7 @@ const DAY_MS = 86_400_000;
 function company(users: number): SyncedTree {
   const tree = syncedTree({ told: 'changes', links: false });
   for (let number = 1; number <= users; number += 1) addUser(tree, number);
-  const id = idOf(9_000_001);
+  const id = treeId(9_000_001);
   const values = [...tree.users.values()].map((user) => ({ to: user.id, text: tree.dnOf(user) }));
   tree.groups.set(id, {
     id,
@@ -37,23 +36,7 @@ function company(users: number): SyncedTree {
 }
 
 function addUser(tree: SyncedTree, number: number): void {
-  const id = idOf(number);
-  const name = `user${number}`;
-  tree.users.set(id, {
-    id,
-    name,
-    container: 'people',
-    mail: `${name}@example`,
-    uids: [name],
-    manager: null,
-    enabled: true,
-    primary: null,
-  });
-  tree.changed(id);
-}
-
-function idOf(number: number): EntryId {
-  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as EntryId;
+  addPerson(tree, { id: treeId(number), name: `user${number}` });
 }
 
 function remove(tree: SyncedTree, users: number): void {

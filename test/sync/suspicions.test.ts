@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
-import type { EntryId, GrantId } from '../../src/access/ids.ts';
+import type { GrantId } from '../../src/access/ids.ts';
 import type { SyncWish } from '../../src/access/sync.ts';
 import { type ActiveMembership, LedgerError } from '../../src/ledger/ledger.ts';
 import { type SyncUnderTest, syncUnderTest } from '../support/sync-under-test.ts';
-import { type SyncedTree, syncedTree } from '../support/synced-tree.ts';
+import { addPerson, type SyncedTree, syncedTree, treeId } from '../support/synced-tree.ts';
 
 const FULL = { mode: 'full', acceptRemovals: null } as const;
 const WISHES: readonly SyncWish[] = [FULL, { mode: 'delta', acceptRemovals: null }];
-const GROUP = idOf(9_000_001);
+const GROUP = treeId(9_000_001);
 
 /** A tree with some users, each in the one group by a grant, and what the ledger believes of it. */
 interface Scene extends AsyncDisposable {
@@ -37,7 +37,7 @@ async function scene({ restores = false, users = 3, maxRemovedPercent = 100 } = 
   tree.groups.set(GROUP, { ...group, values, owners: [] });
   tree.changed(GROUP);
   // A directory that has lost its last group is not believed.
-  const other = idOf(9_000_002);
+  const other = treeId(9_000_002);
   tree.groups.set(other, { ...group, id: other, name: 'others', values: [], owners: [] });
   tree.changed(other);
   const believed = [...tree.users.values()].map(
@@ -102,10 +102,10 @@ for (const wish of WISHES)
 
     test('suspects whoever is gone, renamed or moved', async () => {
       await using s = await scene({ users: 4 });
-      s.tree.users.delete(idOf(1));
-      s.tree.changed(idOf(1));
+      s.tree.users.delete(treeId(1));
+      s.tree.changed(treeId(1));
       rename(s.tree, 2, 'other');
-      const third = s.tree.users.get(idOf(3));
+      const third = s.tree.users.get(treeId(3));
       assert.ok(third !== undefined);
       third.container = 'elsewhere';
       s.tree.changed(third.id);
@@ -153,23 +153,11 @@ for (const wish of WISHES)
   });
 
 function addUser(tree: SyncedTree, number: number): void {
-  const id = idOf(number);
-  const name = `user${number}`;
-  tree.users.set(id, {
-    id,
-    name,
-    container: 'people',
-    mail: `${name}@example`,
-    uids: [name],
-    manager: null,
-    enabled: true,
-    primary: null,
-  });
-  tree.changed(id);
+  addPerson(tree, { id: treeId(number), name: `user${number}` });
 }
 
 function rename(tree: SyncedTree, number: number, name: string): void {
-  const user = tree.users.get(idOf(number));
+  const user = tree.users.get(treeId(number));
   assert.ok(user !== undefined);
   user.name = name;
   tree.changed(user.id);
@@ -186,7 +174,7 @@ function removeMost(tree: SyncedTree): void {
 function leave(tree: SyncedTree, number: number): void {
   const group = tree.groups.get(GROUP);
   assert.ok(group !== undefined);
-  group.values = group.values.filter(({ to }) => to !== idOf(number));
+  group.values = group.values.filter(({ to }) => to !== treeId(number));
   tree.changed(GROUP);
 }
 
@@ -198,8 +186,4 @@ function believe({ believed }: Scene, number: number, isBelieved: boolean): void
 
 function grantOf(number: number): GrantId {
   return `g${number}` as GrantId;
-}
-
-function idOf(number: number): EntryId {
-  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as EntryId;
 }
