@@ -1,13 +1,12 @@
 import { parse as parseDotenv } from 'dotenv';
 import { type Instant, instant } from '../access/instant.ts';
-import { DRIFT_ACTIONS } from '../access/policy.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
-import * as values from './values.ts';
-import { type VariableReader, variableReader } from './variable-reader.ts';
+import { formatDuration } from './values.ts';
+import { defaultOf, type VariableReader, variableReader } from './variable-reader.ts';
 import { judgeName } from './variables.ts';
 
 /** What loading came to: a configuration, or every problem at once. */
@@ -37,7 +36,7 @@ export function loadConfig({
     readonly needsControlPlane?: boolean;
   }): LoadedConfig {
   const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
-  const reader = variableReader(merged, ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD']);
+  const reader = variableReader(merged);
   const warnings: ConfigWarning[] = [];
   if (dotenvFault !== null)
     reader.problem({
@@ -100,45 +99,40 @@ function judgeNames(environment: Environment, reader: VariableReader): void {
 
 function readPolicy(reader: VariableReader): PolicyConfig {
   return {
-    maxGrantMs: reader.optional('LATCHKEY_MAX_GRANT', values.duration('1s', '3650d')) ?? 7 * 86_400_000,
-    maxPendingMs: reader.optional('LATCHKEY_MAX_PENDING', values.duration('1s', '7d')) ?? 15 * 60_000,
-    unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS', values.groupList) ?? [],
-    protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS', values.groupList) ?? [],
-    drift: reader.optional('LATCHKEY_DRIFT', values.oneOf(DRIFT_ACTIONS)) ?? 'report',
+    maxGrantMs: reader.orDefault('LATCHKEY_MAX_GRANT'),
+    maxPendingMs: reader.orDefault('LATCHKEY_MAX_PENDING'),
+    unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS') ?? [],
+    protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS') ?? [],
+    drift: reader.orDefault('LATCHKEY_DRIFT'),
   };
 }
 
 function readSync(reader: VariableReader): SyncConfig {
-  const hourly = '0 * * * *';
-  const daily = '0 0 * * *';
-  const schedule = reader.optional('SYNC_SCHEDULE', values.schedule);
-  const fullSchedule = reader.optional('SYNC_FULL_SCHEDULE', values.schedule);
   return {
-    schedule: schedule === undefined ? hourly : schedule,
-    fullSchedule: fullSchedule === undefined ? daily : fullSchedule,
-    timezone: reader.optional('SYNC_TIMEZONE', values.timezone) ?? 'UTC',
-    maxRemovedPercent: reader.optional('SYNC_MAX_REMOVED', values.percentage) ?? 30,
+    schedule: reader.orDefault('SYNC_SCHEDULE'),
+    fullSchedule: reader.orDefault('SYNC_FULL_SCHEDULE'),
+    timezone: reader.orDefault('SYNC_TIMEZONE'),
+    maxRemovedPercent: reader.orDefault('SYNC_MAX_REMOVED'),
   };
 }
 
 function readProcess(reader: VariableReader, maxGrantMs: number): ProcessConfig {
-  const configured = reader.optional('LATCHKEY_RETENTION', values.duration('1d', '36500d'));
-  const retentionMs = configured ?? 90 * 86_400_000;
+  const configured = reader.optional('LATCHKEY_RETENTION');
+  const retentionMs = configured ?? defaultOf('LATCHKEY_RETENTION');
   const leastMs = maxGrantMs + RETENTION_MARGIN_MS;
   if (retentionMs < leastMs)
     reader.problem({
       variable: 'LATCHKEY_RETENTION',
-      found: `${values.formatDuration(retentionMs)}${configured === undefined ? ', the default' : ''}`,
-      expected: `at least LATCHKEY_MAX_GRANT + 30d, which is ${values.formatDuration(leastMs)}`,
+      found: `${formatDuration(retentionMs)}${configured === undefined ? ', the default' : ''}`,
+      expected: `at least LATCHKEY_MAX_GRANT + 30d, which is ${formatDuration(leastMs)}`,
     });
-  const address = reader.optional('LATCHKEY_HTTP_ADDR', values.listenAddress);
   return {
-    stateDir: reader.optional('LATCHKEY_STATE_DIR', values.folder) ?? './state',
+    stateDir: reader.orDefault('LATCHKEY_STATE_DIR'),
     retentionMs,
-    http: address === undefined ? { host: '127.0.0.1', port: 9464 } : address,
-    logLevel: reader.optional('LATCHKEY_LOG_LEVEL', values.logLevel) ?? 'info',
-    logFormat: reader.optional('LATCHKEY_LOG_FORMAT', values.logFormat) ?? 'json',
-    shutdownGraceMs: reader.optional('LATCHKEY_SHUTDOWN_GRACE', values.duration('100ms', '10m')) ?? 8_000,
+    http: reader.orDefault('LATCHKEY_HTTP_ADDR'),
+    logLevel: reader.orDefault('LATCHKEY_LOG_LEVEL'),
+    logFormat: reader.orDefault('LATCHKEY_LOG_FORMAT'),
+    shutdownGraceMs: reader.orDefault('LATCHKEY_SHUTDOWN_GRACE'),
   };
 }
 

@@ -6,9 +6,7 @@ import {
   readClientCertificate,
 } from '../secrets/client-certificate.ts';
 import { type ConfigWarning, shown } from './problem.ts';
-import * as values from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
-import type { Variable } from './variables.ts';
 
 /** The source of a client certificate, which two variables name the files of; null where neither is set, or a problem was met. */
 export function readClientCertificateFiles({
@@ -18,14 +16,14 @@ export function readClientCertificateFiles({
   warnings,
   now,
 }: {
-  certVariable: Variable;
-  keyVariable: Variable;
+  certVariable: 'LATCHKEY_CONTROL_PLANE_CERT_FILE' | 'LDAP_CERT_FILE';
+  keyVariable: 'LATCHKEY_CONTROL_PLANE_KEY_FILE' | 'LDAP_KEY_FILE';
   reader: VariableReader;
   warnings: ConfigWarning[];
   now: () => Instant;
 }): ClientCertificateSource | null {
-  const certificate = reader.optional(certVariable, values.certificateFile);
-  const keyFile = reader.optional(keyVariable, values.secretFile(values.privateKey));
+  const certificate = reader.optional(certVariable);
+  const keyFile = reader.optional(keyVariable);
   for (const [variable, other] of [
     [certVariable, keyVariable],
     [keyVariable, certVariable],

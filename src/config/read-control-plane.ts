@@ -1,13 +1,12 @@
 import type { Instant } from '../access/instant.ts';
 import { fixedSecret } from '../secrets/file-secret.ts';
-import { type ControlPlaneAddress, controlPlaneAddress, proxyAddress } from './address.ts';
+import { type ControlPlaneAddress, proxyAddress } from './address.ts';
 import type { ControlPlaneConfig, ProxyConfig } from './config.ts';
 import { exemptFromProxy, isLoopback } from './host.ts';
 import type { ConfigWarning } from './problem.ts';
 import { readClientCertificateFiles } from './read-client-certificate.ts';
 import type { Environment } from './read-environment.ts';
 import { readSecret } from './read-secret.ts';
-import * as values from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
 
 /** What a command has that asks the directory alone: a name that nothing ever has (RFC 2606). */
@@ -33,14 +32,13 @@ export function readControlPlane({
   warnings: ConfigWarning[];
   now: () => Instant;
 }): ControlPlaneConfig | undefined {
-  const address = reader.required('LATCHKEY_CONTROL_PLANE_URL', controlPlaneAddress);
+  const address = reader.required('LATCHKEY_CONTROL_PLANE_URL');
   const token = readSecret({
     variable: 'LATCHKEY_CONTROL_PLANE_TOKEN',
     fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
-    kind: values.bearerToken,
     reader,
   });
-  const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE', values.certificateFile) ?? null;
+  const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE') ?? null;
   const clientCertificate = readClientCertificateFiles({
     certVariable: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
     keyVariable: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
@@ -48,8 +46,8 @@ export function readControlPlane({
     warnings,
     now,
   });
-  const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID', values.connectorId) ?? null;
-  const name = reader.optional('LATCHKEY_NAME', values.friendlyName) ?? null;
+  const connectorId = reader.optional('LATCHKEY_CONNECTOR_ID') ?? null;
+  const name = reader.optional('LATCHKEY_NAME') ?? null;
   const proxy = address === undefined ? null : readProxy(environment, address, reader);
   if (address === undefined || token === undefined) return undefined;
   return { url: address.url, token, ca, clientCertificate, proxy, connectorId, name };

@@ -1,16 +1,11 @@
-import { type Dn, isBeneath, parseDn, sameDn } from '../access/dn.ts';
+import { type Dn, isBeneath, sameDn } from '../access/dn.ts';
 import type { Instant } from '../access/instant.ts';
-import { MEMBER_ATTRIBUTES } from '../access/membership.ts';
-import { FLAVOUR_NAMES } from '../directory/ldap/flavours/names.ts';
-import { directoryAddresses } from './address.ts';
 import type { DirectoryBind, DirectoryConfig, DirectorySecurity, DirectoryServer } from './config.ts';
 import { isLoopback } from './host.ts';
 import { type ConfigWarning, shown } from './problem.ts';
 import { readClientCertificateFiles } from './read-client-certificate.ts';
 import { readSecret } from './read-secret.ts';
-import * as values from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
-import type { Variable } from './variables.ts';
 
 interface Reading {
   readonly reader: VariableReader;
@@ -29,21 +24,21 @@ export function readDirectory(reading: Reading): DirectoryConfig | undefined {
     usersScope: readScope('LDAP_USERS_SCOPE', baseDn, reader),
   };
   const others = {
-    groupFilter: reader.optional('LDAP_GROUP_FILTER', values.filter) ?? null,
-    userFilter: reader.optional('LDAP_USER_FILTER', values.filter) ?? null,
-    flavour: reader.optional('LDAP_FLAVOUR', values.oneOf(FLAVOUR_NAMES)) ?? null,
-    usernameAttribute: reader.optional('LDAP_USERNAME_ATTRIBUTE', values.attributeName) ?? null,
-    groupNameAttribute: reader.optional('LDAP_GROUP_NAME_ATTRIBUTE', values.attributeName) ?? null,
-    fullNameAttribute: reader.optional('LDAP_FULL_NAME_ATTRIBUTE', values.attributeName) ?? null,
-    ownerAttribute: reader.optional('LDAP_OWNER_ATTRIBUTE', values.attributeName) ?? null,
-    managerAttribute: reader.optional('LDAP_MANAGER_ATTRIBUTE', values.attributeName) ?? 'manager',
-    memberAttribute: reader.optional('LDAP_MEMBER_ATTRIBUTE', values.oneOf(MEMBER_ATTRIBUTES)) ?? null,
-    userEmailAttribute: reader.optional('LDAP_USER_EMAIL_ATTRIBUTE', values.attributeName) ?? 'mail',
-    placeholderMember: reader.optional('LDAP_PLACEHOLDER_MEMBER', values.dnOrNobody) ?? emptyDn(),
-    referrals: reader.optional('LDAP_REFERRALS', values.oneOf(['ignore', 'follow'])) ?? 'ignore',
-    connectTimeoutMs: reader.optional('LDAP_CONNECT_TIMEOUT', values.duration('100ms', '5m')) ?? 5_000,
-    readTimeoutMs: reader.optional('LDAP_READ_TIMEOUT', values.duration('100ms', '10m')) ?? 10_000,
-    pageSize: reader.optional('LDAP_PAGE_SIZE', values.pageSize) ?? 1_000,
+    groupFilter: reader.optional('LDAP_GROUP_FILTER') ?? null,
+    userFilter: reader.optional('LDAP_USER_FILTER') ?? null,
+    flavour: reader.optional('LDAP_FLAVOUR') ?? null,
+    usernameAttribute: reader.optional('LDAP_USERNAME_ATTRIBUTE') ?? null,
+    groupNameAttribute: reader.optional('LDAP_GROUP_NAME_ATTRIBUTE') ?? null,
+    fullNameAttribute: reader.optional('LDAP_FULL_NAME_ATTRIBUTE') ?? null,
+    ownerAttribute: reader.optional('LDAP_OWNER_ATTRIBUTE') ?? null,
+    managerAttribute: reader.orDefault('LDAP_MANAGER_ATTRIBUTE'),
+    memberAttribute: reader.optional('LDAP_MEMBER_ATTRIBUTE') ?? null,
+    userEmailAttribute: reader.orDefault('LDAP_USER_EMAIL_ATTRIBUTE'),
+    placeholderMember: reader.orDefault('LDAP_PLACEHOLDER_MEMBER'),
+    referrals: reader.orDefault('LDAP_REFERRALS'),
+    connectTimeoutMs: reader.orDefault('LDAP_CONNECT_TIMEOUT'),
+    readTimeoutMs: reader.orDefault('LDAP_READ_TIMEOUT'),
+    pageSize: reader.orDefault('LDAP_PAGE_SIZE'),
   };
   if (transport === undefined || bind === undefined) return undefined;
   return { ...transport, bind, baseDn, ...scopes, ...others };
@@ -52,10 +47,10 @@ export function readDirectory(reading: Reading): DirectoryConfig | undefined {
 type Transport = Pick<DirectoryConfig, 'servers' | 'ca' | 'clientCertificate'>;
 
 function readTransport({ reader, warnings, now }: Reading): Transport | undefined {
-  const addresses = reader.required('LDAP_URL', directoryAddresses);
-  const startTls = reader.optional('LDAP_START_TLS', values.switchValue) ?? false;
-  const allowCleartext = reader.optional('LDAP_ALLOW_CLEARTEXT', values.switchValue) ?? false;
-  const ca = reader.optional('LDAP_CA_FILE', values.certificateFile) ?? null;
+  const addresses = reader.required('LDAP_URL');
+  const startTls = reader.orDefault('LDAP_START_TLS');
+  const allowCleartext = reader.orDefault('LDAP_ALLOW_CLEARTEXT');
+  const ca = reader.optional('LDAP_CA_FILE') ?? null;
   const clientCertificate = readClientCertificateFiles({
     certVariable: 'LDAP_CERT_FILE',
     keyVariable: 'LDAP_KEY_FILE',
@@ -98,9 +93,9 @@ function readTransport({ reader, warnings, now }: Reading): Transport | undefine
 }
 
 function readBind({ reader, warnings }: Reading, transport: Transport | undefined): DirectoryBind | undefined {
-  const mechanism = reader.optional('LDAP_BIND', values.oneOf(['simple', 'external'])) ?? 'simple';
+  const mechanism = reader.orDefault('LDAP_BIND');
   if (mechanism === 'external') {
-    const account = reader.optional('LDAP_BIND_DN', values.accountName) ?? null;
+    const account = reader.optional('LDAP_BIND_DN') ?? null;
     if (!reader.isSet('LDAP_CERT_FILE'))
       reader.problem({
         variable: 'LDAP_CERT_FILE',
@@ -118,19 +113,18 @@ function readBind({ reader, warnings }: Reading, transport: Transport | undefine
     }
     return { mechanism, account };
   }
-  const account = reader.required('LDAP_BIND_DN', values.accountName);
+  const account = reader.required('LDAP_BIND_DN');
   const password = readSecret({
     variable: 'LDAP_BIND_PASSWORD',
     fileVariable: 'LDAP_BIND_PASSWORD_FILE',
-    kind: values.password,
     reader,
   });
   return account === undefined || password === undefined ? undefined : { mechanism, account, password };
 }
 
 function readBase(reader: VariableReader): Dn | null {
-  const domainDn = reader.optional('LDAP_DOMAIN', values.domain) ?? null;
-  const baseDn = reader.optional('LDAP_BASE_DN', values.dn) ?? null;
+  const domainDn = reader.optional('LDAP_DOMAIN') ?? null;
+  const baseDn = reader.optional('LDAP_BASE_DN') ?? null;
   if (domainDn !== null && baseDn !== null && !sameDn(domainDn, baseDn))
     reader.problem({
       variable: 'LDAP_BASE_DN',
@@ -140,8 +134,12 @@ function readBase(reader: VariableReader): Dn | null {
   return baseDn ?? domainDn;
 }
 
-function readScope(variable: Variable, baseDn: Dn | null, reader: VariableReader): readonly Dn[] | null {
-  const scope = reader.optional(variable, values.dnList) ?? null;
+function readScope(
+  variable: 'LDAP_GROUPS_SCOPE' | 'LDAP_USERS_SCOPE',
+  baseDn: Dn | null,
+  reader: VariableReader,
+): readonly Dn[] | null {
+  const scope = reader.optional(variable) ?? null;
   const outside = baseDn === null ? undefined : scope?.find((dn) => !isBeneath(dn, baseDn));
   if (outside !== undefined)
     reader.problem({
@@ -150,10 +148,4 @@ function readScope(variable: Variable, baseDn: Dn | null, reader: VariableReader
       expected: 'names beneath the base DN',
     });
   return scope;
-}
-
-function emptyDn(): Dn {
-  const parsed = parseDn('');
-  if (!parsed.ok) throw new Error(parsed.problem);
-  return parsed.value;
 }

@@ -1,19 +1,16 @@
 import { fileSecret, fixedSecret } from '../secrets/file-secret.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
-import { secretFile, type Value } from './values.ts';
 import type { VariableReader } from './variable-reader.ts';
-import type { Variable } from './variables.ts';
+import { VARIABLES } from './variables.ts';
 
 /** The source of a required secret, which is in one of two variables: itself, or the path of its file. */
 export function readSecret({
   variable,
   fileVariable,
-  kind,
   reader,
 }: {
-  variable: Variable;
-  fileVariable: Variable;
-  kind: Value<string>;
+  variable: 'LATCHKEY_CONTROL_PLANE_TOKEN' | 'LDAP_BIND_PASSWORD';
+  fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE' | 'LDAP_BIND_PASSWORD_FILE';
   reader: VariableReader;
 }): SecretSource | undefined {
   if (reader.isSet(variable) && reader.isSet(fileVariable)) {
@@ -21,17 +18,17 @@ export function readSecret({
     return undefined;
   }
   if (reader.isSet(fileVariable)) {
-    const path = reader.optional(fileVariable, secretFile(kind));
+    const path = reader.optional(fileVariable);
     return path === undefined ? undefined : fileSecret(path);
   }
   if (!reader.isSet(variable)) {
     reader.problem({
       variable,
       found: 'not set',
-      expected: `${kind.expected}; or ${fileVariable}, the path of a file that holds it`,
+      expected: `${VARIABLES[variable].value.expected}; or ${fileVariable}, the path of a file that holds it`,
     });
     return undefined;
   }
-  const text = reader.secret(variable, kind);
+  const text = reader.optional(variable);
   return text === undefined ? undefined : fixedSecret(text);
 }

@@ -150,6 +150,12 @@ export const friendlyName: Value<string> = value('1 to 64 characters, none of th
   return length >= 1 && length <= 64 && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(name) ? { ok: true, value: name } : REFUSED;
 });
 
+/** NO_PROXY: what reads it is lenient, as every program is. */
+export const hosts: Value<string> = value('hosts, domains, addresses and ranges, separated by commas', (text) => ({
+  ok: true,
+  value: text,
+}));
+
 export const folder: Value<string> = value('the path of a folder', (text) =>
   text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
 );

@@ -1,16 +1,16 @@
 import { type Problem, shown } from './problem.ts';
 import type { Environment } from './read-environment.ts';
-import type { Value } from './values.ts';
-import type { Variable } from './variables.ts';
+import type { VariableRow } from './variables/row.ts';
+import { SECRETS, VARIABLES, type ValueOf, type Variable, type VariableWithDefault } from './variables.ts';
 
-/** Reads variables one by one and keeps every problem met on the way. */
+/** Reads variables one by one, as their rows in the table say, and keeps every problem met on the way. */
 export interface VariableReader {
-  /** The value; undefined where the variable is not set or wrong. A wrong one becomes a problem. */
-  optional<T>(variable: Variable, value: Value<T>): T | undefined;
+  /** The value; undefined where the variable is not set or wrong. A wrong one becomes a problem; of a secret nothing is shown. */
+  optional<V extends Variable>(variable: V): ValueOf<V> | undefined;
   /** As `optional`, but a variable that is not set is a problem too. */
-  required<T>(variable: Variable, value: Value<T>): T | undefined;
-  /** As `optional`, for a secret: neither it nor anything about it is ever shown. */
-  secret(variable: Variable, value: Value<string>): string | undefined;
+  required<V extends Variable>(variable: V): ValueOf<V> | undefined;
+  /** As `optional`, but the default where the variable is not set or wrong. */
+  orDefault<V extends VariableWithDefault>(variable: V): ValueOf<V>;
   isSet(variable: string): boolean;
   problem(problem: Problem): void;
   readonly problems: readonly Problem[];
@@ -19,23 +19,25 @@ export interface VariableReader {
 /** Said in place of a text that holds a secret. */
 const HIDDEN = { found: 'the value of a secret (not shown)', expected: 'another value' } as const;
 
-/** `secrets` are variables whose value must not show up in a problem, wherever else it was put by mistake. */
-export function variableReader(environment: Environment, secrets: readonly Variable[]): VariableReader {
+/** The value of a secret does not show up in a problem, wherever else it was put by mistake. */
+export function variableReader(environment: Environment): VariableReader {
   const problems: Problem[] = [];
-  const secretValues = secrets.map((name) => environment[name] ?? '').filter((text) => text.trim().length >= 4);
+  const secretValues = SECRETS.map((name) => environment[name] ?? '').filter((text) => text.trim().length >= 4);
   const holdsSecret = (text: string) => secretValues.some((secret) => text.includes(secret));
   const tell = (problem: Problem) => {
     problems.push(holdsSecret(`${problem.found}\n${problem.expected}`) ? { ...problem, ...HIDDEN } : problem);
   };
   const isSet = (variable: string) => environment[variable] !== undefined;
 
-  const read = <T>(variable: Variable, value: Value<T>, showing: boolean): T | undefined => {
+  const read = <V extends Variable>(variable: V): ValueOf<V> | undefined => {
     const text = environment[variable];
     if (text === undefined) return undefined;
+    const { value, secret } = VARIABLES[variable];
     const result = value.schema.safeParse(text);
     if (result.success) return result.data;
     const detail = result.error.issues[0]?.message ?? '';
-    tell({ variable, found: showing ? found(text, detail) : 'something else (not shown)', expected: value.expected });
+    const told = secret === true ? 'something else (not shown)' : found(text, detail);
+    tell({ variable, found: told, expected: value.expected });
     return undefined;
   };
 
@@ -49,14 +51,24 @@ export function variableReader(environment: Environment, secrets: readonly Varia
   };
 
   return {
-    optional: (variable, value) => read(variable, value, true),
-    required: (variable, value) => {
-      if (!isSet(variable)) tell({ variable, found: 'not set', expected: value.expected });
-      return read(variable, value, true);
+    optional: read,
+    required: (variable) => {
+      if (!isSet(variable)) tell({ variable, found: 'not set', expected: VARIABLES[variable].value.expected });
+      return read(variable);
     },
-    secret: (variable, value) => read(variable, value, false),
+    // `null` is a value too: that of a schedule that is off.
+    orDefault: (variable) => {
+      const value = read(variable);
+      return value === undefined ? defaultOf(variable) : value;
+    },
     isSet,
     problem: tell,
     problems,
   };
+}
+
+/** What holds where a variable is not set. Throws for a default that its own row does not take, a fault of the table. */
+export function defaultOf<V extends VariableWithDefault>(variable: V): ValueOf<V> {
+  const row: VariableRow<ValueOf<V>> = VARIABLES[variable];
+  return row.value.schema.parse(row.default);
 }

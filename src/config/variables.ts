@@ -1,62 +1,41 @@
-/** Variables that this version reads. */
-export const SUPPORTED = [
-  'LATCHKEY_CONTROL_PLANE_URL',
-  'LATCHKEY_CONTROL_PLANE_TOKEN',
-  'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
-  'LATCHKEY_CONTROL_PLANE_CA_FILE',
-  'LATCHKEY_CONTROL_PLANE_CERT_FILE',
-  'LATCHKEY_CONTROL_PLANE_KEY_FILE',
-  'LATCHKEY_CONNECTOR_ID',
-  'LATCHKEY_NAME',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'LDAP_URL',
-  'LDAP_START_TLS',
-  'LDAP_CA_FILE',
-  'LDAP_BIND',
-  'LDAP_CERT_FILE',
-  'LDAP_KEY_FILE',
-  'LDAP_BIND_DN',
-  'LDAP_BIND_PASSWORD',
-  'LDAP_BIND_PASSWORD_FILE',
-  'LDAP_ALLOW_CLEARTEXT',
-  'LDAP_DOMAIN',
-  'LDAP_BASE_DN',
-  'LDAP_GROUPS_SCOPE',
-  'LDAP_USERS_SCOPE',
-  'LDAP_GROUP_FILTER',
-  'LDAP_USER_FILTER',
-  'LDAP_USER_EMAIL_ATTRIBUTE',
-  'LDAP_USERNAME_ATTRIBUTE',
-  'LDAP_FULL_NAME_ATTRIBUTE',
-  'LDAP_GROUP_NAME_ATTRIBUTE',
-  'LDAP_MANAGER_ATTRIBUTE',
-  'LDAP_OWNER_ATTRIBUTE',
-  'LDAP_MEMBER_ATTRIBUTE',
-  'LDAP_FLAVOUR',
-  'LDAP_PLACEHOLDER_MEMBER',
-  'LDAP_REFERRALS',
-  'LDAP_CONNECT_TIMEOUT',
-  'LDAP_READ_TIMEOUT',
-  'LDAP_PAGE_SIZE',
-  'LATCHKEY_MAX_GRANT',
-  'LATCHKEY_MAX_PENDING',
-  'LATCHKEY_PROTECTED_GROUPS',
-  'LATCHKEY_UNPROTECTED_GROUPS',
-  'LATCHKEY_DRIFT',
-  'SYNC_SCHEDULE',
-  'SYNC_FULL_SCHEDULE',
-  'SYNC_TIMEZONE',
-  'SYNC_MAX_REMOVED',
-  'LATCHKEY_STATE_DIR',
-  'LATCHKEY_RETENTION',
-  'LATCHKEY_HTTP_ADDR',
-  'LATCHKEY_LOG_LEVEL',
-  'LATCHKEY_LOG_FORMAT',
-  'LATCHKEY_SHUTDOWN_GRACE',
-] as const;
+import { CONTROL_PLANE } from './variables/control-plane.ts';
+import { DIRECTORY } from './variables/directory.ts';
+import { ENTRIES } from './variables/entries.ts';
+import { POLICY } from './variables/policy.ts';
+import { PROCESS } from './variables/process.ts';
+import type { VariableRow } from './variables/row.ts';
+import { SYNC } from './variables/sync.ts';
 
-export type Variable = (typeof SUPPORTED)[number];
+/** Every variable that this version reads, by what it is about, in the order in which it is documented. */
+export const VARIABLE_GROUPS = [
+  { title: 'Control plane', rows: CONTROL_PLANE },
+  { title: 'Directory', rows: DIRECTORY },
+  { title: 'Users and groups', rows: ENTRIES },
+  { title: 'Policy', rows: POLICY },
+  { title: 'Sync', rows: SYNC },
+  { title: 'Process', rows: PROCESS },
+] as const satisfies readonly { readonly title: string; readonly rows: Readonly<Record<string, VariableRow<unknown>>> }[];
+
+const ROWS = { ...CONTROL_PLANE, ...DIRECTORY, ...ENTRIES, ...POLICY, ...SYNC, ...PROCESS };
+
+type Rows = typeof ROWS;
+export type Variable = keyof Rows;
+
+/** What reading a variable gives. */
+export type ValueOf<V extends Variable> = Rows[V] extends VariableRow<infer T> ? T : never;
+
+/** Those that mean something where they are not set, too. */
+export type VariableWithDefault = { [V in Variable]: Rows[V] extends { readonly default: string } ? V : never }[Variable];
+
+/** The rows of {@link VARIABLE_GROUPS} by the names of their variables. */
+export const VARIABLES: { readonly [V in Variable]: VariableRow<ValueOf<V>> } = ROWS;
+
+export const SUPPORTED: readonly string[] = Object.keys(VARIABLES);
+
+/** Those whose text must not show up anywhere. */
+export const SECRETS: readonly string[] = Object.entries<VariableRow<unknown>>(VARIABLES).flatMap(([name, { secret }]) =>
+  secret === true ? [name] : [],
+);
 
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
 export const NOT_YET_SUPPORTED = [
