@@ -2,6 +2,7 @@ import type { EndCause, EndedMembership, Standing } from './grant.ts';
 import type { GrantId, JobId } from './ids.ts';
 import type { Instant } from './instant.ts';
 import type { JobError, Outcome } from './outcome.ts';
+import type { PolicyRule } from './policy.ts';
 import type { EntryRef } from './reference.ts';
 import type { SyncCounts, SyncMode } from './sync.ts';
 
@@ -93,6 +94,12 @@ export type Event =
       /** The run whose removals are held, where that is why. */
       readonly heldSyncId?: string;
     }
+  | {
+      readonly kind: 'policy.tripped';
+      readonly rule: PolicyRule;
+      /** What was stopped, by what, and why: never a secret. */
+      readonly detail: string;
+    }
   | { readonly kind: 'ledger.replaced'; readonly previousLedgerId: string }
   | {
       readonly kind: 'audit.checkpoint';
@@ -125,6 +132,7 @@ export function supersededSubject(event: Event): string | null {
     case 'grant.drifted':
     case 'sync.completed':
     case 'sync.failed':
+    case 'policy.tripped':
     case 'ledger.replaced':
       return null;
     default:

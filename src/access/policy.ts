@@ -4,6 +4,10 @@ import { type Instant, later } from './instant.ts';
 export const DRIFT_ACTIONS = ['report', 'restore'] as const;
 export type DriftAction = (typeof DRIFT_ACTIONS)[number];
 
+/** The local limits that are told as `policy.tripped` when they stop work (PROTOCOL, Events). */
+export const POLICY_RULES = ['protected_group', 'grant_rate', 'group_rate', 'user_rate', 'group_cap', 'exclusive'] as const;
+export type PolicyRule = (typeof POLICY_RULES)[number];
+
 /** The verdict of the local policy on an end that a job asks for. */
 export type EndVerdict = { readonly allowed: true } | { readonly allowed: false; readonly latestEnd: Instant };
 

@@ -14,6 +14,7 @@ import type { GoneProofs } from './gone-proofs.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import type { Overs } from './overs.ts';
 import type { Pause } from './pause.ts';
+import type { PolicyTrips } from './policy-trips.ts';
 import type { ProtectedGroups } from './protected-groups.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
@@ -68,6 +69,8 @@ export interface EngineParts {
   readonly overs: Overs;
   /** Whether a person on the machine lets no new grants be made. */
   readonly pause: Pause;
+  /** Tells that a local limit stopped work. */
+  readonly policyTrips: PolicyTrips;
   /** Called when a pair has been looked at: a start writes no new grants before every open intent has been. */
   readonly onProbed: (pair: Pair) => void;
   /** Called when an active grant has been given this end. */

@@ -25,6 +25,7 @@ import { outbox } from './outbox.ts';
 import { overs } from './overs.ts';
 import { pauseSince } from './pause.ts';
 import { periodic } from './periodic.ts';
+import { policyTrips } from './policy-trips.ts';
 import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
 import { pursuedWork } from './pursued-work.ts';
 import { pursuits } from './pursuits.ts';
@@ -140,6 +141,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     signal: stopping.signal,
     overs: overs(),
     pause,
+    policyTrips: policyTrips({ ledger, clock, time, log, onTold: () => out.wake() }),
     onProbed: recovering.probed,
     mayWrite: recovering.mayWrite,
     onEndSet: (expiresAt) => {

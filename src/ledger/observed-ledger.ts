@@ -44,7 +44,10 @@ export function observedLedger(ledger: Ledger, metrics: Metrics): Ledger {
     beginEnding: (grant, attach, consequence) => written(consequence, () => ledger.beginEnding(grant, attach, consequence)),
     beginEndings: async (endings) => {
       const isOver = metrics.waits('ledger');
-      return await ledger.beginEndings(endings).finally(isOver);
+      const begun = new Set(await ledger.beginEndings(endings).finally(isOver));
+      for (const { grant, consequence } of endings)
+        if (begun.has(grant.grantId)) for (const event of consequence.events ?? []) told(event, metrics);
+      return [...begun];
     },
     end: (change, consequence) => written(consequence, () => ledger.end(change, consequence)),
     endAgain: (change, consequence) => written(consequence, () => ledger.endAgain(change, consequence)),
@@ -100,6 +103,8 @@ function told(event: Event, metrics: Metrics): void {
         result: event.heldSyncId === undefined ? 'failed' : 'held',
         durationMs: null,
       });
+    case 'policy.tripped':
+      return metrics.policyTripped(event.rule);
     // Results are counted as they are stored; what is told without that is one again, or of other content under a known id.
     case 'job.failed':
     case 'job.succeeded':

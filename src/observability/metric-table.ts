@@ -2,6 +2,7 @@ import type { Observed } from '../access/event.ts';
 import type { EndCause, EndedMembership } from '../access/grant.ts';
 import type { Presence } from '../access/membership.ts';
 import type { JobErrorCode, Outcome } from '../access/outcome.ts';
+import type { PolicyRule } from '../access/policy.ts';
 import type { SyncMode } from '../access/sync.ts';
 import type { HealthParts } from './health.ts';
 import type { DriftAction, JobKind, LdapOperation, States, WorkQueue } from './metrics.ts';
@@ -76,6 +77,14 @@ export const POLICY_OF: Readonly<Record<JobErrorCode, string | null>> = {
   internal: null,
 };
 const POLICIES = Object.values(POLICY_OF).filter((policy) => policy !== null);
+const RULES = names<PolicyRule>({
+  protected_group: true,
+  grant_rate: true,
+  group_rate: true,
+  user_rate: true,
+  group_cap: true,
+  exclusive: true,
+});
 const JOB_RESULTS = [...OUTCOMES, ...Object.keys(POLICY_OF)];
 
 const LDAP_OPERATIONS = names<LdapOperation>({
@@ -170,6 +179,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Jobs that a rule of the connector refused, by rule',
     labels: { policy: POLICIES },
+  },
+  latchkey_policy_events_total: {
+    type: 'counter',
+    help: 'How often it was told that a local limit stopped work, or ended grants, by limit',
+    labels: { rule: RULES },
   },
 
   latchkey_queue_depth: {

@@ -4,6 +4,7 @@ import type { Instant } from '../access/instant.ts';
 import type { Job } from '../access/job.ts';
 import type { Presence } from '../access/membership.ts';
 import type { JobErrorCode, Outcome } from '../access/outcome.ts';
+import type { PolicyRule } from '../access/policy.ts';
 import type { SyncMode } from '../access/sync.ts';
 import type { HealthParts } from './health.ts';
 
@@ -26,6 +27,8 @@ export interface Metrics {
   /** `latenessMs` is from the end that the grant had; null where something else than its end asked. */
   grantEnded(grant: { readonly cause: EndCause; readonly membership: EndedMembership; readonly latenessMs: number | null }): void;
   grantDrifted(drift: { readonly observed: Observed; readonly action: DriftAction }): void;
+  /** A local limit stopped work, and that was told. */
+  policyTripped(rule: PolicyRule): void;
   syncEnded(run: {
     readonly mode: SyncMode;
     readonly result: 'completed' | 'held' | 'failed';

@@ -121,6 +121,7 @@ function counted(made: Instruments, seen: Seen): Metrics {
       if (latenessMs !== null) made.observe('latchkey_expiry_lateness_seconds', seconds(latenessMs));
     },
     grantDrifted: (drift) => made.count('latchkey_grants_drifted_total', drift),
+    policyTripped: (rule) => made.count('latchkey_policy_events_total', { rule }),
     syncEnded({ mode, result, durationMs }) {
       made.count('latchkey_sync_runs_total', { mode, result });
       if (durationMs !== null) made.observe('latchkey_sync_duration_seconds', seconds(durationMs), { mode });

@@ -126,6 +126,8 @@ export const eventSchema = z.discriminatedUnion('kind', [
     error: jobErrorSchema,
     heldSyncId: protocolIdSchema.optional(),
   }),
+  // A rule by its name: a connector may have more of them than its control plane knows.
+  z.object({ kind: z.literal('policy.tripped'), rule: shortText, detail: text }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: longText }),
   z.object({
     kind: z.literal('audit.checkpoint'),
@@ -181,6 +183,7 @@ export function eventToWire(event: Event): WireEvent {
     case 'directory.changed':
     case 'sync.completed':
     case 'sync.failed':
+    case 'policy.tripped':
     case 'ledger.replaced':
       return event;
     default:

@@ -21,6 +21,7 @@ function tellAll(metrics: PromMetrics): void {
   metrics.jobSettled({ kind: 'grant', result: 'out_of_scope', latencyMs: 1500 });
   metrics.grantEnded({ cause: 'expired', membership: 'removed', latenessMs: 700 });
   metrics.grantDrifted({ observed: 'absent', action: 'restored' });
+  metrics.policyTripped('group_rate');
   metrics.syncEnded({ mode: 'full', result: 'completed', durationMs: 2500 });
   metrics.ldapAnswered({ operation: 'modify', result: 'success', tookMs: 3 });
   metrics.ldapSession('opened');
@@ -94,6 +95,8 @@ test('what is counted adds up, and spans are told in seconds', async () => {
       ['latchkey_jobs_total', { kind: 'grant', result: 'out_of_scope' }, 2],
       ['latchkey_policy_trips_total', { policy: 'scope' }, 2],
       ['latchkey_policy_trips_total', { policy: 'clock' }, 0],
+      ['latchkey_policy_events_total', { rule: 'group_rate' }, 2],
+      ['latchkey_policy_events_total', { rule: 'protected_group' }, 0],
       ['latchkey_job_latency_seconds_sum', { kind: 'grant' }, 3],
       ['latchkey_expiry_lateness_seconds_sum', {}, 1.4],
       ['latchkey_expiry_lateness_seconds_bucket', { le: '0.5' }, 0],

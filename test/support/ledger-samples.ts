@@ -185,6 +185,7 @@ export function everyEvent(): readonly Event[] {
     },
     { kind: 'sync.failed', syncId: 's-2', mode: 'delta', error },
     { kind: 'sync.failed', syncId: 's-3', mode: 'full', error: { ...error, code: 'removals_held' }, heldSyncId: 's-3' },
+    { kind: 'policy.tripped', rule: 'protected_group', detail: 'the group is nested in a protected one' },
     { kind: 'ledger.replaced', previousLedgerId: 'f'.repeat(36) },
     { kind: 'audit.checkpoint', count: 7, hash: 'ab'.repeat(32), time: seconds(8) },
   ];

@@ -32,6 +32,7 @@ function inShort(event: WireEvent): string[] {
     case 'directory.changed':
     case 'sync.completed':
     case 'sync.failed':
+    case 'policy.tripped':
     case 'ledger.replaced':
     case 'audit.checkpoint':
       return [];

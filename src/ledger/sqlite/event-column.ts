@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Event } from '../../access/event.ts';
 import { JOB_ERROR_CODES } from '../../access/outcome.ts';
+import { POLICY_RULES } from '../../access/policy.ts';
 import type { JobResult } from '../ledger.ts';
 import {
   endCauseColumn,
@@ -128,6 +129,7 @@ const eventSchema: z.ZodType<Event> = z.discriminatedUnion('kind', [
     error: jobErrorSchema,
     heldSyncId: z.string().exactOptional(),
   }),
+  z.object({ kind: z.literal('policy.tripped'), rule: z.enum(POLICY_RULES), detail: z.string() }),
   z.object({ kind: z.literal('ledger.replaced'), previousLedgerId: z.string() }),
   z.object({ kind: z.literal('audit.checkpoint'), count: z.int(), hash: z.string(), time: instantColumn }),
 ]);
