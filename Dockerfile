@@ -20,11 +20,13 @@ ENV NODE_ENV=production \
     LATCHKEY_STATE_DIR=/var/lib/latchkey
 WORKDIR /app
 # A volume takes its owner from the folder of the image; user 1000 is "node" in the base image. The link is for "docker exec".
-RUN install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey && ln -s /app/dist/main.js /usr/local/bin/latchkey
+RUN install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey && ln -s /app/scripts/latchkey.sh /usr/local/bin/latchkey
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
+COPY scripts/latchkey.sh ./scripts/
 COPY --from=build /app/dist ./dist
 USER 1000:1000
 VOLUME /var/lib/latchkey
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "/app/dist/main.js"]
+# It becomes Node.js, with the flags that keep a fault from getting far (docs/security.md, "The process").
+ENTRYPOINT ["/app/scripts/latchkey.sh"]

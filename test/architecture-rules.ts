@@ -100,6 +100,11 @@ const WORDS: readonly { readonly pattern: RegExp; readonly says: string; readonl
   { pattern: /^\s*(?:export\s+)?(?:declare\s+)?(?:namespace|module)\s+\w/m, says: 'has a namespace' },
   { pattern: /^\s*export\s+(?:type\s+)?\*/m, says: 'is a barrel' },
   { pattern: /\bconsole\s*\./, says: 'writes to the console' },
+  {
+    pattern: /\bf(?:data)?sync(?:Sync)?\b/,
+    says: 'calls fsync, which the permission model takes away: durable.ts knows how else',
+    except: /^src\/ledger\/sqlite\/durable\.ts$/,
+  },
   { pattern: /\brequire\s*\(|\bcreateRequire\b/, says: 'requires instead of importing', except: /^src\/sandbox\// },
 ];
 

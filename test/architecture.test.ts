@@ -173,6 +173,7 @@ test('what the style rules out is found', () => {
     'namespace Inner {}',
     "export * from './y.ts';",
     "console.log('x');",
+    'fsyncSync(descriptor);',
     "const y = require('./y.ts');",
   ])
     forbidden('src/link/x.ts', text);

@@ -47,7 +47,8 @@ export function startChild({
   env?: NodeJS.ProcessEnv;
   cwd?: string;
 }): Child {
-  const [program = process.execPath, ...given] = [...launcher, process.execPath, script, ...args];
+  const interpreter = script.endsWith('.sh') ? 'sh' : process.execPath;
+  const [program = interpreter, ...given] = [...launcher, interpreter, script, ...args];
   const child: ChildProcess = spawn(program, given, {
     env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -126,15 +126,18 @@ export async function startSystemOn<Server extends ThrowAwayDirectory>(
     killAt,
     env: extra = {},
     launcher = [],
+    script = CONNECTOR,
     welcome = true,
   }: {
     killAt?: string;
     env?: NodeJS.ProcessEnv;
     launcher?: readonly string[];
+    /** Another entry than that of the tests. */
+    script?: string;
     welcome?: boolean;
   } = {}): Promise<Child> {
     const child = startChild({
-      script: CONNECTOR,
+      script,
       launcher,
       cwd: folder,
       env: { ...connectorEnv(), ...(killAt === undefined ? {} : { TEST_KILL_AT: killAt }), ...extra },

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { JOB_ERROR_CODES } from '../../access/outcome.ts';
@@ -6,6 +6,7 @@ import { type AttributeCounts, SYNC_ATTRIBUTES, type SyncCounts } from '../../ac
 import type { Logger } from '../../observability/logger.ts';
 import type { FailedRun, HeldRun } from '../snapshots.ts';
 import { instantColumn } from './columns.ts';
+import { flush, openDurable } from './durable.ts';
 import { ledgerErrorOf } from './faults.ts';
 import { syncDirectory } from './state-directory.ts';
 
@@ -91,10 +92,10 @@ function replaceFile(path: string, text: string): void {
   const next = `${path}.tmp`;
   try {
     rmSync(next, { force: true });
-    const descriptor = openSync(next, 'wx', 0o600);
+    const descriptor = openDurable(next, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
       writeSync(descriptor, text);
-      fsyncSync(descriptor);
+      flush(descriptor);
     } finally {
       closeSync(descriptor);
     }

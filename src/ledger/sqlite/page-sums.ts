@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { LedgerError } from '../ledger.ts';
+import { flushByWriting } from './durable.ts';
 import { preparePrivateFile } from './state-directory.ts';
 import { PAGE_BYTES } from './write-ahead-log.ts';
 
@@ -157,7 +158,15 @@ function pageSums(path: string, sums: Sums, known: Tally): PageSums {
       writeWhole(descriptor, tallyBytes(next, sums.pages), 0);
       tally = next;
     },
-    sync: () => fsyncSync(descriptor),
+    sync: () =>
+      flushByWriting({
+        path,
+        descriptor,
+        again(durable) {
+          writeEntries(durable, sums, 1, sums.pages);
+          writeWhole(durable, tallyBytes(tally, sums.pages), 0);
+        },
+      }),
     close: () => closeSync(descriptor),
   };
 }

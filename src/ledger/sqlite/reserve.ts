@@ -1,8 +1,9 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, statfsSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
 import type { Space } from '../ledger.ts';
+import { flush, openDurable } from './durable.ts';
 import { preparePrivateFile } from './state-directory.ts';
 
 /** Disk space that is set aside, so that endings can still be written when the disk is full. */
@@ -32,7 +33,7 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
   // Free beyond it before it is made again: with less it would be used up at once, and grants accepted only to be refused.
   const margin = bytes / 2;
   preparePrivateFile(path);
-  const descriptor = openSync(path, 'r+');
+  const descriptor = openDurable(path, constants.O_RDWR);
   let left = Math.min(fstatSync(descriptor).size, bytes);
   let said = false;
   refill();
@@ -58,7 +59,7 @@ export function openReserve({ path, bytes, logger }: { path: string; bytes: numb
         randomFillSync(portion);
         left += writeSync(descriptor, portion, 0, Math.min(portion.length, bytes - left), left);
       }
-      fsyncSync(descriptor);
+      flush(descriptor);
     } catch {
       // Full again meanwhile: half a reserve is not one, but what was there stays.
       left = had;

@@ -1,10 +1,10 @@
 import { existsSync, renameSync } from 'node:fs';
-import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
 import type { PictureFacts, PublishedPicture, Snapshots } from '../snapshots.ts';
 import { type Database, openDatabase } from './database.ts';
+import { flushDatabase } from './durable.ts';
 import { ledgerErrorOf } from './faults.ts';
 import { lastSyncFile } from './last-sync.ts';
 import { BUSY_MS, changedPicture, newPicture, removeFiles } from './snapshot-drafts.ts';
@@ -176,8 +176,7 @@ function closed(database: Database, reason: string): string {
 
 async function makeDurable(path: string): Promise<void> {
   try {
-    await using file = await openFile(path, 'r+');
-    await file.sync();
+    await flushDatabase(path);
   } catch (error) {
     throw ledgerErrorOf(error, `sync ${path}`);
   }

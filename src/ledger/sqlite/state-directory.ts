@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Logger } from '../../observability/logger.ts';
+import { flushFolder } from './durable.ts';
 import { ledgerErrorOf } from './faults.ts';
 
 /** Creates the directory (mode 0700) where it is missing, and takes from others what rights they have to it. */
@@ -43,12 +44,7 @@ export function preparePrivateFile(path: string): void {
 /** Makes the names of new files in the directory durable. */
 export function syncDirectory(stateDir: string): void {
   try {
-    const descriptor = openSync(stateDir, 'r');
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    flushFolder(stateDir);
   } catch (error) {
     throw ledgerErrorOf(error, `sync the state directory ${stateDir}`);
   }
