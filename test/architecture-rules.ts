@@ -79,6 +79,8 @@ const PACKAGES: Readonly<Record<string, readonly RegExp[]>> = {
   'node-cron': [/^src\/sync\/schedule\.ts$/],
   dotenv: [/^src\/config\//],
   pino: [/^src\/observability\//],
+  'pino-pretty': [/^src\/observability\//],
+  '@elastic/ecs-pino-format': [/^src\/observability\//],
   'prom-client': [/^src\/observability\//],
 };
 

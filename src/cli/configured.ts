@@ -28,7 +28,7 @@ interface Logs {
  */
 export function configured(logs: Logs = { logs: 'stdout' }): Configured | null {
   const { needsControlPlane = true } = logs;
-  const loaded = loadConfig({ ...readEnvironment('.env'), terminal: process.stdout.isTTY, needsControlPlane });
+  const loaded = loadConfig({ ...readEnvironment('.env'), terminal: isTerminal(logs), needsControlPlane });
   if (!loaded.ok) {
     process.stderr.write(`${formatProblems(loaded.problems)}\n`);
     return null;
@@ -44,7 +44,7 @@ export type Reread =
 /** Reads the configuration again, all or nothing. What the ledger is kept under cannot change in a process that has it. */
 export function reread({ config, scrubber }: Configured): Reread {
   const input = readEnvironment('.env');
-  const loaded = loadConfig({ ...input, terminal: process.stdout.isTTY });
+  const loaded = loadConfig({ ...input, terminal: isTerminal({ logs: 'stdout' }) });
   if (!loaded.ok) return loaded;
   const problems = [
     ...fixed('LATCHKEY_STATE_DIR', config.process.stateDir, loaded.config.process.stateDir),
@@ -65,6 +65,8 @@ function withLog(
   { logs, isQuiet = false }: Logs,
 ): Configured {
   const log = createLogger({
+    format: config.process.logFormat,
+    isTerminal: isTerminal({ logs }),
     level: isQuiet && isBelowError(config.process.logLevel) ? 'error' : config.process.logLevel,
     base: { version: VERSION },
     scrub: scrubber,
@@ -72,6 +74,10 @@ function withLog(
   });
   for (const { variable, message } of warnings) log.warn({ event: 'config.warning', variable }, message);
   return { config, log, scrubber };
+}
+
+function isTerminal({ logs }: Pick<Logs, 'logs'>): boolean {
+  return (logs === 'stdout' ? process.stdout : process.stderr).isTTY;
 }
 
 function isBelowError(level: Config['process']['logLevel']): boolean {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import { isHost, isLoopback } from './host.ts';
-import type { Value } from './values.ts';
+import { shaped, type Value } from './values.ts';
 
 /** Where the directory listens, as LDAP_URL names it. */
 export interface DirectoryAddress {
@@ -46,20 +46,23 @@ function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value
 }
 
 /** LDAP_URL: one or more URLs of a scheme, a host and perhaps a port (RFC 4516), nothing else, separated by blanks. */
-export const directoryAddresses: Value<readonly DirectoryAddress[]> = address(
-  'ldaps://host[:636] or ldap://host[:389], without credentials, path or query; several, separated by spaces, are tried in order',
-  (text) => {
-    const urls = text.split(/\s+/).filter((url) => url !== '');
-    if (urls.length === 0) return { ok: false, problem: 'no URL' };
-    if (urls.length > MAX_SERVERS) return { ok: false, problem: `${urls.length} addresses; at most ${MAX_SERVERS}` };
-    const addresses: DirectoryAddress[] = [];
-    for (const url of urls) {
-      const parsed = readDirectoryUrl(url);
-      if (!parsed.ok) return parsed;
-      addresses.push(parsed.value);
-    }
-    return { ok: true, value: addresses };
-  },
+export const directoryAddresses: Value<readonly DirectoryAddress[]> = shaped(
+  { pattern: '^ldaps?://[^\\s?#@]+(?:\\s+ldaps?://[^\\s?#@]+)*$' },
+  address(
+    'ldaps://host[:636] or ldap://host[:389], without credentials, path or query; several, separated by spaces, are tried in order',
+    (text) => {
+      const urls = text.split(/\s+/).filter((url) => url !== '');
+      if (urls.length === 0) return { ok: false, problem: 'no URL' };
+      if (urls.length > MAX_SERVERS) return { ok: false, problem: `${urls.length} addresses; at most ${MAX_SERVERS}` };
+      const addresses: DirectoryAddress[] = [];
+      for (const url of urls) {
+        const parsed = readDirectoryUrl(url);
+        if (!parsed.ok) return parsed;
+        addresses.push(parsed.value);
+      }
+      return { ok: true, value: addresses };
+    },
+  ),
 );
 
 function readDirectoryUrl(text: string): Parsed<DirectoryAddress> {
@@ -72,16 +75,16 @@ function readDirectoryUrl(text: string): Parsed<DirectoryAddress> {
 }
 
 /** LATCHKEY_CONTROL_PLANE_URL: a path is part of it, a query is not, since queries end up in logs. */
-export const controlPlaneAddress: Value<ControlPlaneAddress> = address(
-  'wss://host[:443][/path], or ws:// to a loopback address, without credentials, query or fragment',
-  (text) => {
+export const controlPlaneAddress: Value<ControlPlaneAddress> = shaped(
+  { pattern: '^wss?://[^\\s?#@]+$' },
+  address('wss://host[:443][/path], or ws:// to a loopback address, without credentials, query or fragment', (text) => {
     const parts = readUrl(text);
     if (!parts.ok) return parts;
     const { scheme, host, port, url } = parts.value;
     if (scheme !== 'ws' && scheme !== 'wss') return { ok: false, problem: 'another scheme' };
     if (scheme === 'ws' && !isLoopback(host)) return { ok: false, problem: 'ws:// to an address that is not loopback' };
     return { ok: true, value: { scheme, url: url.href, host, port: port ?? WEB_SOCKET_PORT[scheme] } };
-  },
+  }),
 );
 
 /** HTTPS_PROXY: without a scheme it is http, as other programs take it. What was found is never shown, since it may hold a password. */

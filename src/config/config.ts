@@ -115,6 +115,9 @@ export interface SyncConfig {
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const LOG_FORMATS = ['json', 'pretty', 'ecs'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 export interface ProcessConfig {
   /** As given; relative to the working directory. */
   readonly stateDir: string;
@@ -122,7 +125,7 @@ export interface ProcessConfig {
   /** Null: no HTTP endpoint. Port 0 takes a free one. */
   readonly http: { readonly host: string; readonly port: number } | null;
   readonly logLevel: LogLevel;
-  readonly logFormat: 'json';
+  readonly logFormat: LogFormat;
   readonly shutdownGraceMs: number;
 }
 

@@ -19,12 +19,13 @@ const RETENTION_MARGIN_MS = 30 * 86_400_000;
 
 /**
  * Makes a configuration of variables: those of the environment, then those of a `.env` text. Besides what it is given it
- * reads only the files that variables name. `terminal`: whether a person reads the output, which will choose the log format
- * once there is more than one. `now` tells whether a certificate has expired. With `needsControlPlane: false` what is said of the
+ * reads only the files that variables name. `terminal`: whether a person reads the log, which
+ * chooses its format where nothing else does. `now` tells whether a certificate has expired. With `needsControlPlane: false` what is said of the
  * control plane is not looked at, so it need not be there. Never throws for a value of the environment.
  */
 export function loadConfig({
   environment,
+  terminal,
   dotenvText = null,
   dotenvFault = null,
   now = () => instant(Date.now()),
@@ -50,7 +51,7 @@ export function loadConfig({
   const directory = readDirectory({ reader, warnings, now });
   const policy = readPolicy(reader);
   const sync = readSync(reader);
-  const process = readProcess(reader, policy.maxGrantMs);
+  const process = readProcess({ reader, maxGrantMs: policy.maxGrantMs, terminal });
   if (reader.problems.length > 0 || controlPlane === undefined || directory === undefined)
     return { ok: false, problems: reader.problems };
   return { ok: true, config: deepFreeze({ controlPlane, directory, policy, sync, process }), warnings };
@@ -116,7 +117,15 @@ function readSync(reader: VariableReader): SyncConfig {
   };
 }
 
-function readProcess(reader: VariableReader, maxGrantMs: number): ProcessConfig {
+function readProcess({
+  reader,
+  maxGrantMs,
+  terminal,
+}: {
+  reader: VariableReader;
+  maxGrantMs: number;
+  terminal: boolean;
+}): ProcessConfig {
   const configured = reader.optional('LATCHKEY_RETENTION');
   const retentionMs = configured ?? defaultOf('LATCHKEY_RETENTION');
   const leastMs = maxGrantMs + RETENTION_MARGIN_MS;
@@ -131,7 +140,7 @@ function readProcess(reader: VariableReader, maxGrantMs: number): ProcessConfig 
     retentionMs,
     http: reader.orDefault('LATCHKEY_HTTP_ADDR'),
     logLevel: reader.orDefault('LATCHKEY_LOG_LEVEL'),
-    logFormat: reader.orDefault('LATCHKEY_LOG_FORMAT'),
+    logFormat: reader.optional('LATCHKEY_LOG_FORMAT') ?? (terminal ? 'pretty' : 'json'),
     shutdownGraceMs: reader.orDefault('LATCHKEY_SHUTDOWN_GRACE'),
   };
 }

@@ -10,13 +10,23 @@ import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
 import { SecretError } from '../secrets/secret-source.ts';
 import { parseSchedule, parseTimezone } from '../sync/schedule.ts';
-import { type CertificateFile, LOG_LEVELS } from './config.ts';
+import { type CertificateFile, LOG_FORMATS, LOG_LEVELS } from './config.ts';
 import { isHost } from './host.ts';
 
 /** What a variable may hold, and how to say so. An issue's message adds what was wrong with the value that was found. */
 export interface Value<T> {
   readonly schema: z.ZodType<T, string>;
   readonly expected: string;
+  /** As much of it as JSON Schema can say, without the blanks around a value, which reading forgives. */
+  readonly shape?: TextShape;
+}
+
+/** Keywords of JSON Schema for a text. */
+export interface TextShape {
+  readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
 }
 
 /** Longest value of any variable, in characters; a list of a thousand DNs fits, a file given by mistake does not. */
@@ -33,25 +43,40 @@ function value<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T
   return { schema, expected };
 }
 
+/** A value with what JSON Schema can say of it. */
+export function shaped<T>(shape: TextShape, plain: Value<T>): Value<T> {
+  return { ...plain, shape };
+}
+
+/** A text that fits a pattern once the blanks around it are gone. */
+function fitting(pattern: RegExp, expected: string): Value<string> {
+  const parse = (text: string): Parsed<string> => (pattern.test(text.trim()) ? { ok: true, value: text.trim() } : REFUSED);
+  return shaped({ pattern: pattern.source }, value(expected, parse));
+}
+
 /** An expectation that already says everything: zod would put "Invalid input" for an empty message. */
 const REFUSED = { ok: false, problem: 'not as expected' } as const;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
+
 function durationMs(text: string): number | null {
-  const [, digits, unit = ''] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const [, digits, unit = ''] = DURATION.exec(text.trim()) ?? [];
   const unitMs = UNIT_MS[unit];
   return digits === undefined || unitMs === undefined ? null : Number(digits) * unitMs;
 }
 
 /** A span such as `500ms`, `30s`, `15m`, `8h` or `7d`, in milliseconds, within both bounds (written alike). */
 export function duration(least: string, most: string): Value<number> {
-  return value(`a duration such as 500ms, 30s, 15m, 8h or 7d, from ${least} to ${most}`, (text) => {
+  const expected = `a duration such as 500ms, 30s, 15m, 8h or 7d, from ${least} to ${most}`;
+  const parse = (text: string): Parsed<number> => {
     const ms = durationMs(text);
     if (ms === null) return REFUSED;
     const inBounds = ms >= (durationMs(least) ?? 1) && ms <= (durationMs(most) ?? Number.MAX_SAFE_INTEGER);
     return inBounds ? { ok: true, value: ms } : REFUSED;
-  });
+  };
+  return shaped({ pattern: DURATION.source }, value(expected, parse));
 }
 
 /** Writes a span in the largest unit that fits it exactly. */
@@ -60,23 +85,25 @@ export function formatDuration(ms: number): string {
   return `${ms / (UNIT_MS[unit] ?? 1)}${unit}`;
 }
 
-export const switchValue: Value<boolean> = value('true or false', (text) => {
-  const word = text.trim();
-  return word === 'true' || word === 'false' ? { ok: true, value: word === 'true' } : REFUSED;
-});
+export const switchValue: Value<boolean> = shaped(
+  { enum: ['true', 'false'] },
+  value('true or false', (text) => {
+    const word = text.trim();
+    return word === 'true' || word === 'false' ? { ok: true, value: word === 'true' } : REFUSED;
+  }),
+);
 
 export function oneOf<const T extends string>(words: readonly T[]): Value<T> {
-  return value(`one of ${words.join(', ')}`, (text) => {
+  const parse = (text: string): Parsed<T> => {
     const word = words.find((candidate) => candidate === text.trim());
     return word === undefined ? REFUSED : { ok: true, value: word };
-  });
+  };
+  return shaped({ enum: words }, value(`one of ${words.join(', ')}`, parse));
 }
 
 export const logLevel = oneOf(LOG_LEVELS);
 
-export const logFormat: Value<'json'> = value('json, the only format of this version', (text) =>
-  text.trim() === 'json' ? { ok: true, value: 'json' } : REFUSED,
-);
+export const logFormat = oneOf(LOG_FORMATS);
 
 /** A name of an entry, not the empty one. */
 export const dn: Value<Dn> = value('a distinguished name (RFC 4514) such as ou=people,dc=example,dc=com', (text) => {
@@ -127,10 +154,10 @@ function list<T>(text: string, parse: (entry: string) => Parsed<T>): Parsed<read
 
 export const filter = value('a search filter (RFC 4515) such as (employeeType=staff)', parseFilter);
 
-export const attributeName: Value<string> = value('the name or OID of an attribute, such as mail', (text) => {
-  const name = text.trim();
-  return name.length <= 256 && /^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/.test(name) ? { ok: true, value: name } : REFUSED;
-});
+export const attributeName = fitting(
+  /^(?=.{1,256}$)(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/,
+  'the name or OID of an attribute, such as mail',
+);
 
 /** A DNS domain as the base DN that RFC 2247 makes of it. */
 export const domain: Value<Dn> = value('a DNS domain such as corp.example.com', (text) => {
@@ -139,10 +166,7 @@ export const domain: Value<Dn> = value('a DNS domain such as corp.example.com', 
   return legible ? parseDn(labels.map((label) => `dc=${label}`).join(',')) : REFUSED;
 });
 
-export const connectorId: Value<string> = value('1 to 128 characters of A-Z a-z 0-9 . _ : -', (text) => {
-  const id = text.trim();
-  return /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? { ok: true, value: id } : REFUSED;
-});
+export const connectorId = fitting(/^[A-Za-z0-9._:-]{1,128}$/, '1 to 128 characters of A-Z a-z 0-9 . _ : -');
 
 export const friendlyName: Value<string> = value('1 to 64 characters, none of them a control character', (text) => {
   const name = text.trim();
@@ -156,48 +180,75 @@ export const hosts: Value<string> = value('hosts, domains, addresses and ranges,
   value: text,
 }));
 
-export const folder: Value<string> = value('the path of a folder', (text) =>
-  text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
+export const folder: Value<string> = shaped(
+  { minLength: 1, maxLength: 4096 },
+  value('the path of a folder', (text) =>
+    text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
+  ),
 );
 
-export const listenAddress: Value<{ readonly host: string; readonly port: number } | null> = value(
-  'host:port such as 127.0.0.1:9464 or [::1]:9464, or off',
-  (text) => {
+const ADDRESS = /^(?:off|(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5}))$/;
+
+/** `off` is null. */
+export const listenAddress: Value<{ readonly host: string; readonly port: number } | null> = shaped(
+  { pattern: ADDRESS.source },
+  value('host:port such as 127.0.0.1:9464 or [::1]:9464, or off', (text) => {
     if (text.trim() === 'off') return { ok: true, value: null };
-    const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text.trim());
+    const match = ADDRESS.exec(text.trim());
     const host = match?.[1] ?? match?.[2];
     const port = Number(match?.[3]);
     return host !== undefined && isHost(host) && port <= 65_535 ? { ok: true, value: { host, port } } : REFUSED;
-  },
+  }),
 );
 
 /** `off` is null. */
-export const schedule: Value<string | null> = value(
-  'off, hourly, daily, or a cron expression such as "30 2 * * *" (minute hour day-of-month month day-of-week; with a sixth field before them, seconds)',
-  parseSchedule,
+export const schedule: Value<string | null> = shaped(
+  { pattern: '^(?:off|hourly|daily|\\S+(?:\\s+\\S+){4,5})$' },
+  value(
+    'off, hourly, daily, or a cron expression such as "30 2 * * *" (minute hour day-of-month month day-of-week; with a sixth field before them, seconds)',
+    parseSchedule,
+  ),
 );
 
 export const timezone: Value<string> = value('the name of a time zone, such as UTC or Europe/Berlin', parseTimezone);
 
-export const percentage: Value<number> = value('a share such as 30%, from 0% to 100%', (text) => {
-  const [, digits] = /^(\d{1,3})\s*%$/.exec(text.trim()) ?? [];
-  return digits !== undefined && Number(digits) <= 100 ? { ok: true, value: Number(digits) } : REFUSED;
-});
+const SHARE = /^(\d{1,3})\s*%$/;
+
+export const percentage: Value<number> = shaped(
+  { pattern: SHARE.source },
+  value('a share such as 30%, from 0% to 100%', (text) => {
+    const [, digits] = SHARE.exec(text.trim()) ?? [];
+    return digits !== undefined && Number(digits) <= 100 ? { ok: true, value: Number(digits) } : REFUSED;
+  }),
+);
+
+const DIGITS = /^\d{1,5}$/;
 
 /** A page is one message at a time, but its entries are asked for together: more than these make no read faster. */
-export const pageSize: Value<number> = value('a number of entries from 10 to 10000', (text) => {
-  const count = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
-  return count >= 10 && count <= 10_000 ? { ok: true, value: count } : REFUSED;
-});
+export const pageSize: Value<number> = shaped(
+  { pattern: DIGITS.source },
+  value('a number of entries from 10 to 10000', (text) => {
+    const count = DIGITS.test(text.trim()) ? Number(text) : 0;
+    return count >= 10 && count <= 10_000 ? { ok: true, value: count } : REFUSED;
+  }),
+);
+
+const TOKEN = /^[A-Za-z0-9._~+/=-]{1,4096}$/;
 
 /** RFC 6750 §2.1 names the characters of a bearer token; the length is a bound against mistakes. */
-export const bearerToken: Value<string> = value('a bearer token: 1 to 4096 letters, digits and - . _ ~ + / =', (text) =>
-  /^[A-Za-z0-9._~+/=-]{1,4096}$/.test(text) ? { ok: true, value: text } : REFUSED,
+export const bearerToken: Value<string> = shaped(
+  { pattern: TOKEN.source },
+  value('a bearer token: 1 to 4096 letters, digits and - . _ ~ + / =', (text) =>
+    TOKEN.test(text) ? { ok: true, value: text } : REFUSED,
+  ),
 );
 
 /** An empty one would be an unauthenticated bind that servers accept (RFC 4513 §5.1.2). */
-export const password: Value<string> = value('a password that is not empty (RFC 4513 §5.1.2), at most 4096 characters', (text) =>
-  text !== '' && text.length <= 4096 ? { ok: true, value: text } : REFUSED,
+export const password: Value<string> = shaped(
+  { minLength: 1, maxLength: 4096 },
+  value('a password that is not empty (RFC 4513 §5.1.2), at most 4096 characters', (text) =>
+    text !== '' && text.length <= 4096 ? { ok: true, value: text } : REFUSED,
+  ),
 );
 
 export const privateKey: Value<string> = value('a private key in PEM, without a passphrase', (text) =>

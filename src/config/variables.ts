@@ -38,20 +38,21 @@ export const SECRETS: readonly string[] = Object.entries<VariableRow<unknown>>(V
 );
 
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
-export const NOT_YET_SUPPORTED = [
+export const NOT_YET_SUPPORTED: readonly string[] = [
   'LATCHKEY_CONTROL_PLANE_PIN',
   'LATCHKEY_JOB_KEYS_FILE',
   'LDAP_PIN',
   'LATCHKEY_MAX_GRANTS_PER_MINUTE',
   'LATCHKEY_POLICY_FILE',
   'LATCHKEY_BACKUP_DIR',
-] as const;
+];
 
 const SUPPORTED_NAMES: ReadonlySet<string> = new Set(SUPPORTED);
 const NOT_YET_SUPPORTED_NAMES: ReadonlySet<string> = new Set(NOT_YET_SUPPORTED);
-const OURS = /^(?:LATCHKEY|LDAP|SYNC)_/;
+/** A name that begins so is ours, and must be known. */
+export const OURS = /^(?:LATCHKEY|LDAP|SYNC)_/;
 /** What Kubernetes injects for a service whose name happens to begin like ours. */
-const KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_.+|PORT|PORT_\d+_.+)$/;
+export const KUBERNETES = /_(?:SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_.+|PORT|PORT_\d+_.+)$/;
 
 /** What the name of a variable means to us. `foreign`: nothing. */
 export type NameVerdict =

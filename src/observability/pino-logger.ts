@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { type LineFormat, type LogFormat, lineFormat } from './log-format.ts';
 import { type Loggable, loggableFields, loggableText } from './loggable.ts';
 import type { LogFields, Logger } from './logger.ts';
 import { createScrubber, type KnownSecret, type Scrubber } from './scrubber.ts';
@@ -17,38 +18,38 @@ export interface LogBase {
 const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'service', 'msg']);
 
 /**
- * One JSON object a line: `level`, `time` (RFC 3339), `service`, the base, `event`, its fields, `msg`. Written synchronously
- * (to stdout, if no destination is given), so that the last lines before a crash are there. `scrub` holds the secrets that
- * no line may show, or a scrubber that learns them as they are read.
+ * One line a message, as `format` has it; as JSON `level`, `time` (RFC 3339), `service`, the base, `event`, its fields, `msg`.
+ * Written synchronously (to stdout, if no destination is given), so that the last lines before a crash are there. `scrub` holds
+ * the secrets that no line may show, or a scrubber that learns them as they are read. `isTerminal`: a person sees the lines as
+ * they come, and may be shown colours.
  */
 export function createLogger({
   level,
+  format = 'json',
   destination = standardOutput(),
+  isTerminal = false,
   base = {},
   scrub = [],
 }: {
   level: LogLevel;
+  format?: LogFormat;
   destination?: LogDestination;
+  isTerminal?: boolean;
   base?: LogBase;
   scrub?: readonly KnownSecret[] | Scrubber;
 }): Logger {
   const scrubber = 'learn' in scrub ? scrub : createScrubber(scrub);
+  const { options, fields: shaped, shown, withheld } = lineFormat(format, { isTerminal, version: base.version ?? '' });
   const sink = pino(
-    {
-      level,
-      base: { service: 'latchkey' },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      // pino's own would read a plain `err` as an error and rewrite it.
-      serializers: { err: (value: unknown) => value },
-    },
-    { write: (line: string) => destination.write(scrubbedLine(line, scrubber)) },
+    { ...options, level },
+    { write: (line: string) => destination.write(shown(cleaned(line, { scrubber, withheld }), scrubber)) },
   );
 
   const loggerWith = (bindings: Readonly<Record<string, Loggable>>): Logger => {
     const writer = (at: LogLevel) => (fields: LogFields, message: string) => {
       if (!sink.isLevelEnabled(at)) return;
-      sink[at]({ ...bindings, ...ownNames(loggableFields(fields, scrubber.text)) }, loggableText(message, scrubber.text));
+      const all = { ...bindings, ...ownNames(loggableFields(fields, scrubber.text)) };
+      sink[at](shaped(all), loggableText(message, scrubber.text));
     };
     return {
       trace: writer('trace'),
@@ -69,13 +70,13 @@ function ownNames(fields: Record<string, Loggable>): Record<string, Loggable> {
 }
 
 /** A secret of digits or of punctuation may be part of what holds the line together; then the line is withheld. */
-function scrubbedLine(line: string, scrubber: Scrubber): string {
+function cleaned(line: string, { scrubber, withheld }: { scrubber: Scrubber; withheld: LineFormat['withheld'] }): string {
   const scrubbed = scrubber.jsonLine(line);
   if (scrubbed === line) return line;
   try {
     JSON.parse(scrubbed);
     return scrubbed;
   } catch {
-    return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), service: 'latchkey', event: 'log.withheld', msg: 'a line held a secret' })}\n`;
+    return `${JSON.stringify(withheld(new Date().toISOString()))}\n`;
   }
 }

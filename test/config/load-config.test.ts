@@ -449,8 +449,15 @@ test('a client certificate for the directory that cannot be used is refused, and
 
 test('what this version cannot do is refused and never passed over', () => {
   refused({ LDAP_BIND: 'none' }, 'LDAP_BIND', /one of simple, external/);
-  for (const other of ['pretty', 'ecs', 'text'])
-    refused({ LATCHKEY_LOG_FORMAT: other }, 'LATCHKEY_LOG_FORMAT', /\| json, the only format of this version$/);
+  refused({ LATCHKEY_LOG_FORMAT: 'text' }, 'LATCHKEY_LOG_FORMAT', /\| one of json, pretty, ecs$/);
+});
+
+test('a log is for people where a person reads it, and for machines elsewhere, unless it is said', () => {
+  const formatOf = (terminal: boolean, variables: Variables = {}) =>
+    configOf(loadConfig({ environment: { ...MINIMAL, ...variables }, terminal })).process.logFormat;
+  assert.deepEqual([formatOf(true), formatOf(false)], ['pretty', 'json']);
+  for (const format of ['json', 'pretty', 'ecs'])
+    for (const terminal of [true, false]) assert.equal(formatOf(terminal, { LATCHKEY_LOG_FORMAT: format }), format);
 });
 
 test('a switch that turns certificate checks off is refused', () => {

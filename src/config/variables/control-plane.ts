@@ -8,6 +8,7 @@ export const CONTROL_PLANE = {
     value: controlPlaneAddress,
     unset: 'required',
     example: 'wss://control-plane.example.com/connect',
+    essential: true,
     meaning: '`wss://…`; `ws://` only to a loopback address',
   },
   LATCHKEY_CONTROL_PLANE_TOKEN: {
@@ -21,6 +22,7 @@ export const CONTROL_PLANE = {
     value: values.secretFile(values.bearerToken),
     unset: 'required, or the token',
     example: './control-plane-token',
+    essential: true,
     meaning: 'the file that holds the token; it is read again at each use',
   },
   LATCHKEY_CONTROL_PLANE_CA_FILE: {

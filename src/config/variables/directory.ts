@@ -8,6 +8,7 @@ export const DIRECTORY = {
     value: directoryAddresses,
     unset: 'required',
     example: 'ldaps://ldap.example.com',
+    essential: true,
     meaning:
       '`ldaps://host[:636]` or `ldap://host[:389]`; of several, separated by spaces, the next is taken where one cannot be connected to, and kept until it fails',
   },
@@ -46,6 +47,7 @@ export const DIRECTORY = {
     value: values.accountName,
     unset: 'required for `simple`',
     example: 'cn=latchkey,ou=system,dc=example,dc=com',
+    essential: true,
     meaning:
       "the connector's account: its DN, or, on Active Directory, `user@domain` or `DOMAIN\\user`. With `external`, whom the certificate must stand for",
   },
@@ -60,6 +62,7 @@ export const DIRECTORY = {
     value: values.secretFile(values.password),
     unset: 'required for `simple`, or the password',
     example: './ldap-password',
+    essential: true,
     meaning: 'the file that holds the password; it is read again at each bind, and at once where the directory refuses it',
   },
   LDAP_ALLOW_CLEARTEXT: {

@@ -15,18 +15,21 @@ export const ENTRIES = {
     value: values.dn,
     unset: "from the domain, else the server's own",
     example: 'dc=example,dc=com',
+    essential: true,
     meaning: 'base of all searches',
   },
   LDAP_GROUPS_SCOPE: {
     value: values.dnList,
     unset: 'the base DN',
     example: 'ou=groups,dc=example,dc=com',
+    essential: true,
     meaning: 'DNs; only groups beneath are read and granted',
   },
   LDAP_USERS_SCOPE: {
     value: values.dnList,
     unset: 'the base DN',
     example: 'ou=people,dc=example,dc=com;ou=partners,dc=example,dc=com',
+    essential: true,
     meaning: 'DNs; only people beneath are read and granted',
   },
   LDAP_GROUP_FILTER: {

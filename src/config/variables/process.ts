@@ -29,9 +29,10 @@ export const PROCESS = {
   },
   LATCHKEY_LOG_FORMAT: {
     value: values.logFormat,
-    default: 'json',
-    example: 'json',
-    meaning: 'the only format so far',
+    unset: '`json`; on a terminal `pretty`',
+    example: 'ecs',
+    meaning:
+      '`json`, one object a line; `pretty`, for people; `ecs`, one object a line with the field names of the Elastic Common Schema',
   },
   LATCHKEY_SHUTDOWN_GRACE: {
     value: values.duration('100ms', '10m'),

@@ -12,6 +12,8 @@ export interface VariableRow<T> {
   readonly example: string;
   /** Its value is a secret; one that only names a file is none. */
   readonly secret?: true;
+  /** Nearly everybody sets it: it stands in the example of a configuration and is not commented out there. */
+  readonly essential?: true;
   /** For a reader who has not read anything else. Begins in small letters, and ends without a full stop. */
   readonly meaning: string;
 }
