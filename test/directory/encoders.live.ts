@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Dn, foldDn } from '../../src/access/dn.ts';
+import { type Dn, foldDn, parseDn } from '../../src/access/dn.ts';
 import { startDs389 } from '../../src/sandbox/ds389.ts';
 import { startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { startSambaAd } from '../../src/sandbox/samba-ad.ts';
@@ -9,7 +9,10 @@ import type { ThrowAwayDirectory } from '../../src/sandbox/throw-away-directory.
 import { child, type DirectoryAdmin, type DirectoryUnderTest, signal } from '../support/directory-contract/world.ts';
 import { directoryWorld } from '../support/directory-world.ts';
 import { ds389Admin } from '../support/ds389-admin.ts';
+import { CORPUS } from '../support/injection-corpus.ts';
 import { dn } from '../support/ldap-directory-under-test.ts';
+import { type SentSearch, searchOf } from '../support/ldap-messages.ts';
+import { startLdapProxy } from '../support/ldap-proxy.ts';
 import { record } from '../support/ldif-admin.ts';
 import { openLdapAdmin } from '../support/openldap-admin.ts';
 import { sambaAdAdmin } from '../support/samba-ad-admin.ts';
@@ -27,12 +30,27 @@ interface Server {
   readonly userRdn: 'uid' | 'cn';
   /** Characters that need care, as far as this server lets them stand in a name. */
   readonly special: string;
-  readonly open: () => Promise<{ readonly server: ThrowAwayDirectory; readonly world: DirectoryUnderTest }>;
+  readonly open: () => ReturnType<typeof opened>;
 }
 
+/** What the adapter sends is seen on the way. */
 async function opened<S extends ThrowAwayDirectory>(start: () => Promise<S>, admin: (server: S) => DirectoryAdmin) {
   const server = await start();
-  return { server, world: await directoryWorld(server, { admin, transport: 'ldaps', changes: { emailAttribute: ATTRIBUTE } }) };
+  const sent: Buffer[] = [];
+  const proxy = await startLdapProxy(server, (message) => void sent.push(message));
+  const changes = { emailAttribute: ATTRIBUTE };
+  const world = await directoryWorld({ ...server, ldapsUrl: proxy.url }, { admin, transport: 'ldaps', changes });
+  return {
+    server,
+    sent,
+    world: {
+      ...world,
+      async close() {
+        await world.close();
+        await proxy[Symbol.asyncDispose]();
+      },
+    },
+  };
 }
 
 const SPECIAL = ' #+,;<=>"\\*()&|!~/:%\'`{}[]^$@?-_.';
@@ -43,6 +61,9 @@ const SERVERS: readonly Server[] = [
   // It gives names with a line feed to what was deleted ([MS-ADTS] §3.1.1.5.5).
   { name: 'Samba Active Directory', userRdn: 'cn', special: `${SPECIAL}\t`, open: () => opened(startSambaAd, sambaAdAdmin) },
 ];
+
+/** What every server keeps in the attribute, and reads back, as it is. */
+const STORABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** Texts of any script, rich in what needs care, and most of all at their ends. A number within makes each the only one of its kind. */
 function valuesFor(special: string): readonly string[] {
@@ -60,12 +81,13 @@ for (const { name, userRdn, special, open } of SERVERS) {
   suite(`encoders against ${name}, ${COUNT} values of seed ${SEED}`, () => {
     let server: ThrowAwayDirectory;
     let world: DirectoryUnderTest;
+    let sent: Buffer[];
     const values = valuesFor(special);
     let users: readonly { readonly value: string; readonly dn: Dn }[];
     let group: Dn;
 
     before(async () => {
-      ({ server, world } = await open());
+      ({ server, world, sent } = await open());
       users = values.map((value) => ({ value, dn: child({ type: userRdn, value }, world.usersScope) }));
       const keeper = child({ type: userRdn, value: 'keeper' }, world.usersScope);
       await world.admin.addUsers([
@@ -129,6 +151,69 @@ for (const { name, userRdn, special, open } of SERVERS) {
         );
         assert.deepEqual(await server.members(group), keeper);
       }
+    });
+
+    test(`each of ${CORPUS.length} texts of an attacker is one value of a filter of the same shape, and finds exactly its own entry`, async () => {
+      const holders = CORPUS.map((text, index) => ({
+        text,
+        dn: child({ type: 'cn', value: `holder ${index}` }, world.usersScope),
+      }));
+      const stored = holders.filter(({ text }) => STORABLE.test(text));
+      assert.ok(stored.length > CORPUS.length / 2);
+      await world.admin.addUsers(stored.map((user, index) => ({ dn: user.dn, uids: [`holder-${index}`], mails: [] })));
+      await server.modify(
+        stored
+          .map((user) =>
+            record(user.dn, 'modify', [
+              ['add', ATTRIBUTE],
+              [ATTRIBUTE, user.text],
+            ]),
+          )
+          .join('\n'),
+      );
+
+      const searches = async (work: () => Promise<unknown>): Promise<readonly SentSearch[]> => {
+        sent.length = 0;
+        await work();
+        return sent.map(searchOf).filter((search) => search !== null);
+      };
+      const found = async (text: string): Promise<string> => {
+        const answer = await world.directory.findUser({ by: 'email', email: text }, null, signal);
+        return answer.kind === 'found' ? foldDn(answer.entry.dn) : answer.kind;
+      };
+      const asked = (text: string) => [
+        { as: 'email', ask: () => found(text) },
+        { as: 'username', ask: () => world.directory.findUser({ by: 'username', username: text }, null, signal) },
+        { as: 'group', ask: () => world.directory.findGroup({ by: 'name', name: text }, null, signal) },
+      ];
+      const shapes = new Map<string, Set<string>>();
+      for (const harmless of ['nobody', users[0]?.value ?? ''])
+        for (const { as, ask } of asked(harmless))
+          shapes.set(as, new Set([...(shapes.get(as) ?? []), ...(await searches(ask)).map(({ shape }) => shape)]));
+
+      let askedFor = 0;
+      for (const { text, dn: holder } of holders) {
+        for (const { as, ask } of asked(text)) {
+          let answer: unknown;
+          const made = await searches(async () => {
+            answer = await ask();
+          });
+          for (const { shape } of made) assert.ok(shapes.get(as)?.has(shape), `${as}: ${shape} for ${JSON.stringify(text)}`);
+          const values = made.flatMap((search) => search.values.map(String));
+          assert.ok(
+            made.length === 0 || values.includes(text.toWellFormed()),
+            `${as}: ${JSON.stringify(text)} as ${values.join()}`,
+          );
+          if (made.length > 0) askedFor += 1;
+          if (as === 'email') assert.equal(answer, STORABLE.test(text) ? foldDn(holder) : 'not_found', JSON.stringify(text));
+        }
+        // As a name beneath the scope it is the name of that one entry, which is not there.
+        const name = child({ type: userRdn, value: text }, world.usersScope);
+        const parsed = parseDn(name);
+        const named = parsed.ok ? await world.directory.findUser({ by: 'dn', dn: parsed.value }, null, signal) : null;
+        assert.ok(named === null || named.kind === 'not_found', JSON.stringify(text));
+      }
+      assert.ok(askedFor > 2 * CORPUS.length, `only ${askedFor} were asked for`);
     });
   });
 }

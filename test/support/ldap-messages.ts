@@ -1,3 +1,5 @@
+import { BerWriter, type Filter as LdaptsFilter } from 'ldapts';
+
 /** Tags of operations (RFC 4511 §4.2, §4.5, §4.6, §4.12), as they stand in a message. */
 export const REQUEST = { bind: 0x60, search: 0x63, modify: 0x66, extended: 0x77 } as const;
 const LAST_ANSWERS: ReadonlySet<number> = new Set([0x61, 0x65, 0x67, 0x78]);
@@ -68,3 +70,119 @@ export function entryContents(name: string, attributes: Readonly<Record<string, 
 
 /** The mandatory contents of an LDAPResult (RFC 4511 §4.1.9) that says success. */
 export const SUCCESS_CONTENTS = Buffer.from('0a010004000400', 'hex');
+
+/** One element of BER: its tag and its contents. */
+interface Element {
+  readonly tag: number;
+  readonly contents: Buffer;
+}
+
+/** The elements that stand in a row. Throws where they are cut off. */
+function elementsIn(bytes: Buffer): readonly Element[] {
+  const elements: Element[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const [tag, whole] = [bytes[at], elementAt(bytes, at)];
+    if (tag === undefined || whole === null || whole.end > bytes.length) throw new Error('an element that is cut off');
+    elements.push({ tag, contents: bytes.subarray(whole.begin, whole.end) });
+    at = whole.end;
+  }
+  return elements;
+}
+
+function operationOf(message: Buffer): Element {
+  const [whole] = elementsIn(message);
+  const operation = whole === undefined ? undefined : elementsIn(whole.contents)[1];
+  if (operation === undefined) throw new Error('a message without an operation');
+  return operation;
+}
+
+/** What a ModifyRequest asks for (RFC 4511 §4.6). */
+export interface SentModify {
+  readonly dn: string;
+  readonly changes: readonly { readonly change: string; readonly attribute: string; readonly values: readonly string[] }[];
+}
+
+const CHANGES = ['add', 'delete', 'replace'];
+
+/** Null where the message is no ModifyRequest. */
+export function modifyOf(message: Buffer): SentModify | null {
+  const { tag, contents } = operationOf(message);
+  if (tag !== REQUEST.modify) return null;
+  const [object, changes] = elementsIn(contents);
+  if (object === undefined || changes === undefined) throw new Error('no ModifyRequest');
+  return {
+    dn: object.contents.toString(),
+    changes: elementsIn(changes.contents).map((one) => {
+      const [kind, modification] = elementsIn(one.contents);
+      const [type, values] = elementsIn(modification?.contents ?? Buffer.alloc(0));
+      if (kind === undefined || type === undefined || values === undefined) throw new Error('no change');
+      return {
+        change: CHANGES[kind.contents[0] ?? -1] ?? String(kind.contents[0]),
+        attribute: type.contents.toString(),
+        values: elementsIn(values.contents).map(({ contents: value }) => value.toString()),
+      };
+    }),
+  };
+}
+
+/** A SearchRequest (RFC 4511 §4.5.1): its filter as a text in which each value is `?`, and the values, in order. */
+export interface SentSearch {
+  readonly base: string;
+  readonly shape: string;
+  readonly values: readonly Buffer[];
+}
+
+/** A filter as it is sent, alone. */
+export function sentFilter(filter: LdaptsFilter): Pick<SentSearch, 'shape' | 'values'> {
+  const writer = new BerWriter();
+  filter.write(writer);
+  const [whole] = elementsIn(writer.buffer);
+  if (whole === undefined) throw new Error('no filter');
+  const values: Buffer[] = [];
+  return { shape: shapeOf(whole, values), values };
+}
+
+/** Null where the message is no SearchRequest. */
+export function searchOf(message: Buffer): SentSearch | null {
+  const { tag, contents } = operationOf(message);
+  if (tag !== REQUEST.search) return null;
+  const [base, , , , , , filter] = elementsIn(contents);
+  if (base === undefined || filter === undefined) throw new Error('no SearchRequest');
+  const values: Buffer[] = [];
+  return { base: base.contents.toString(), shape: shapeOf(filter, values), values };
+}
+
+const COMPOUND: Readonly<Record<number, string>> = { 0xa0: '&', 0xa1: '|', 0xa2: '!' };
+const COMPARISON: Readonly<Record<number, string>> = { 0xa3: '=', 0xa5: '>=', 0xa6: '<=', 0xa8: '~=' };
+const SUBSTRINGS = 0xa4;
+const PRESENT = 0x87;
+const EXTENSIBLE = 0xa9;
+/** The parts of a MatchingRuleAssertion. */
+const [MATCHING_RULE, MATCH_TYPE, MATCH_VALUE] = [0x81, 0x82, 0x83];
+
+function shapeOf({ tag, contents }: Element, values: Buffer[]): string {
+  const compound = COMPOUND[tag];
+  if (compound !== undefined)
+    return `(${compound}${elementsIn(contents)
+      .map((one) => shapeOf(one, values))
+      .join('')})`;
+  if (tag === PRESENT) return `(${contents.toString()}=*)`;
+  if (tag === EXTENSIBLE) {
+    const parts = elementsIn(contents);
+    const part = (which: number): Buffer => parts.find((one) => one.tag === which)?.contents ?? Buffer.alloc(0);
+    values.push(part(MATCH_VALUE));
+    return `(${part(MATCH_TYPE).toString()}:${part(MATCHING_RULE).toString()}:=?)`;
+  }
+  const [attribute, value] = elementsIn(contents);
+  if (attribute === undefined || value === undefined) throw new Error(`no filter: ${tag}`);
+  const name = attribute.contents.toString();
+  if (tag === SUBSTRINGS) {
+    const parts = elementsIn(value.contents);
+    values.push(...parts.map((part) => part.contents));
+    return `(${name} contains ${parts.map(() => '?').join(' ')})`;
+  }
+  const comparison = COMPARISON[tag];
+  if (comparison === undefined) throw new Error(`no filter: ${tag}`);
+  values.push(value.contents);
+  return `(${name}${comparison}?)`;
+}

@@ -55,8 +55,11 @@ export interface LdapProxy extends AsyncDisposable {
 /** What to send a client that asked for nothing: a result for a request that never was. */
 const UNASKED = Buffer.from('300c02017f65070a010004000400', 'hex');
 
-/** Starts a proxy on a free port of 127.0.0.1. */
-export async function startLdapProxy(ldap: Pick<ThrowAwayDirectory, 'dir' | 'ldapsUrl'>): Promise<LdapProxy> {
+/** Starts a proxy on a free port of 127.0.0.1. `onRequest` is told each message of a client, before the server is. */
+export async function startLdapProxy(
+  ldap: Pick<ThrowAwayDirectory, 'dir' | 'ldapsUrl'>,
+  onRequest: (message: Buffer) => void = () => undefined,
+): Promise<LdapProxy> {
   const [ca = '', cert = '', key = ''] = await Promise.all(
     ['ca.pem', 'server.pem', 'server.key'].map((name) => readFile(join(ldap.dir, name), 'utf8')),
   );
@@ -160,6 +163,7 @@ export async function startLdapProxy(ldap: Pick<ThrowAwayDirectory, 'dir' | 'lda
     const request = (message: Buffer): void => {
       connection.askedAtMs ??= performance.now();
       if (connection.isDead) return;
+      onRequest(message);
       const { id, tag } = envelopeOf(message);
       if (tag === REQUEST.bind) seen.binds += 1;
       if (tag === REQUEST.modify) seen.modifies += 1;
