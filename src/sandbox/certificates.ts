@@ -7,7 +7,7 @@ import { runProgram } from './run-program.ts';
 export type Certificates = { caFile: string; certificateFile: string; keyFile: string };
 
 // A configuration of our own, since an unpacked openssl has none, and since LibreSSL (macOS) knows no -addext.
-const configuration = `
+const configuration = (name: string | undefined) => `
 [req]
 distinguished_name = name
 prompt = no
@@ -21,22 +21,23 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
+subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1${name === undefined ? '' : `, DNS:${name}`}
 `;
 
 /**
- * Makes a certificate authority and a server certificate for this machine's loopback names (EC P-256, a year) in a folder that
- * must exist and be private. The authority's key is deleted, so that nobody can sign with it later.
+ * Makes a certificate authority and a server certificate for this machine's loopback names, and one more if given (EC P-256, a year),
+ * in a folder that must exist and be private. The authority's key is deleted, so that nobody can sign with it later.
  */
 export async function makeCertificates(options: {
   openssl: Program;
   folder: string;
+  name?: string | undefined;
   env: NodeJS.ProcessEnv;
 }): Promise<Certificates> {
   const { openssl, folder } = options;
   const file = (name: string) => join(folder, name);
   const config = file('openssl.cnf');
-  await writeFile(config, configuration);
+  await writeFile(config, configuration(options.name));
   const env = { ...options.env, ...openssl.env, OPENSSL_CONF: config };
   const run = async (...args: string[]) => {
     const result = await runProgram({ path: openssl.path, args, env, cwd: folder });

@@ -9,6 +9,7 @@ import { runProgram } from './run-program.ts';
 import { hashedPassword, type Replication, slapdConfig } from './slapd-config.ts';
 import {
   commandsAs,
+  type Ports,
   randomPassword,
   type ServedDirectory,
   type ServerFolder,
@@ -27,6 +28,8 @@ export type OpenLdapOptions = ThrowAwayDirectoryOptions & {
   replicated?: boolean;
   /** Whether it remembers, while it runs, what was deleted, for those that follow it (`replicated`). Default false. */
   sessionLog?: boolean;
+  /** For others than this machine: the address it listens at, its ports, and its name in the certificate. Default: loopback. */
+  listen?: { address: string; name: string; ports: Ports };
 };
 
 export type OpenLdap = ThrowAwayDirectory & {
@@ -53,7 +56,7 @@ export async function startOpenLdap(options: OpenLdapOptions = {}): Promise<Open
   const { dir } = place.folder;
   try {
     const lateLdif = existsSync(join(dir, 'complete')) ? '' : await buildFolder(place, options);
-    return await serveOpenLdap(place, (admin) => addIfAny(admin.add, lateLdif));
+    return await serveOpenLdap(place, (admin) => addIfAny(admin.add, lateLdif), options.listen);
   } catch (error) {
     await place.folder.remove();
     throw error;
@@ -71,13 +74,18 @@ export async function openLdapPlace(options: { dir?: string; suffix?: string }):
 }
 
 /** Serves a folder that has a slapd.conf. */
-export async function serveOpenLdap(place: OpenLdapPlace, fill: ServedDirectory['fill']): Promise<OpenLdap> {
-  const directory = await serveDirectory({ ...servedBySlapd(place), fill });
+export async function serveOpenLdap(
+  place: OpenLdapPlace,
+  fill: ServedDirectory['fill'],
+  listen?: OpenLdapOptions['listen'],
+): Promise<OpenLdap> {
+  const ports = listen === undefined ? {} : { ports: listen.ports };
+  const directory = await serveDirectory({ ...servedBySlapd(place, listen?.address), ...ports, fill });
   const configAdmin = commandsAs(place, { ldaps: Number(new URL(directory.ldapsUrl).port) }, 'cn=admin,cn=config');
   return Object.assign(directory, { configModify: configAdmin.modify });
 }
 
-function servedBySlapd(place: OpenLdapPlace): Omit<ServedDirectory, 'fill'> {
+function servedBySlapd(place: OpenLdapPlace, address = '127.0.0.1'): Omit<ServedDirectory, 'fill'> {
   const { program, folder, env, baseDn } = place;
   const { dir } = folder;
   const slapd = program('slapd');
@@ -94,7 +102,7 @@ function servedBySlapd(place: OpenLdapPlace): Omit<ServedDirectory, 'fill'> {
       startChildProgram({
         path: slapd.path,
         // Any -d keeps it in the foreground; this level prints only why it cannot go on.
-        args: ['-f', join(dir, 'slapd.conf'), '-h', `ldap://127.0.0.1:${ldap} ldaps://127.0.0.1:${ldaps}`, '-d', 'none'],
+        args: ['-f', join(dir, 'slapd.conf'), '-h', `ldap://${address}:${ldap} ldaps://${address}:${ldaps}`, '-d', 'none'],
         env: { ...env, ...slapd.env },
         cwd: dir,
         logFile: join(dir, 'slapd.log'),
@@ -118,7 +126,7 @@ async function buildFolder(place: OpenLdapPlace, options: OpenLdapOptions): Prom
   const passwords = { admin: randomPassword(), connector: randomPassword() };
   await writeFile(file('admin-password'), passwords.admin, { mode: 0o600 });
   await writeFile(file('connector-password'), passwords.connector, { mode: 0o600 });
-  const certificates = await makeCertificates({ openssl: program('openssl'), folder: dir, env });
+  const certificates = await makeCertificates({ openssl: program('openssl'), folder: dir, name: options.listen?.name, env });
   const { requireTls = true, memberof = false, idleTimeoutSeconds = 0 } = options;
   const { replicated = false, sessionLog = false } = options;
   const replication: Replication = replicated ? { role: 'provider', sessionLog } : { role: 'none' };

@@ -78,6 +78,8 @@ export type ServedDirectory = {
   personDn: (uid: string) => string;
   groupDn: (cn: string) => string;
   launch: (ports: Ports) => Promise<ChildProgram>;
+  /** Default: free ones. */
+  ports?: Ports;
   /** Removes what the server has outside its folder, once it serves and needs it no more, or has failed. */
   tidy: () => Promise<void>;
   /** Ends the server in order. */
@@ -115,11 +117,14 @@ export function randomPassword(): string {
 }
 
 /**
- * Serves a folder that holds `ca.pem`, `admin-password` and `connector-password`, on free ports. When it does not serve, the error
+ * Serves a folder that holds `ca.pem`, `admin-password` and `connector-password`. When it does not serve, the error
  * has the server's output, and no process is left.
  */
 export async function serveDirectory(served: ServedDirectory): Promise<ThrowAwayDirectory> {
-  const { server, ports } = await serveOnFreePorts(served);
+  const { server, ports } =
+    served.ports === undefined
+      ? await serveOnFreePorts(served)
+      : { server: await serve(served, served.ports), ports: served.ports };
   try {
     await served.fill(commandsAs(served, ports, served.adminDn));
     await writeFile(join(served.folder.dir, 'complete'), '');
