@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import type { Clock } from '../../access/clock.ts';
 import { formatInstant, type Instant, later } from '../../access/instant.ts';
 import { DirectoryError } from '../directory.ts';
+import type { Credential } from './credential.ts';
 
 /** When the directory last refused our bind, and a check value of the password that was refused. */
 export interface BindRefusal {
@@ -16,17 +17,24 @@ export interface BindRefusals {
   save(refusal: BindRefusal | null): Promise<void>;
 }
 
-/** Decides whether a password, or what marks a client certificate, may be tried. */
+/** Decides whether a credential (a password, or a client certificate) may be tried. */
 export interface BindGate {
   /**
-   * Opens a session with this password. Rejects with `bind_refused` while it was refused less than the waiting time ago. Until a session
-   * has been opened with it, one at a time: whoever waits hears of a refusal before trying it too.
+   * Opens a session with this credential. Rejects with `bind_refused` while it was refused less than the waiting time ago. Until a
+   * session has been opened with it, one at a time: whoever waits hears of a refusal before trying it too.
    */
-  open<Opened>(password: string, opening: () => Promise<Opened>): Promise<Opened>;
-  /** Remembers that this password was refused. */
-  refused(password: string): Promise<void>;
-  accepted(): Promise<void>;
-  /** Until when no bind is tried with the refused password. */
+  open<Opened>(credential: Credential, opening: () => Promise<Opened>): Promise<Opened>;
+  /** Remembers that this one was refused. */
+  refused(credential: Credential): Promise<void>;
+  /** Remembers that this one was accepted; another that was refused waits all the same. */
+  accepted(credential: Credential): Promise<void>;
+  /** The last that was accepted, and not refused since; in memory alone. */
+  lastAccepted(): Credential | null;
+  /** Whether this one would have to wait now. */
+  bars(credential: Credential): Promise<boolean>;
+  /** Lets one be tried that waits. */
+  lift(credential: Credential): Promise<void>;
+  /** Until when no bind is tried with what was refused. */
   waitsUntil(): Instant | null;
 }
 
@@ -54,28 +62,39 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
   };
   /** What the last session was opened with. */
   let proved: string | null = null;
+  let worked: Credential | null = null;
+  let isSaved = false;
   let trying: Promise<unknown> = Promise.resolve();
   const markOf = (password: string): string => createHmac('sha256', seal).update(password).digest('hex');
   const endOfWait = (): Instant | null => (last === null || last === undefined ? null : later(last.at, waitMs));
 
-  async function admit(password: string): Promise<void> {
-    if (last === undefined) last = await refusals.load();
+  /** The refusal that this credential waits out. */
+  async function barring({ mark }: Credential): Promise<{ readonly at: Instant; readonly until: Instant } | null> {
+    if (last === undefined) {
+      last = await refusals.load();
+      isSaved = last !== null;
+    }
     const until = endOfWait();
-    if (last === null || until === null || clock.wall() >= until) return;
+    if (last === null || until === null || clock.wall() >= until) return null;
     // A refusal from the future is of a clock that was wrong; it must not hold for longer than one from now.
     if (last.at > clock.wall()) last = { ...last, at: clock.wall() };
-    if ((await fingerprintOf(password)) !== last.fingerprint) return;
+    return (await fingerprintOf(mark)) === last.fingerprint ? { at: last.at, until } : null;
+  }
+
+  async function admit(credential: Credential): Promise<void> {
+    const barred = await barring(credential);
+    if (barred === null) return;
     throw new DirectoryError(
       'bind_refused',
-      `The directory refused the bind of ${account} at ${formatInstant(last.at)}. So as not to lock the account, it is not tried again before ${formatInstant(until)}, but what is changed (the password, or the client certificate) is tried at once.`,
+      `The directory refused the bind of ${account} at ${formatInstant(barred.at)}. So as not to lock the account, it is not tried again before ${formatInstant(barred.until)}, but what is changed (the password, or the client certificate) is tried at once.`,
     );
   }
 
   return {
-    async open(password, opening) {
-      const mark = markOf(password);
+    async open(credential, opening) {
+      const mark = markOf(credential.mark);
       const alone = async () => {
-        await admit(password);
+        await admit(credential);
         const opened = await opening();
         proved = mark;
         return opened;
@@ -85,15 +104,28 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
       trying = mine.catch(() => undefined);
       return await mine;
     },
-    async refused(password) {
+    async refused(credential) {
       proved = null;
-      last = { at: clock.wall(), fingerprint: await fingerprintOf(password) };
+      const hadWorked = worked?.mark === credential.mark;
+      if (hadWorked) worked = null;
+      // What worked is not tried again by itself, so that the refusal to remember is still that of the configured one.
+      if (hadWorked && isSaved) return;
+      last = { at: clock.wall(), fingerprint: await fingerprintOf(credential.mark) };
       await refusals.save(last);
+      isSaved = true;
     },
-    async accepted() {
-      if (last === null) return;
-      last = null;
-      await refusals.save(null);
+    async accepted(credential) {
+      worked = credential;
+      if (last === null || last === undefined) return;
+      if ((await fingerprintOf(credential.mark)) === last.fingerprint) last = null;
+      // The next process has nothing that was accepted: it tries what is configured then.
+      if (isSaved) await refusals.save(null);
+      isSaved = false;
+    },
+    lastAccepted: () => worked,
+    bars: async (credential) => (await barring(credential)) !== null,
+    async lift(credential) {
+      if ((await barring(credential)) !== null) last = null;
     },
     waitsUntil: endOfWait,
   };

@@ -30,10 +30,10 @@ export async function bind(options: BindOptions): Promise<void> {
   const result = await session.bind(credential.simple);
   const words = bindWords(result);
   if (result.resultCode !== 0) {
-    if (faultOf(result.resultCode) === 'bind_refused') await gate.refused(credential.mark);
+    if (faultOf(result.resultCode) === 'bind_refused') await gate.refused(credential);
     throw refusal(result, words, way);
   }
-  await gate.accepted();
+  await gate.accepted(credential);
   if (words.trouble !== null)
     throw new DirectoryError(
       'unavailable',

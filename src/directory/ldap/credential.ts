@@ -37,9 +37,9 @@ export async function readCredential({
   }
   const name = way.name.text;
   const secret = await way.password().catch((cause: unknown) => {
-    throw new DirectoryError('unavailable', `The password of ${name} could not be read; check LDAP_BIND_PASSWORD_FILE.`, {
-      cause,
-    });
+    // What a source says never holds the secret.
+    const why = cause instanceof Error ? cause.message : 'for an unknown reason';
+    throw new DirectoryError('unavailable', `The password of ${name} could not be read: ${why}.`, { cause });
   });
   const password = secret.reveal();
   // RFC 4513 §5.1.2: some servers answer success to a bind without a password, and treat the connection as nobody's.

@@ -8,6 +8,7 @@ import { type BindOptions, bind, expiryWarning } from './bind-session.ts';
 import { type BindWay, type Credential, readCredential } from './credential.ts';
 import { type DialStage, dial, type OpenSocket, type ReadCertificate, type SecureContextSource } from './dial.ts';
 import { type Endpoint, endpointNamed, shownAddress, unavailable } from './endpoint.ts';
+import { openInTurn } from './open-in-turn.ts';
 import { Session } from './session.ts';
 
 /** The servers of LDAP_URL, in order. */
@@ -69,6 +70,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
   let inUse: Endpoint = endpoints[0];
   const complaints = new Map<Endpoint, string>();
   const referred = new Set<string>();
+  let keptFor: string | null = null;
   const onPasswordWords = expiryWarning(options);
 
   const after = (endpoint: Endpoint): Endpoint => endpoints[(endpoints.indexOf(endpoint) + 1) % endpoints.length] ?? endpoint;
@@ -139,18 +141,20 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
     return opened;
   };
 
+  /** Said once for each reason: each new session meets it again. */
+  const onKept = (why: unknown): void => {
+    const reason = why instanceof Error ? why.message : String(why);
+    if (reason === keptFor) return;
+    keptFor = reason;
+    logger.warn(
+      { event: 'directory.password-kept' },
+      `what is configured to bind with cannot be used, so what was accepted last still is; the next bind tries it again. ${reason}`,
+    );
+  };
+
   const open = async (at: Endpoint | undefined, how: Attempt): Promise<Session> => {
-    const credential = await readCredential(options);
     const opening = (tried: Credential) => (at === undefined ? openAny(tried, how) : openOnly(at, tried, how));
-    try {
-      return await gate.open(credential.mark, () => opening(credential));
-    } catch (error) {
-      if (!(error instanceof DirectoryError) || error.fault !== 'bind_refused') throw error;
-      // It may have been changed since it was read; what is refused too now waits like any other.
-      const changed = await readCredential(options);
-      if (changed.mark === credential.mark) throw error;
-      return await gate.open(changed.mark, () => opening(changed));
-    }
+    return await openInTurn({ read: () => readCredential(options), gate, opening, onKept });
   };
 
   return {

@@ -4,6 +4,7 @@ import type { Clock } from '../../../src/access/clock.ts';
 import { instant, later } from '../../../src/access/instant.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
 import { type BindGate, type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
+import type { Credential } from '../../../src/directory/ldap/credential.ts';
 
 const waitMs = 900_000;
 
@@ -27,7 +28,8 @@ function gateAt(start: number) {
   };
 }
 
-const tried = (gate: BindGate, password: string) => gate.open(password, async () => undefined);
+const of = (password: string): Credential => ({ simple: { name: 'cn=latchkey', password }, certificate: null, mark: password });
+const tried = (gate: BindGate, password: string) => gate.open(of(password), async () => undefined);
 
 suite('a refused bind', () => {
   test('of two who come at once with a password that nobody has tried, one tries it', async () => {
@@ -35,10 +37,10 @@ suite('a refused bind', () => {
     let binds = 0;
     const refused = async () => {
       binds += 1;
-      await gate.refused('old');
+      await gate.refused(of('old'));
       throw new DirectoryError('bind_refused', 'invalid credentials');
     };
-    const both = await Promise.allSettled([gate.open('old', refused), gate.open('old', refused)]);
+    const both = await Promise.allSettled([gate.open(of('old'), refused), gate.open(of('old'), refused)]);
     assert.deepEqual([both.map(({ status }) => status), binds], [['rejected', 'rejected'], 1]);
   });
 
@@ -46,7 +48,7 @@ suite('a refused bind', () => {
     const world = gateAt(1_000_000);
     const gate = world.open();
     await tried(gate, 'old');
-    await gate.refused('old');
+    await gate.refused(of('old'));
     await assert.rejects(tried(gate, 'old'), { fault: 'bind_refused' });
     await tried(gate, 'new');
     world.pass(waitMs - 1);
@@ -57,7 +59,7 @@ suite('a refused bind', () => {
 
   test('the next process waits too', async () => {
     const world = gateAt(1_000_000);
-    await world.open().refused('old');
+    await world.open().refused(of('old'));
     await assert.rejects(tried(world.open(), 'old'), { fault: 'bind_refused' });
     await tried(world.open(), 'new');
   });
@@ -65,16 +67,16 @@ suite('a refused bind', () => {
   test('what is kept does not hold the password, and goes with the next success', async () => {
     const world = gateAt(1_000_000);
     const gate = world.open();
-    await gate.refused('hunter2');
+    await gate.refused(of('hunter2'));
     assert.match(world.kept()?.fingerprint ?? '', /^[0-9a-f]{4}$/);
-    await gate.accepted();
+    await gate.accepted(of('hunter3'));
     assert.equal(world.kept(), null);
   });
 
   test('a clock that was stepped back does not prolong the wait', async () => {
     const world = gateAt(10_000_000);
     const gate = world.open();
-    await gate.refused('old');
+    await gate.refused(of('old'));
     world.pass(-5_000_000);
     await assert.rejects(tried(gate, 'old'), { fault: 'bind_refused' });
     world.pass(waitMs);

@@ -14,7 +14,7 @@ const signal = new AbortController().signal;
 const NAME = 'cn=latchkey,dc=test';
 
 /** A connection to this machine whose other end takes one password, and says who we are. */
-function connection(accepted: string, tried: string[]): Socket {
+function connection(accepted: () => string, tried: string[]): Socket {
   const element = (tag: number, ...bytes: number[]) => [tag, bytes.length, ...bytes];
   const socket = Object.assign(new EventEmitter(), {
     connecting: false,
@@ -36,7 +36,7 @@ function connection(accepted: string, tried: string[]): Socket {
         const text = request.toString('latin1');
         const password = /^..([a-z]+)/s.exec(text.slice(text.indexOf(NAME) + NAME.length))?.[1] ?? '';
         tried.push(password);
-        answer(id, 0x61, password === accepted ? 0 : 49);
+        answer(id, 0x61, password === accepted() ? 0 : 49);
       } else if (tag === REQUEST.extended) answer(id, 0x78, 0, ...element(0x8b, ...Buffer.from(`dn:${NAME}`)));
       return true;
     },
@@ -48,7 +48,7 @@ function connection(accepted: string, tried: string[]): Socket {
   return socket as unknown as Socket;
 }
 
-function opening({ accepted, passwords }: { accepted: string; passwords: () => string }) {
+function opening({ accepted, passwords }: { accepted: string | (() => string); passwords: () => string }) {
   const tried: string[] = [];
   let kept: BindRefusal | null = null;
   let nowMs = 1_000_000;
@@ -59,11 +59,12 @@ function opening({ accepted, passwords }: { accepted: string; passwords: () => s
       kept = refusal;
     },
   };
+  const log = memoryLogger();
   const gate = () => bindGate({ refusals, waitMs: 900_000, account: NAME, clock });
   const process = () =>
     sessionOpener({
       endpoints: parseEndpoints('ldap://127.0.0.1', false),
-      openSocket: () => connection(accepted, tried),
+      openSocket: () => connection(() => (typeof accepted === 'string' ? accepted : accepted()), tried),
       secureContext: secureContexts(null),
       clientCertificate: null,
       bind: simpleBind(NAME, passwords),
@@ -71,11 +72,11 @@ function opening({ accepted, passwords }: { accepted: string; passwords: () => s
       referrals: 'ignore',
       gate: gate(),
       clock,
-      logger: memoryLogger().logger,
+      logger: log.logger,
       connectTimeoutMs: 5_000,
       readTimeoutMs: 5_000,
     });
-  return { process, tried, pass: (ms: number) => void (nowMs += ms) };
+  return { process, tried, log, pass: (ms: number) => void (nowMs += ms) };
 }
 
 suite('a refused password', () => {
@@ -107,5 +108,84 @@ suite('a refused password', () => {
     const world = opening({ accepted: 'new', passwords: () => reads.shift() ?? 'three' });
     await assert.rejects(world.process().open(signal), { fault: 'bind_refused' });
     assert.deepEqual(world.tried, ['one', 'two']);
+  });
+});
+
+suite('a password is rotated without a restart', () => {
+  /** A directory and a file whose passwords change, and an opener that has bound with `old`. */
+  async function bound() {
+    const now = { directory: 'old', file: 'old' };
+    const world = opening({
+      accepted: () => now.directory,
+      passwords: () => {
+        if (now.file === '') throw new Error('the secret file is empty');
+        return now.file;
+      },
+    });
+    const opener = world.process();
+    const opens = async (): Promise<void> => await (await opener.open(signal)).close();
+    await opens();
+    return { ...world, now, opens };
+  }
+
+  test('the file has the new one first: it is tried, and the old one goes on until the directory has it too', async () => {
+    const { now, opens, tried, log } = await bound();
+    now.file = 'new';
+    await opens();
+    await opens();
+    assert.deepEqual(tried, ['old', 'new', 'old', 'old']);
+    assert.ok(log.lines.some(({ fields }) => fields['event'] === 'directory.password-kept'));
+    now.directory = 'new';
+    await opens();
+    await opens();
+    assert.deepEqual(tried, ['old', 'new', 'old', 'old', 'old', 'new', 'new'], 'the new one does not wait then');
+  });
+
+  test('the directory has the new one first: the old one is refused once, and the new one tried as soon as it is in the file', async () => {
+    const { now, opens, tried } = await bound();
+    now.directory = 'new';
+    await assert.rejects(opens(), { fault: 'bind_refused' });
+    await assert.rejects(opens(), { fault: 'bind_refused' });
+    now.file = 'new';
+    await opens();
+    assert.deepEqual(tried, ['old', 'old', 'new']);
+  });
+
+  test('a wrong one in the file is tried once in 15 minutes, and a right one at once', async () => {
+    const { now, opens, tried, pass } = await bound();
+    now.file = 'wrong';
+    for (let count = 0; count < 3; count += 1) await opens();
+    pass(900_000);
+    await opens();
+    assert.equal(tried.filter((password) => password === 'wrong').length, 2);
+    now.directory = 'new';
+    now.file = 'new';
+    await opens();
+    assert.equal(tried.at(-1), 'new');
+  });
+
+  test('a file that cannot be read for a while changes nothing', async () => {
+    const { now, opens, tried, log } = await bound();
+    now.file = '';
+    await opens();
+    assert.deepEqual(tried, ['old', 'old']);
+    assert.ok(log.lines.some(({ message }) => message.includes('the secret file is empty')));
+  });
+
+  test('both wrong: each is tried once, and then none', async () => {
+    const { now, opens, tried } = await bound();
+    now.directory = 'other';
+    now.file = 'wrong';
+    for (let count = 0; count < 4; count += 1) await assert.rejects(opens(), { fault: 'bind_refused' });
+    assert.deepEqual(tried, ['old', 'wrong', 'old']);
+  });
+
+  test('both wrong after a while with a wrong file: the file is tried once more, and then none', async () => {
+    const { now, opens, tried } = await bound();
+    now.file = 'wrong';
+    await opens();
+    now.directory = 'other';
+    for (let count = 0; count < 4; count += 1) await assert.rejects(opens(), { fault: 'bind_refused' });
+    assert.deepEqual(tried, ['old', 'wrong', 'old', 'old', 'wrong']);
   });
 });
