@@ -39,10 +39,10 @@ suite('the password of the account is rotated while the connector runs', { concu
   /** Every session ends; what was asked of the connector before is done over the next one. */
   async function onANewSession(durationSeconds: number, work: (grantId: string) => Promise<unknown>): Promise<void> {
     const { grantId } = await granted(s, { user: { username: 'grace' }, group: { name: 'on-call' }, durationSeconds });
-    const before = proxy.binds();
+    const bindsBefore = proxy.binds();
     proxy.cut();
     await work(grantId);
-    await until('a bind on a new session', async () => proxy.binds() > before);
+    await until('a bind on a new session', async () => proxy.binds() > bindsBefore);
     await s.member(s.group('on-call'), s.person('grace'), false);
   }
   const byExpiry = () => onANewSession(2, (grantId) => s.endOf(grantId));
