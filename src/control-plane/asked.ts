@@ -1,5 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import type { Desk } from './desk.ts';
 import { RequestProblem } from './requests.ts';
+
+const MAX_BODY_BYTES = 65_536;
 
 /** What an answer is made of. */
 export interface Answer {
@@ -36,4 +39,26 @@ export function wholeNumber(
   if (!/^\d+$/.test(text) || value > atMost)
     throw new RequestProblem(400, `${name}: found ${text}; expected a whole number up to ${atMost}`);
   return value;
+}
+
+/** The body of a request. Throws a RequestProblem where it is no JSON object, or too long. */
+export async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new RequestProblem(413, `the body is too long; expected at most ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new RequestProblem(400, text === '' ? 'found no body; expected a JSON object' : 'the body is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RequestProblem(400, 'expected the body to be a JSON object');
+  }
+  return value as Record<string, unknown>;
 }

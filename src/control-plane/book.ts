@@ -72,6 +72,8 @@ export function openBook(text: string | undefined) {
   const eventsBySeq = new Map<string, StoredEvent>();
   const eventsByJob = new Map<string, StoredEvent[]>();
   const eventsByGrant = new Map<string, StoredEvent[]>();
+  const lastByKind = new Map<string, StoredEvent>();
+  const touchedAt = new Map<string, number>();
   let nextIndex = kept.nextIndex;
   let revision = 0;
 
@@ -90,13 +92,26 @@ export function openBook(text: string | undefined) {
 
   function indexEvent(stored: StoredEvent): void {
     const { event } = stored;
+    lastByKind.set(`${event.kind} ${stored.connectorId}`, stored);
     eventsBySeq.set(`${stored.ledgerId}/${stored.seq}`, stored);
     append(eventsByJob, 'jobId' in event ? event.jobId : undefined, stored);
     append(eventsByGrant, 'grant' in event ? event.grant?.grantId : undefined, stored);
   }
 
-  function settle(job: StoredJob): void {
+  function jobsAbout({ event }: StoredEvent): readonly StoredJob[] {
+    const ofJob = 'jobId' in event ? (jobsById.get(event.jobId) ?? []) : [];
+    const ofGrant = 'grant' in event ? (jobsByGrant.get(event.grant?.grantId ?? '') ?? []) : [];
+    return [...ofJob, ...ofGrant];
+  }
+
+  /** A change, of something about these jobs. */
+  function touch(changed: readonly StoredJob[]): void {
     revision += 1;
+    for (const { job } of changed) if (typeof job['grantId'] === 'string') touchedAt.set(job['grantId'], revision);
+  }
+
+  function settle(job: StoredJob): void {
+    touch([job]);
     unreceived.get(job.connectorId)?.delete(job);
   }
 
@@ -121,12 +136,14 @@ export function openBook(text: string | undefined) {
 
     addJob(job: StoredJob): void {
       indexJob(job);
-      revision += 1;
+      touch([job]);
     },
     jobs: () => jobs,
     jobsById: (jobId: string) => jobsById.get(jobId) ?? [],
     jobsByGrant: (grantId: string) => jobsByGrant.get(grantId) ?? [],
     grantIds: () => [...jobsByGrant.keys()],
+    /** The grants of which a job or an event was added or changed after this revision. */
+    grantsTouchedSince: (since: number) => [...touchedAt].flatMap(([grantId, at]) => (at > since ? [grantId] : [])),
     unreceived: (connectorId: string): Iterable<StoredJob> => unreceived.get(connectorId) ?? [],
     received(job: StoredJob, at: string): void {
       job.receivedAt ??= at;
@@ -140,13 +157,16 @@ export function openBook(text: string | undefined) {
     addEvent(event: Omit<StoredEvent, 'index'>): StoredEvent {
       const stored = { index: nextIndex, ...event };
       nextIndex += 1;
-      revision += 1;
       events.push(stored);
       indexEvent(stored);
+      touch(jobsAbout(stored));
       acked.set(stored.ledgerId, Math.max(stored.seq, acked.get(stored.ledgerId) ?? 0));
       if (events.length > MAX_EVENTS) events.shift();
       return stored;
     },
+    /** The last ones, the oldest first. */
+    lastEvents: (limit: number): readonly StoredEvent[] => events.slice(-limit),
+    lastOfConnector: (connectorId: string, kind: WireEvent['kind']) => lastByKind.get(`${kind} ${connectorId}`),
     event: (ledgerId: string, seq: number) => eventsBySeq.get(`${ledgerId}/${seq}`),
     eventsOfJob: (jobId: string) => eventsByJob.get(jobId) ?? [],
     eventsOfGrant: (grantId: string) => eventsByGrant.get(grantId) ?? [],

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Asked, ok, type Respond, wholeNumber } from './asked.ts';
+import { type Answer, type Asked, ok, type Respond, readBody, wholeNumber } from './asked.ts';
 import type { StoredJob } from './book.ts';
 import type { Desk } from './desk.ts';
 import { grantJob, RequestProblem, rawJob, revokeJob, syncJob } from './requests.ts';
@@ -7,11 +7,11 @@ import { causeFault, pictureView, readFaults, readGroups, readMembers, readSyncs
 import { timestamp } from './system-clock.ts';
 import { connectorView, grantView, jobView } from './views.ts';
 
-const MAX_BODY_BYTES = 65_536;
 const MAX_EVENTS_PER_ANSWER = 10_000;
 const MAX_WAIT_SECONDS = 30;
 
 const ROOT_TEXT = `This is the control-plane stub of Latchkey: a developer's tool that stands in for a control plane. Do not give it to users.
+In a browser this address is its console, a page to ask by and to look at.
 
 POST   /grants        {user, group, durationSeconds | expiresAt, connectorId?, grantId?, jobId?, notAfter?, justification?, requestedBy?, traceparent?}
 DELETE /grants/ID     ?reason=
@@ -75,7 +75,8 @@ export async function answerRequest(
   response.writeHead(answer.status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
 }
 
-function problemAnswer(error: unknown): Answer {
+/** What went wrong, as an answer. */
+export function problemAnswer(error: unknown): Answer {
   if (error instanceof RequestProblem) return { status: error.status, body: { error: error.message } };
   return { status: 500, body: { error: error instanceof Error ? error.message : 'the request failed' } };
 }
@@ -83,8 +84,6 @@ function problemAnswer(error: unknown): Answer {
 async function respond(request: IncomingMessage, desk: Desk, news: (withinMs: number) => Promise<void>): Promise<Answer> {
   const { method = '', url = '/' } = request;
   const { pathname, searchParams: query } = new URL(url, 'http://stub');
-  // A page in a browser could otherwise reach a stub on loopback; no tool for developers sends Origin.
-  if (request.headers.origin !== undefined) throw new RequestProblem(403, 'requests of web pages (Origin) are not answered');
   const here = ROUTES.filter(({ path }) => path.test(pathname));
   if (here.length === 0) throw new RequestProblem(404, `there is no ${pathname}; GET / lists what there is`);
   const route = here.find((candidate) => candidate.method === method);
@@ -171,25 +170,4 @@ async function readEvents({ desk: { book, stateFile }, query, news }: Asked): Pr
   const events = book.eventsAfter(after, limit);
   await stateFile.save();
   return ok(events);
-}
-
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new RequestProblem(413, `the body is too long; expected at most ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new RequestProblem(400, text === '' ? 'found no body; expected a JSON object' : 'the body is not JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RequestProblem(400, 'expected the body to be a JSON object');
-  }
-  return value as Record<string, unknown>;
 }

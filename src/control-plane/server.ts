@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { CLOSE, MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/limits.ts';
 import type { ServerCertificate } from './certificates.ts';
 import type { Desk } from './desk.ts';
-import { answerRequest } from './http-api.ts';
+import { openFront } from './front.ts';
 import { runSession } from './session.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -22,7 +22,7 @@ export interface Listening {
 }
 
 /**
- * Opens the one port of the stub: connectors at /connect, the HTTP API beside it. `apiTokens` null: the API asks for none;
+ * Opens the one port of the stub: connectors at /connect, the HTTP API and the console beside it. `apiTokens` null: the API asks for none;
  * `certificate` null: cleartext. Rejects with the error of the listening socket, EADDRINUSE above all.
  */
 export async function listen(options: {
@@ -40,17 +40,13 @@ export async function listen(options: {
       ? createHttpServer()
       : createHttpsServer({ cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' });
   const webSockets = openWebSocketServer(desk);
+  const front = openFront({ desk, apiTokens });
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (apiTokens !== null && apiTokens.recognise(request.headers.authorization) === undefined) {
-      response.writeHead(401, { 'www-authenticate': 'Bearer', 'content-type': 'application/json' });
-      response.end('{"error":"expected Authorization: Bearer with a token of the API token file"}\n');
-      return;
-    }
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, stopping.signal]);
-    void answerRequest(request, response, desk, (withinMs) => desk.changes.next(withinMs, signal));
+    void front.answer(request, response, signal);
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const tokenHash = connectorTokens.recognise(request.headers.authorization);

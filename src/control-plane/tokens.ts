@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { readIfThere } from './state-file.ts';
 
@@ -6,6 +6,9 @@ import { readIfThere } from './state-file.ts';
 export interface Tokens {
   /** The SHA-256 (hex) of the bearer token of an `Authorization` header, or undefined where it is none of ours. */
   recognise(authorization: string | undefined): string | undefined;
+  /** What stands for the token in a browser's cookie, from start to start of the stub; it does not tell the token. */
+  sessionOf(token: string): string | undefined;
+  isSession(cookie: string): boolean;
 }
 
 /** RFC 6750 §2.1. */
@@ -21,13 +24,23 @@ export async function readTokens(file: string): Promise<Tokens & { readonly made
     .filter((line) => line !== '')
     .map(sha256);
   if (hashes.length === 0) throw new Error(`${file} holds no token: expected one a line`);
+  const hashOf = (token: string): Buffer | undefined => {
+    const given = sha256(token);
+    return hashes.find((hash) => timingSafeEqual(hash, given));
+  };
   return {
     made: found === undefined,
     recognise(authorization) {
       const token = BEARER.exec(authorization ?? '')?.[1];
-      if (token === undefined) return undefined;
-      const given = sha256(token);
-      return hashes.find((hash) => timingSafeEqual(hash, given))?.toString('hex');
+      return token === undefined ? undefined : hashOf(token)?.toString('hex');
+    },
+    sessionOf(token) {
+      const hash = hashOf(token);
+      return hash === undefined ? undefined : sessionFrom(hash).toString('base64url');
+    },
+    isSession(cookie) {
+      const given = sha256(cookie);
+      return hashes.some((hash) => timingSafeEqual(sha256(sessionFrom(hash).toString('base64url')), given));
     },
   };
 }
@@ -42,6 +55,10 @@ async function makeTokenFile(file: string): Promise<string> {
     await created.close();
   }
   return text;
+}
+
+function sessionFrom(hash: Buffer): Buffer {
+  return createHmac('sha256', hash).update('a session of the console').digest();
 }
 
 function sha256(text: string): Buffer {

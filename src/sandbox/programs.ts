@@ -11,8 +11,16 @@ type Platform = 'macos' | 'debian' | 'fedora' | 'alpine' | 'other';
 /** What to tell the person, for each platform, when the programs are neither there nor to be had. */
 type InstallHints = Record<Platform, string>;
 
-/** `with` are packages that the program's own does not depend on, and is of no use without. */
-type WantedProgram<Name extends string> = { name: Name; debianPackage: string; with?: readonly string[] };
+/**
+ * `with` are packages that the program's own does not depend on, and is of no use without; `orElse` are other programs on PATH
+ * that do as well, the best first.
+ */
+type WantedProgram<Name extends string> = {
+  name: Name;
+  orElse?: readonly string[];
+  debianPackage: string;
+  with?: readonly string[];
+};
 
 /**
  * Makes programs available without installing anything: the system's own where there is one, else unpacked Debian packages.
@@ -32,8 +40,8 @@ export async function providePrograms<Name extends string>(options: {
   const onPath = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const folders = [...(options.folders ?? []), ...onPath, '/usr/local/sbin', '/usr/sbin', '/sbin'];
   const found = new Map<Name, Program>();
-  for (const { name } of wanted) {
-    const path = findProgram(name, folders);
+  for (const { name, orElse = [] } of wanted) {
+    const path = [name, ...orElse].flatMap((one) => findProgram(one, folders) ?? [])[0];
     if (path !== undefined) found.set(name, { path, root: '', env: {} });
   }
 
