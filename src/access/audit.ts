@@ -9,6 +9,8 @@ export type AuditKind =
   | 'connector.started'
   | 'job.accepted'
   | 'job.refused'
+  /** Jobs whose signature did not hold, as counts. */
+  | 'job.unverified'
   | 'job.succeeded'
   | 'job.failed'
   | 'grant.pending'

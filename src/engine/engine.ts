@@ -33,6 +33,7 @@ import { endingsOf, recovery } from './recovery.ts';
 import { syncJobs } from './sync-job.ts';
 import type { EngineSync } from './sync-request.ts';
 import { trustedClock } from './trusted-clock.ts';
+import { unverifiedJobs } from './unverified-jobs.ts';
 
 export interface EngineOptions {
   readonly ledger: Ledger;
@@ -61,6 +62,8 @@ export interface EngineOptions {
     readonly instanceId: string;
     readonly version: string;
     readonly startedAt: Instant;
+    /** What it can do beside its syncs. */
+    readonly capabilities?: readonly string[];
   };
 }
 
@@ -156,6 +159,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const syncing = syncJobs(parts, { sync: options.sync ?? null, pursue: pursued.pursue, connection: out.connection, told });
   const way = intake(parts, { ...steps, answerSync: syncing.answer });
   const rounds = periodic(clock);
+  const unverified = unverifiedJobs({ ledger, clock, time, log });
   const checkpoints = auditCheckpoints({ ledger, time, log, from: (await ledger.auditHead()).count, told: out.wake });
   const lost = afterFailover(parts, { pursued, told, pursueEnding });
   const drifting = drift(parts, { onEnding: pursueEnding, settle: lost.restore, told });
@@ -259,7 +263,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         nextSeq,
         version,
         startedAt: formatInstant(startedAt),
-        capabilities: [...(options.sync?.capabilities() ?? [])],
+        capabilities: [...(options.sync?.capabilities() ?? []), ...(options.identity.capabilities ?? [])],
         directory: status.state === 'up' ? viewed(status.view) : null,
       };
     },
@@ -292,6 +296,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (stored === null) out.wake();
       else void decide(stored);
     },
+    unverified: unverified.count,
     acknowledged: (seq) => out.acknowledged(seq),
     lost: () => out.detach(),
   };
@@ -345,6 +350,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       rounds.stop();
       expiring.stop();
       const finished = await before(deadline, Promise.all([pursued.stop(), drifting.stop()]));
+      await unverified.stop();
       await safely('audit-checkpoint', checkpoints.tell());
       out.wake();
       while (finished && !(await out.drained())) {

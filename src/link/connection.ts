@@ -14,6 +14,7 @@ import { CLOSE, MAX_FRAME_BYTES, WELCOME_TIMEOUT_MS } from '../protocol/limits.t
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from './dial.ts';
 import type { Ending } from './ending.ts';
 import { type Intake, openIntake, problemOf } from './intake.ts';
+import type { VerifyJob } from './job-signatures.ts';
 import type { LinkConnection, LinkListener } from './link.ts';
 import { type Liveness, watchLiveness } from './liveness.ts';
 import { faultCode } from './network-faults.ts';
@@ -36,6 +37,8 @@ export interface ConnectionOptions {
   readonly failPoints: FailPoints | undefined;
   /** False once no more jobs are taken: they are left to be delivered again, to whoever comes next. */
   readonly takesJobs: () => boolean;
+  /** Null where jobs are taken without a signature. */
+  readonly verifyJob: VerifyJob | null;
   /** Makes text of the peer fit for a log line. */
   readonly shown: (text: string) => string;
   /** The control plane was accepted; its clock is so far ahead of ours, in milliseconds. */
@@ -89,9 +92,11 @@ export class Connection {
       logger: options.logger,
       failPoints: options.failPoints,
       takesJobs: options.takesJobs,
+      verifyJob: options.verifyJob,
+      isLost: () => this.#ending !== null,
       outgoing: this.#outgoing,
-      refuse: (message, ref) => {
-        if (this.#ending === null) this.#refusals.refuse(message, ref);
+      refuse: (message, ref, code) => {
+        if (this.#ending === null) this.#refusals.refuse(message, ref, code);
       },
       full: () => this.#pause(),
       drained: () => this.#resume(),
@@ -212,6 +217,8 @@ export class Connection {
         return this.#refusals.refuse('a second welcome', refOf(frame, text));
       case 'job':
         return void this.#intake.store(frame.received);
+      case 'signed_job':
+        return void this.#intake.storeSigned(frame.jws, refOf(frame, text));
       case 'ack':
         return void this.#intake.acknowledge(frame.seq, refOf(frame, text));
       case 'sync.ack':

@@ -1,4 +1,5 @@
 import type { Instant } from '../access/instant.ts';
+import type { SignatureFault } from '../access/signature-fault.ts';
 import type {
   ErrorFrame,
   ReceivedJob,
@@ -39,6 +40,8 @@ export interface LinkListener {
   welcomed(welcome: WelcomeFrame, connection: LinkConnection): Promise<'accepted' | 'replaced'>;
   /** Resolves when the job is durably stored; the link then sends `job.received`. A rejection sends nothing. */
   job(received: ReceivedJob): Promise<void>;
+  /** A job was not believed, and refused; nothing of it is known for certain. */
+  unverified(fault: SignatureFault): void;
   /** False for an `ack` of a sequence number that was never sent. */
   acknowledged(seq: number): Promise<boolean>;
   /** False for an acknowledgement of what was never sent. An `error` frame that is about nothing of a stream is nobody's fault. */

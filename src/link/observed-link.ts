@@ -9,6 +9,10 @@ export function observedListener(listener: LinkListener, metrics: Metrics): Link
       metrics.linkChanged('welcomed');
       return await listener.welcomed(welcome, connection);
     },
+    unverified(fault) {
+      metrics.jobUnverified(fault);
+      listener.unverified(fault);
+    },
     lost() {
       metrics.linkChanged('lost');
       listener.lost();

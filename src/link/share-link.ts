@@ -24,6 +24,7 @@ export function shareLink(owner: Omit<LinkListener, 'syncAnswered'>): SharedLink
         return await owner.welcomed(welcome, welcomedConnection);
       },
       job: (received) => owner.job(received),
+      unverified: (fault) => owner.unverified(fault),
       acknowledged: (seq) => owner.acknowledged(seq),
       syncAnswered(answer) {
         const about = answer.type === 'error' ? answer.ref : answer.syncId;

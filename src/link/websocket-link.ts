@@ -8,6 +8,7 @@ import { type ClientIdentitySource, keepClientIdentity } from './client-certific
 import { Connection, type Ended } from './connection.ts';
 import { dial } from './dial.ts';
 import { type Ending, explainEnding } from './ending.ts';
+import type { VerifyJob } from './job-signatures.ts';
 import type { Link, LinkListener, LinkStatus } from './link.ts';
 import { readMeans } from './means.ts';
 import { faultCode } from './network-faults.ts';
@@ -31,6 +32,8 @@ export interface WebSocketLinkOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly failPoints?: FailPoints;
+  /** Left out where jobs are taken without a signature. */
+  readonly verifyJob?: VerifyJob | null;
   /** Between two attempts; what the protocol says where it is left out. */
   readonly backoff?: LinkBackoff;
   readonly metrics?: Pick<Metrics, 'certificateSeen'>;
@@ -129,6 +132,7 @@ export function openWebSocketLink(options: WebSocketLinkOptions): Link {
         logger,
         failPoints: options.failPoints,
         takesJobs: () => takesJobs,
+        verifyJob: options.verifyJob ?? null,
         shown: (text) => peerText(text, token),
         opened(skewMs) {
           status = { state: 'connected', since: clock.wall(), skewMs };

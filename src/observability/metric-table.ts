@@ -3,6 +3,7 @@ import type { EndCause, EndedMembership } from '../access/grant.ts';
 import type { Presence } from '../access/membership.ts';
 import type { JobErrorCode, Outcome } from '../access/outcome.ts';
 import type { PolicyRule } from '../access/policy.ts';
+import type { SignatureFault } from '../access/signature-fault.ts';
 import type { SyncMode } from '../access/sync.ts';
 import type { HealthParts } from './health.ts';
 import type { DriftAction, JobKind, LdapOperation, States, WorkQueue } from './metrics.ts';
@@ -113,6 +114,19 @@ const PARTS = names<keyof HealthParts>({
   clock: true,
   policy: true,
   sync: true,
+});
+const SIGNATURE_FAULTS = names<SignatureFault>({
+  unsigned: true,
+  no_keys: true,
+  malformed: true,
+  header: true,
+  algorithm: true,
+  unknown_key: true,
+  signature: true,
+  audience: true,
+  claims: true,
+  too_early: true,
+  expired: true,
 });
 const LINK_STATES = names<States['link']>({ idle: true, connecting: true, connected: true, waiting: true, stopped: true });
 const SPACES = names<NonNullable<States['ledger']>['space']>({ ok: true, low: true, endings_only: true });
@@ -239,6 +253,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Connections that the control plane welcomed, and that were lost',
     labels: { change: ['welcomed', 'lost'] },
+  },
+  latchkey_jobs_unverified_total: {
+    type: 'counter',
+    help: 'Jobs that were refused since their signature did not hold, by reason',
+    labels: { reason: SIGNATURE_FAULTS },
   },
   latchkey_link_clock_skew_seconds: {
     type: 'gauge',

@@ -5,6 +5,7 @@ import type { Job } from '../access/job.ts';
 import type { Presence } from '../access/membership.ts';
 import type { JobErrorCode, Outcome } from '../access/outcome.ts';
 import type { PolicyRule } from '../access/policy.ts';
+import type { SignatureFault } from '../access/signature-fault.ts';
 import type { SyncMode } from '../access/sync.ts';
 import type { HealthParts } from './health.ts';
 
@@ -44,6 +45,7 @@ export interface Metrics {
 
   ledgerCommitted(commit: { readonly works: number; readonly tookMs: number }): void;
   linkChanged(change: 'welcomed' | 'lost'): void;
+  jobUnverified(fault: SignatureFault): void;
   certificateSeen(peer: 'directory' | 'control_plane', notAfter: Instant): void;
   /** One more waits; the returned function says that it no longer does. */
   waits(queue: WorkQueue): () => void;

@@ -141,6 +141,7 @@ function counted(made: Instruments, seen: Seen): Metrics {
       made.count('latchkey_ledger_works_total', {}, works);
     },
     linkChanged: (change) => made.count('latchkey_link_changes_total', { change }),
+    jobUnverified: (reason) => made.count('latchkey_jobs_unverified_total', { reason }),
     certificateSeen(peer, notAfter) {
       // A date that cannot be read says nothing.
       if (Number.isFinite(notAfter)) seen.certificates.set(peer, notAfter);

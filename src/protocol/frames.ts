@@ -6,8 +6,8 @@ import type { Job } from '../access/job.ts';
 import { directoryViewSchema, eventSchema, grantViewSchema } from './event-frame.ts';
 import { frameHash } from './frame-hash.ts';
 import { parseJob } from './job-frame.ts';
-import { judgeShape } from './json-shape.ts';
-import { MAX_FRAME_DEPTH, MAX_VALUES_FROM_CONNECTOR, MAX_VALUES_FROM_CONTROL_PLANE } from './limits.ts';
+import { readJsonObject } from './json-object.ts';
+import { MAX_FRAME_DEPTH, MAX_JWS_LENGTH, MAX_VALUES_FROM_CONNECTOR, MAX_VALUES_FROM_CONTROL_PLANE } from './limits.ts';
 import { syncAbortSchema, syncAckSchema, syncBeginSchema, syncEndSchema, syncPageSchema } from './sync-frame.ts';
 import { countSchema, describeIssues, instantSchema, jobIdSchema, shortText, traceparentSchema } from './values.ts';
 
@@ -26,10 +26,11 @@ const welcomeSchema = z.object({
   ackedSeq: countSchema.optional(),
 });
 const ackSchema = z.object({ type: z.literal('ack'), seq: z.int().min(1) });
+const namedJobSchema = z.looseObject({ jobId: jobIdSchema });
 const jobFrameSchema = z.object({
   type: z.literal('job'),
-  job: z.looseObject({ jobId: jobIdSchema }).optional(),
-  jws: z.string().min(1).optional(),
+  job: namedJobSchema.optional(),
+  jws: z.string().min(1).max(MAX_JWS_LENGTH).optional(),
 });
 
 const helloSchema = z.object({
@@ -86,7 +87,9 @@ export type FrameFromControlPlane =
   | AckFrame
   | SyncAckFrame
   | ErrorFrame
-  | { readonly type: 'job'; readonly received: ReceivedJob };
+  | { readonly type: 'job'; readonly received: ReceivedJob }
+  /** Of which nothing is known before it is verified. */
+  | { readonly type: 'signed_job'; readonly jws: string };
 /** What a connector sends, as it is written on the wire. */
 export type WireFrameFromConnector = z.input<typeof fromConnectorSchema>;
 /** What a connector sends, as a control plane reads it. */
@@ -96,7 +99,8 @@ export type SyncFrame = Extract<FrameFromConnector, { type: `sync.${string}` }>;
 /** What a control plane sends, as it is written on the wire. */
 export type WireFrameFromControlPlane =
   | z.input<typeof fromControlPlaneSchema>
-  | { readonly type: 'job'; readonly job: Readonly<Record<string, unknown>> };
+  | { readonly type: 'job'; readonly job: Readonly<Record<string, unknown>> }
+  | { readonly type: 'job'; readonly jws: string };
 
 /** A frame that was refused, as the `error` frame tells it. */
 export interface RefusedFrame {
@@ -136,17 +140,8 @@ function guarded<T>(text: string, read: () => ReadFrame<T>): ReadFrame<T> {
 }
 
 function readObject(text: string, maxValues: number): ReadFrame<Record<string, unknown>> {
-  // First, since making objects of a frame that is all brackets would hold up everything else.
-  const shape = judgeShape(text, { maxDepth: MAX_FRAME_DEPTH, maxValues });
-  let value: unknown;
-  try {
-    value = shape.ok || shape.readable ? JSON.parse(text) : undefined;
-  } catch {
-    return refuse(text, 'the frame is not JSON');
-  }
-  if (!shape.ok) return refuse(text, `the frame is refused: ${shape.problem}`);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(text, 'the frame is not a JSON object');
-  return { ok: true, frame: value as Record<string, unknown> };
+  const json = readJsonObject(text, { maxDepth: MAX_FRAME_DEPTH, maxValues });
+  return json.ok ? { ok: true, frame: json.value } : refuse(text, `the frame ${json.problem}`);
 }
 
 function readBySchema<S extends z.ZodType>(
@@ -155,7 +150,7 @@ function readBySchema<S extends z.ZodType>(
 ): ReadFrame<z.output<S>> {
   const read = schema.safeParse(json);
   if (read.success) return { ok: true, frame: read.data };
-  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`, 'invalid_frame', ref);
+  return refuse(text, `${shownType(json)}: ${describeIssues(read.error)}`, ref);
 }
 
 function readJobFrame(text: string, json: Record<string, unknown>): ReadFrame<FrameFromControlPlane> {
@@ -163,25 +158,27 @@ function readJobFrame(text: string, json: Record<string, unknown>): ReadFrame<Fr
   if (!envelope.success) return refuse(text, `job frame: ${describeIssues(envelope.error)}`);
   const { job, jws } = envelope.data;
   if ((job === undefined) === (jws === undefined)) return refuse(text, 'job frame: expected exactly one of job, jws');
-  if (job === undefined) {
-    return refuse(text, 'a signed job cannot be verified: no keys are configured (LATCHKEY_JOB_KEYS_FILE)', 'signature_invalid');
-  }
-  // The object as received, not as zod copied it: the hash is over what the control plane wrote.
-  const raw = json['job'];
-  let hash: string;
+  if (jws !== undefined) return { ok: true, frame: { type: 'signed_job', jws } };
+  const received = readReceivedJob(json['job']);
+  if (!received.ok) return refuse(text, `job frame: ${received.problem}`, job?.jobId);
+  return { ok: true, frame: { type: 'job', received: received.value } };
+}
+
+/**
+ * Reads a job as it was received, from a frame or from what was signed: not as zod copied it, since the hash is over what the
+ * control plane wrote. A problem where it has no legible jobId or no canonical form (RFC 8785).
+ */
+export function readReceivedJob(raw: unknown): Parsed<ReceivedJob> {
+  const named = namedJobSchema.safeParse(raw);
+  if (!named.success) return { ok: false, problem: describeIssues(named.error) };
+  const { jobId, traceparent } = named.data;
   try {
-    hash = contentHash(raw);
+    const traced = traceparentSchema.safeParse(traceparent);
+    const hash = contentHash(raw);
+    return { ok: true, value: { jobId, hash, job: parseJob(raw), ...(traced.success ? { traceparent: traced.data } : {}) } };
   } catch (error) {
-    return refuse(text, `job frame: ${error instanceof Error ? error.message : 'unreadable'}`, 'invalid_frame', job.jobId);
+    return { ok: false, problem: error instanceof Error ? error.message : 'unreadable' };
   }
-  const traceparent = traceparentSchema.safeParse(job['traceparent']);
-  return {
-    ok: true,
-    frame: {
-      type: 'job',
-      received: { jobId: job.jobId, hash, job: parseJob(raw), ...(traceparent.success ? { traceparent: traceparent.data } : {}) },
-    },
-  };
 }
 
 /** The stream that a frame is of: who sends it then knows that it is over. */
@@ -194,11 +191,6 @@ function shownType(json: Record<string, unknown>): string {
   return typeof type === 'string' ? `frame of type "${type.slice(0, 64)}"` : 'frame without a type';
 }
 
-function refuse(
-  text: string,
-  message: string,
-  code: RefusedFrame['code'] = 'invalid_frame',
-  ref?: string,
-): { readonly ok: false; readonly refused: RefusedFrame } {
-  return { ok: false, refused: { code, message, ref: ref ?? frameHash(text) } };
+function refuse(text: string, message: string, ref = frameHash(text)): { readonly ok: false; readonly refused: RefusedFrame } {
+  return { ok: false, refused: { code: 'invalid_frame', message, ref } };
 }

@@ -10,6 +10,16 @@ export const MAX_FRAME_DEPTH = 32;
 /** Values in one frame. A job has 20; the rest is room for fields of later versions, within what is read in a few milliseconds. */
 export const MAX_VALUES_FROM_CONTROL_PLANE = 10_000;
 
+/**
+ * Characters of one signed job. The largest grant there can be has some 20,000 characters, mostly names, which base64url and
+ * letters beyond ASCII make four times as many.
+ */
+export const MAX_JWS_LENGTH = 131_072;
+
+/** A signed job lives for so long at most, and clocks may differ by so much (PROTOCOL, Signed jobs). */
+export const MAX_SIGNED_JOB_LIFE_MS = 86_400_000;
+export const SIGNED_JOB_TOLERANCE_MS = 120_000;
+
 /** Records in one `sync.page`, and bytes of the frame, at most (PROTOCOL, Sync stream). */
 export const MAX_SYNC_RECORDS = 500;
 export const MAX_SYNC_PAGE_BYTES = 524_288;

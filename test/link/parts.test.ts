@@ -52,6 +52,8 @@ describe('intake', () => {
       logger: capturedLog().logger,
       failPoints: undefined,
       takesJobs: () => true,
+      verifyJob: null,
+      isLost: () => false,
       outgoing: { send: () => true, sendInTurn: () => Promise.resolve(true), flushed: () => Promise.resolve(), lose: () => {} },
       refuse: () => assert.fail('nothing is refused'),
       full: () => calls.push('full'),

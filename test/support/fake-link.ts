@@ -104,6 +104,7 @@ export function fakeLink(clock: Clock): FakeLink {
           if (!listener.syncAnswered(frame)) refuse('a sync.ack of what was never sent', sha256(text));
           return;
         }
+        if (frame.type === 'signed_job') return refuse('no keys are configured', sha256(text), 'signature_invalid');
         if (!takesJobs) return;
         await listener.job(frame.received).then(
           () => write({ type: 'job.received', jobId: frame.received.jobId }),

@@ -1,3 +1,4 @@
+import type { SignatureFault } from '../../src/access/signature-fault.ts';
 import type { LinkConnection, LinkListener, SyncAnswer } from '../../src/link/link.ts';
 import type { ReceivedJob, WelcomeFrame } from '../../src/protocol/frames.ts';
 import { type Arrivals, arrivals } from './arrivals.ts';
@@ -6,6 +7,7 @@ import { type Arrivals, arrivals } from './arrivals.ts';
 export interface RecordingListener extends LinkListener {
   readonly welcomes: Arrivals<{ readonly welcome: WelcomeFrame; readonly connection: LinkConnection }>;
   readonly jobs: Arrivals<ReceivedJob>;
+  readonly unverifieds: Arrivals<SignatureFault>;
   readonly acks: Arrivals<number>;
   readonly syncAnswers: Arrivals<SyncAnswer>;
   readonly losses: Arrivals<true>;
@@ -24,6 +26,7 @@ export function recordingListener(): RecordingListener {
   const listener: RecordingListener = {
     welcomes: arrivals(),
     jobs: arrivals(),
+    unverifieds: arrivals(),
     acks: arrivals(),
     syncAnswers: arrivals(),
     losses: arrivals(),
@@ -52,6 +55,9 @@ export function recordingListener(): RecordingListener {
     async job(received) {
       await listener.store(received);
       listener.jobs.push(received);
+    },
+    unverified(fault) {
+      listener.unverifieds.push(fault);
     },
     acknowledged(seq) {
       listener.acks.push(seq);
