@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts';
 import { toldConfig } from './config/told-config.ts';
 import { directoryOptions, readerOptions } from './connector/directory-options.ts';
 import { enginePolicy } from './connector/engine-policy.ts';
+import { jobKeySteps } from './connector/job-key-step.ts';
 import { operatorDesk } from './connector/operator-desk.ts';
 import { pauseSteps } from './connector/pause-step.ts';
 import { readStates } from './connector/states.ts';
@@ -24,6 +25,7 @@ import { observedLedger } from './ledger/observed-ledger.ts';
 import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import { linkSteps } from './link/check-control-plane.ts';
+import { jobSignatures } from './link/job-signatures.ts';
 import type { Link } from './link/link.ts';
 import { observedListener } from './link/observed-link.ts';
 import { shareLink } from './link/share-link.ts';
@@ -117,19 +119,27 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     sync: sync.engine,
     localChecks: async () => [
       await checkStateDirectory(config.process.stateDir),
+      ...jobKeySteps(config.controlPlane.jobKeys),
       ...pauseSteps(engine.status().pausedSince),
       ...linkSteps(link.status()),
       ...sync.steps(),
     ],
     configuration: toldConfig(config),
-    identity: { name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH), instanceId, version, startedAt },
+    identity: {
+      name: (config.controlPlane.name ?? connectorId).slice(0, MAX_NAME_LENGTH),
+      instanceId,
+      version,
+      startedAt,
+      capabilities: config.controlPlane.jobKeys === null ? [] : ['signed-jobs'],
+    },
   });
   const shared = shareLink(engine.listener);
-  const { proxy } = config.controlPlane;
+  const { proxy, jobKeys } = config.controlPlane;
   const link = openWebSocketLink({
     url: config.controlPlane.url,
     token: learning(config.controlPlane.token, options.learnSecret),
     ca: config.controlPlane.ca?.pem ?? null,
+    pins: config.controlPlane.pins,
     clientCertificate: learningKey(config.controlPlane.clientCertificate, options.learnSecret),
     proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, options.learnSecret) },
     clock,
@@ -137,6 +147,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     logger: log,
     failPoints,
     metrics,
+    verifyJob: jobKeys === null ? null : jobSignatures({ keys: jobKeys.keys, connectorId, now: () => engine.status().clock.now }),
     ...(options.linkBackoff === undefined ? {} : { backoff: options.linkBackoff }),
   });
   opened.defer(() => link.stop());

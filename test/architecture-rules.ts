@@ -41,7 +41,14 @@ const FOLDERS: Readonly<Record<string, Allowed>> = {
   // A configured secret is known by its source, so config makes the sources; a start must know whether each can be read.
   // So is it with the kinds of directory servers: their names have one home, and a configured one must be among them.
   config: {
-    values: [ACCESS, /^src\/secrets\//, /^src\/sync\/schedule\.ts$/, /^src\/directory\/ldap\/flavours\/names\.ts$/],
+    values: [
+      ACCESS,
+      /^src\/secrets\//,
+      /^src\/sync\/schedule\.ts$/,
+      /^src\/directory\/ldap\/flavours\/names\.ts$/,
+      // What the file holds that the control plane's keys come in is part of what was agreed with it.
+      /^src\/protocol\/job-keys\.ts$/,
+    ],
     types: [],
   },
   observability: { values: [], types: [ACCESS] },

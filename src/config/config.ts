@@ -1,10 +1,12 @@
 import type { AccountName } from '../access/account-name.ts';
 import type { Dn } from '../access/dn.ts';
 import type { Filter } from '../access/filter.ts';
+import type { KeyPin } from '../access/key-pin.ts';
 import type { MemberAttribute } from '../access/membership.ts';
 import type { DriftAction } from '../access/policy.ts';
 import type { GroupRef } from '../access/reference.ts';
 import type { FlavourName } from '../directory/ldap/flavours/names.ts';
+import type { JobKey } from '../protocol/job-keys.ts';
 import type { ClientCertificateSource } from '../secrets/client-certificate.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
 
@@ -12,6 +14,12 @@ import type { SecretSource } from '../secrets/secret-source.ts';
 export interface CertificateFile {
   readonly path: string;
   readonly pem: string;
+}
+
+/** Public keys that were read from a JWKS file, at least one. */
+export interface JobKeysFile {
+  readonly path: string;
+  readonly keys: readonly JobKey[];
 }
 
 /** The proxy on the way to the control plane; `credentials` gives `user:password`, and is null where the proxy asks for none. */
@@ -28,10 +36,14 @@ export interface ControlPlaneConfig {
   readonly token: SecretSource;
   /** Null: the system's roots. */
   readonly ca: CertificateFile | null;
+  /** Keys of which the server must have one, beside a certificate that is trusted; empty: any. */
+  readonly pins: readonly KeyPin[];
   /** Null: the connector shows none. */
   readonly clientCertificate: ClientCertificateSource | null;
   /** Null: the control plane is reached directly. */
   readonly proxy: ProxyConfig | null;
+  /** Null: jobs are taken without a signature. */
+  readonly jobKeys: JobKeysFile | null;
   /** Null: the one that the ledger keeps, at first the host name. */
   readonly connectorId: string | null;
   /** Null: the connector id. */
@@ -58,6 +70,8 @@ export interface DirectoryConfig {
   readonly servers: readonly DirectoryServer[];
   /** Null: the system's roots. */
   readonly ca: CertificateFile | null;
+  /** Keys of which a server must have one, beside a certificate that is trusted; empty: any. */
+  readonly pins: readonly KeyPin[];
   /** Null: the connector shows none. */
   readonly clientCertificate: ClientCertificateSource | null;
   readonly bind: DirectoryBind;

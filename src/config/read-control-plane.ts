@@ -14,8 +14,10 @@ export const NO_CONTROL_PLANE: ControlPlaneConfig = {
   url: 'wss://control-plane.invalid/',
   token: fixedSecret('none'),
   ca: null,
+  pins: [],
   clientCertificate: null,
   proxy: null,
+  jobKeys: null,
   connectorId: null,
   name: null,
 };
@@ -39,6 +41,14 @@ export function readControlPlane({
     reader,
   });
   const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE') ?? null;
+  const pins = reader.optional('LATCHKEY_CONTROL_PLANE_PIN') ?? [];
+  if (pins.length > 0 && address?.scheme === 'ws')
+    reader.problem({
+      variable: 'LATCHKEY_CONTROL_PLANE_PIN',
+      found: 'set, and LATCHKEY_CONTROL_PLANE_URL is ws://, which shows no key',
+      expected: 'a wss:// URL, or no pin',
+    });
+  const jobKeys = reader.optional('LATCHKEY_JOB_KEYS_FILE') ?? null;
   const clientCertificate = readClientCertificateFiles({
     certVariable: 'LATCHKEY_CONTROL_PLANE_CERT_FILE',
     keyVariable: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
@@ -50,7 +60,7 @@ export function readControlPlane({
   const name = reader.optional('LATCHKEY_NAME') ?? null;
   const proxy = address === undefined ? null : readProxy(environment, address, reader);
   if (address === undefined || token === undefined) return undefined;
-  return { url: address.url, token, ca, clientCertificate, proxy, connectorId, name };
+  return { url: address.url, token, ca, pins, clientCertificate, proxy, jobKeys, connectorId, name };
 }
 
 /**

@@ -44,13 +44,14 @@ export function readDirectory(reading: Reading): DirectoryConfig | undefined {
   return { ...transport, bind, baseDn, ...scopes, ...others };
 }
 
-type Transport = Pick<DirectoryConfig, 'servers' | 'ca' | 'clientCertificate'>;
+type Transport = Pick<DirectoryConfig, 'servers' | 'ca' | 'pins' | 'clientCertificate'>;
 
 function readTransport({ reader, warnings, now }: Reading): Transport | undefined {
   const addresses = reader.required('LDAP_URL');
   const startTls = reader.orDefault('LDAP_START_TLS');
   const allowCleartext = reader.orDefault('LDAP_ALLOW_CLEARTEXT');
   const ca = reader.optional('LDAP_CA_FILE') ?? null;
+  const pins = reader.optional('LDAP_PIN') ?? [];
   const clientCertificate = readClientCertificateFiles({
     certVariable: 'LDAP_CERT_FILE',
     keyVariable: 'LDAP_KEY_FILE',
@@ -70,6 +71,12 @@ function readTransport({ reader, warnings, now }: Reading): Transport | undefine
     return { host, port, security };
   });
   const inClear = servers.filter(({ security }) => security === 'none');
+  if (pins.length > 0 && inClear.length > 0)
+    reader.problem({
+      variable: 'LDAP_PIN',
+      found: `set, and ${inClear.map(({ host }) => host).join(' and ')} is spoken to without TLS, where no key is shown`,
+      expected: 'ldaps:// URLs, or LDAP_START_TLS=true, or no pin',
+    });
   const readable = inClear.filter(({ host }) => !isLoopback(host));
   if (readable.length > 0 && !allowCleartext)
     reader.problem({
@@ -89,7 +96,7 @@ function readTransport({ reader, warnings, now }: Reading): Transport | undefine
     ] as const) {
       if (isSet) warnings.push({ variable, message: 'it has no effect: the connection to the directory is without TLS' });
     }
-  return { servers, ca, clientCertificate };
+  return { servers, ca, pins, clientCertificate };
 }
 
 function readBind({ reader, warnings }: Reading, transport: Transport | undefined): DirectoryBind | undefined {

@@ -31,8 +31,10 @@ export function toldConfig({ controlPlane, directory, policy, sync, process }: C
 function toldControlPlane({
   url,
   ca,
+  pins,
   clientCertificate,
   proxy,
+  jobKeys,
   connectorId,
   name,
 }: ControlPlaneConfig): Told<ControlPlaneConfig> {
@@ -40,7 +42,9 @@ function toldControlPlane({
     url,
     token: SECRET,
     ca: toldCertificates(ca),
+    pins,
     clientCertificate: clientCertificate === null ? null : SECRET,
+    jobKeys: jobKeys === null ? null : { path: jobKeys.path, keys: jobKeys.keys.map(({ kid, jwk }) => ({ kid, ...jwk })) },
     proxy:
       proxy === null
         ? null

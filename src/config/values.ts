@@ -4,13 +4,16 @@ import type { Parsed } from '../access/brand.ts';
 import { type Dn, parseDn } from '../access/dn.ts';
 import { parseFilter } from '../access/filter.ts';
 import { parseEntryId } from '../access/ids.ts';
+import { type KeyPin, parseKeyPin } from '../access/key-pin.ts';
 import type { GroupRef } from '../access/reference.ts';
+import { MAX_JOB_KEYS, parseJobKeys } from '../protocol/job-keys.ts';
+import { readBoundedFile } from '../secrets/bounded-file.ts';
 import { readCertificateFile } from '../secrets/certificate-file.ts';
 import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
 import { SecretError } from '../secrets/secret-source.ts';
 import { parseSchedule, parseTimezone } from '../sync/schedule.ts';
-import { type CertificateFile, LOG_FORMATS, LOG_LEVELS } from './config.ts';
+import { type CertificateFile, type JobKeysFile, LOG_FORMATS, LOG_LEVELS } from './config.ts';
 import { isHost } from './host.ts';
 
 /** What a variable may hold, and how to say so. An issue's message adds what was wrong with the value that was found. */
@@ -288,5 +291,36 @@ export const certificateFile: Value<CertificateFile> = value(
     const path = text.trim();
     const read = readCertificateFile(path);
     return read.ok ? { ok: true, value: { path, pem: read.value } } : read;
+  },
+);
+
+const MAX_JOB_KEYS_FILE_BYTES = 65_536;
+
+export const jobKeysFile: Value<JobKeysFile> = value(
+  `the path of a JWKS file (RFC 7517) with 1 to ${MAX_JOB_KEYS} public keys, each with a kid of its own: Ed25519 (kty OKP) or P-256 (kty EC, for ES256)`,
+  (text) => {
+    const path = text.trim();
+    const read = readBoundedFile(path, MAX_JOB_KEYS_FILE_BYTES);
+    if (!read.ok) return read;
+    const keys = parseJobKeys(read.value);
+    return keys.ok ? { ok: true, value: { path, keys: keys.value } } : keys;
+  },
+);
+
+const MAX_PINS = 16;
+
+export const keyPins: Value<readonly KeyPin[]> = value(
+  'the SHA-256 of a public key, as sha256/BASE64, BASE64 or hex; several, separated by spaces or ";", while a key changes',
+  (text) => {
+    const entries = text.split(/[\s;]+/).filter((entry) => entry !== '');
+    if (entries.length === 0) return { ok: false, problem: 'no pin' };
+    if (entries.length > MAX_PINS) return { ok: false, problem: `${entries.length} pins; at most ${MAX_PINS}` };
+    const pins: KeyPin[] = [];
+    for (const entry of entries) {
+      const parsed = parseKeyPin(entry);
+      if (!parsed.ok) return parsed;
+      pins.push(parsed.value);
+    }
+    return { ok: true, value: [...new Set(pins)] };
   },
 );

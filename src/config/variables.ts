@@ -39,9 +39,6 @@ export const SECRETS: readonly string[] = Object.entries<VariableRow<unknown>>(V
 
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
 export const NOT_YET_SUPPORTED: readonly string[] = [
-  'LATCHKEY_CONTROL_PLANE_PIN',
-  'LATCHKEY_JOB_KEYS_FILE',
-  'LDAP_PIN',
   'LATCHKEY_MAX_GRANTS_PER_MINUTE',
   'LATCHKEY_POLICY_FILE',
   'LATCHKEY_BACKUP_DIR',

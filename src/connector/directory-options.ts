@@ -33,6 +33,7 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
     url: servers.map(urlOf).join(' '),
     startTls: servers.some(({ security }) => security === 'start_tls'),
     ca: directory.ca?.pem ?? null,
+    pins: directory.pins,
     clientCertificate: learningKey(directory.clientCertificate, learnSecret),
     bind:
       bind.mechanism === 'external'

@@ -14,6 +14,7 @@ import { checkControlPlane } from '../link/check-control-plane.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningCredentials, learningKey } from '../secrets/learning.ts';
 import { directoryOptions, readerOptions } from './directory-options.ts';
+import { jobKeySteps } from './job-key-step.ts';
 import { pauseSteps } from './pause-step.ts';
 import { keptSteps, meansStep } from './sync-told.ts';
 
@@ -42,12 +43,14 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       // What keeps the directory from being read is said once, by the step that found it.
       ...(directorySteps.some(({ status }) => status === 'fail') ? [] : [await changesStep(reader)]),
       await checkStateDirectory(config.process.stateDir),
+      ...jobKeySteps(controlPlane.jobKeys),
       ...pauseSteps(lookAtPause(config.process.stateDir)),
       ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
       ...(await checkControlPlane({
         url: controlPlane.url,
         token: learning(controlPlane.token, learnSecret),
         ca: controlPlane.ca?.pem ?? null,
+        pins: controlPlane.pins,
         clientCertificate: learningKey(controlPlane.clientCertificate, learnSecret),
         proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, learnSecret) },
         clock: systemClock,

@@ -5,6 +5,7 @@ import { keepCertificate } from './certificates.ts';
 import { openChanges } from './changes.ts';
 import type { Desk } from './desk.ts';
 import { openFaults } from './faults.ts';
+import { keepJobSigner } from './job-signer.ts';
 import { type ControlPlaneOptions, isLoopback, parseOptions, USAGE } from './options.ts';
 import { openPictures } from './pictures.ts';
 import { type Listening, listen } from './server.ts';
@@ -61,6 +62,9 @@ async function serve(options: ControlPlaneOptions, io: ControlPlaneIo, clock: Cl
   io.stdout.write("control-plane stub of Latchkey: a developer's tool, not a control plane for users\n");
   io.stdout.write(`state ${resolve(options.stateFile)}, connector token ${resolve(options.tokenFile)}\n`);
   if (certificate !== null) io.stdout.write(`certificate authority ${resolve(certificate.caFile)}\n`);
+  io.stdout.write(
+    `job keys ${resolve(desk.signer.jwksFile)}: a connector whose LATCHKEY_JOB_KEYS_FILE names it is sent signed jobs\n`,
+  );
   io.stdout.write(`listening: connectors ${connectUrl} API ${apiUrl}\n`);
   await aborted(io.signal);
   await listening.close();
@@ -81,6 +85,7 @@ async function prepare(options: ControlPlaneOptions, io: ControlPlaneIo, clock: 
     const connectorTokens = await readTokens(tokenFile);
     const apiTokens = secure && apiTokenFile !== tokenFile ? await readTokens(apiTokenFile) : connectorTokens;
     const certificate = secure ? await keepCertificate({ stateFile: path, host, nowMs: clock.wall() }) : null;
+    const signer = await keepJobSigner(path);
     const book = openBook(await readIfThere(path));
     const stateFile = openStateFile(path, book);
     await stateFile.save();
@@ -94,6 +99,7 @@ async function prepare(options: ControlPlaneOptions, io: ControlPlaneIo, clock: 
       clock,
       heartbeatSeconds: options.heartbeatSeconds,
       pages: new Map(),
+      signer,
       pictures,
       faults: openFaults(),
       sessions: new Map(),

@@ -22,13 +22,15 @@ const MAX_PAGES_KEPT = 200;
 export function converse(of: {
   connectorId: string;
   ledgerId: string;
+  /** The connector takes signed jobs, and no others. */
+  signs: boolean;
   desk: Desk;
   send: (frame: WireFrameFromControlPlane) => string;
   violated: (rule: string, detail: string) => void;
   fail: (error: unknown) => void;
   closed: AbortSignal;
 }) {
-  const { connectorId, ledgerId, desk, send, violated, fail, closed } = of;
+  const { connectorId, ledgerId, signs, desk, send, violated, fail, closed } = of;
   const { book, clock, stateFile } = desk;
   const sent = new Map<StoredJob, { readonly atMs: number; readonly frameHash: string }>();
   let highestSeq = 0;
@@ -55,8 +57,13 @@ export function converse(of: {
       underway += 1;
       const before = sent.get(job);
       if (before !== undefined && now - before.atMs < RESEND_MS) continue;
-      sent.set(job, { atMs: now, frameHash: frameHash(send({ type: 'job', job: job.job })) });
+      sent.set(job, { atMs: now, frameHash: frameHash(send(jobFrame(job))) });
     }
+  }
+
+  /** Signed anew each time, since a signature holds for minutes only. */
+  function jobFrame({ job }: StoredJob): WireFrameFromControlPlane {
+    return signs ? { type: 'job', jws: desk.signer.sign(job, { connectorId, nowMs: clock.wall() }) } : { type: 'job', job };
   }
 
   function received(job: StoredJob): void {

@@ -2,6 +2,7 @@ import type { Clock } from '../access/clock.ts';
 import type { Book } from './book.ts';
 import type { Changes } from './changes.ts';
 import type { Faults } from './faults.ts';
+import type { JobSigner } from './job-signer.ts';
 import type { Pictures } from './pictures.ts';
 import type { StateFile } from './state-file.ts';
 
@@ -24,6 +25,7 @@ export interface Desk {
   /** What the connectors have told of their directories. */
   readonly pictures: Pictures;
   readonly faults: Faults;
+  readonly signer: JobSigner;
   /** The session that holds a connectorId; it decides about a newcomer. */
   readonly sessions: Map<string, Session>;
 }

@@ -32,7 +32,8 @@ A stand-in for a control plane, for developers: not a product, no users, no role
   --listen HOST:PORT      default 127.0.0.1:8790; port 0 takes a free one. Beyond loopback it speaks wss and https with a
                           certificate that it makes and keeps beside the state file
   --state FILE            what it remembers, JSON; default ./control-plane-state.json. What syncs have told is beside it, in
-                          FILE.pictures
+                          FILE.pictures; so is control-plane-job-keys.json, for LATCHKEY_JOB_KEYS_FILE of a connector that is
+                          to take signed jobs only. Without control-plane-job-key.pem a new key is made, and listed first
   --token-file FILE       connector tokens, one a line, each bound to the first connectorId that uses it;
                           made with one random token if missing; default ./control-plane-token
   --api-token-file FILE   bearer tokens of the HTTP API, asked for beyond loopback only; default: the token file

@@ -83,7 +83,16 @@ export function runSession(socket: WebSocket, tokenHash: string, desk: Desk): vo
     const { ledgerId } = hello;
     const ackedSeq = book.ackedSeq(ledgerId);
     book.greet(hello, raw, timestamp(clock), tokenHash);
-    const begun = converse({ connectorId, ledgerId, desk, send, violated, fail, closed: closed.signal });
+    const begun = converse({
+      connectorId,
+      ledgerId,
+      signs: hello.capabilities.includes('signed-jobs'),
+      desk,
+      send,
+      violated,
+      fail,
+      closed: closed.signal,
+    });
     conversation = begun;
     // A job may be asked for while the hello is being stored, and none may come before the welcome.
     const sendJobs = (): void => {

@@ -1,7 +1,8 @@
 import { Agent } from 'node:https';
 import { isIP, Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls, TLSSocket } from 'node:tls';
 import { type ClientOptions, WebSocket } from 'ws';
+import { judgePin, type KeyPin, type WrongPinError } from '../access/key-pin.ts';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../protocol/limits.ts';
 import { authorities } from './authorities.ts';
 import type { ClientIdentity } from './client-certificate.ts';
@@ -23,6 +24,8 @@ export interface DialOptions {
   readonly token: string;
   /** PEM; replaces all other authorities. */
   readonly ca: string | null;
+  /** Keys of which the control plane must have one, beside a certificate that is trusted; empty: any. */
+  readonly pins: readonly KeyPin[];
   readonly identity: ClientIdentity | null;
   readonly way: ProxyWay | null;
   /** Told when the control plane's certificate ends. */
@@ -37,9 +40,12 @@ export interface ProxyWay {
 
 type TlsOptions = Pick<ConnectionOptions, 'minVersion' | 'rejectUnauthorized' | 'ca' | 'cert' | 'key'>;
 
+/** Asked when the chain and the name are right, and before the first byte is sent. */
+type CheckPeer = NonNullable<ConnectionOptions['checkServerIdentity']>;
+
 export interface Dialed {
   readonly socket: WebSocket;
-  /** What an ending was where the proxy never let us through: the proxy's. */
+  /** What an ending was where the proxy never let us through, or the control plane has another key than a pinned one. */
   readonly judged: (ending: Ending) => Ending;
 }
 
@@ -47,14 +53,15 @@ export interface Dialed {
  * Begins a connection to the control plane. The defaults of ws are made for browsers' friends, not for strangers: no
  * compression, no redirects, small messages, few fragments. Throws where the URL is not one, or the token cannot be a header.
  */
-export function dial({ url, token, ca, identity, way, onCertificate }: DialOptions): Dialed {
+export function dial({ url, token, ca, pins, identity, way, onCertificate }: DialOptions): Dialed {
   const tls: TlsOptions = {
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     ca: authorities(ca),
     ...(identity === null ? {} : { cert: identity.chain, key: identity.key.reveal() }),
   };
-  const through = way === null ? null : throughProxy({ way, url, ca, tls });
+  const pinned = pinCheck(pins);
+  const through = way === null ? null : throughProxy({ way, url, ca, tls, checkPeer: pinned.checkPeer });
   const settings: ClientOptions & { readonly closeTimeout: number } = {
     headers: { Authorization: `Bearer ${token}` },
     perMessageDeflate: false,
@@ -69,16 +76,42 @@ export function dial({ url, token, ca, identity, way, onCertificate }: DialOptio
     closeTimeout: CLOSE_TIMEOUT_MS,
     // ws sends the URL's host as servername (RFC 6066 §3), and none where it is an IP address.
     ...(url.startsWith('wss:') ? tls : {}),
-    ...(through === null ? {} : { agent: through.agent }),
+    ...agentOf(url, { through, pins, checkPeer: pinned.checkPeer }),
   };
   const socket = new WebSocket(url, [SUBPROTOCOL], settings);
   answerPings(socket);
   socket.once('upgrade', (response) => {
     if (response.socket instanceof TLSSocket) onCertificate?.(Date.parse(response.socket.getPeerCertificate().valid_to));
   });
-  if (through === null) return { socket, judged: (ending) => ending };
+  if (through === null) return { socket, judged: pinned.judged };
   socket.once('close', through.giveUp);
-  return { socket, judged: through.judged };
+  return { socket, judged: (ending) => through.judged(pinned.judged(ending)) };
+}
+
+/** Without a proxy and pins ws makes the connection; it knows no way to be told what else a server must show. */
+function agentOf(
+  url: string,
+  { through, pins, checkPeer }: { through: Through | null; pins: readonly KeyPin[]; checkPeer: CheckPeer },
+): Pick<ClientOptions, 'agent'> {
+  if (through !== null) return { agent: through.agent };
+  if (pins.length === 0 || !url.startsWith('wss:')) return {};
+  // A session that is resumed shows no certificate, so none is kept.
+  return { agent: new Agent({ keepAlive: false, maxCachedSessions: 0, checkServerIdentity: checkPeer }) };
+}
+
+/** Looks at the key of a peer whose certificate is right, and remembers what was wrong with it. */
+function pinCheck(pins: readonly KeyPin[]): { readonly checkPeer: CheckPeer; readonly judged: Dialed['judged'] } {
+  let wrong: WrongPinError | undefined;
+  return {
+    checkPeer(host, certificate) {
+      wrong = judgePin(pins, certificate.raw);
+      return checkServerIdentity(host, certificate) ?? wrong;
+    },
+    judged: (ending) =>
+      wrong !== undefined && ending.kind === 'network' && ending.code === wrong.code
+        ? { kind: 'wrong_pin', found: wrong.found, expected: wrong.expected }
+        : ending,
+  };
 }
 
 interface Through {
@@ -88,7 +121,7 @@ interface Through {
 }
 
 /** An agent whose one connection is TLS with the control plane inside a tunnel of the proxy. */
-function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: TlsOptions }): Through {
+function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: TlsOptions; checkPeer: CheckPeer }): Through {
   const { proxy, credentials } = of.way;
   const { hostname, port } = new URL(of.url);
   const target = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
@@ -103,7 +136,8 @@ function throughProxy(of: { way: ProxyWay; url: string; ca: string | null; tls: 
       given.signal.addEventListener('abort', () => tunnel.destroy(), { once: true });
       const { host } = target;
       // The host is what the certificate must be for; as servername an address is not allowed (RFC 6066 §3).
-      connected(null, connectTls({ ...of.tls, host, servername: isIP(host) === 0 ? host : '', socket: tunnel }));
+      const servername = isIP(host) === 0 ? host : '';
+      connected(null, connectTls({ ...of.tls, host, servername, checkServerIdentity: of.checkPeer, socket: tunnel }));
     } catch (error) {
       if (error instanceof ProxyError) state = error.fault;
       connected(error instanceof Error ? error : new Error('no tunnel'), new Socket());

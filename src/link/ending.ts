@@ -1,3 +1,4 @@
+import { explainWrongPin, type KeyPin } from '../access/key-pin.ts';
 import { closeVerdict, refusalVerdict, type Verdict } from './close-codes.ts';
 import { networkAdvice } from './network-faults.ts';
 import { type ProxyFault, proxyVerdict } from './proxy-faults.ts';
@@ -12,6 +13,8 @@ export type Ending =
   | { readonly kind: 'proxy'; readonly proxy: string; readonly target: string; readonly fault: ProxyFault }
   /** DNS, TCP or TLS, before or during the connection. */
   | { readonly kind: 'network'; readonly code: string }
+  /** Its certificate is trusted, and its public key is none of those that are pinned. */
+  | { readonly kind: 'wrong_pin'; readonly found: KeyPin; readonly expected: readonly KeyPin[] }
   /** 10 s passed. */
   | { readonly kind: 'timed_out'; readonly awaited: 'handshake' | 'welcome' }
   /** The upgrade was answered with another HTTP status than 101. */
@@ -38,6 +41,7 @@ export interface Explained {
 /** Endings that something between the two sides may be the cause of. */
 const ON_THE_WAY: Record<Ending['kind'], boolean> = {
   network: true,
+  wrong_pin: true,
   timed_out: true,
   refused: true,
   bad_peer: true,
@@ -70,6 +74,9 @@ function explain(ending: Ending): Explained {
     }
     case 'network':
       return { pace: 'backoff', reason: `no connection (${ending.code}): ${networkAdvice(ending.code)}` };
+    // Only a person can change it.
+    case 'wrong_pin':
+      return { pace: 'cap', reason: `the control plane ${explainWrongPin(ending, 'LATCHKEY_CONTROL_PLANE_PIN')}` };
     case 'timed_out':
       return { pace: 'backoff', reason: `the control plane did not answer within 10 s (${ending.awaited})` };
     case 'refused': {

@@ -109,8 +109,7 @@ function readHeader(jws: string): { readonly alg: string; readonly kid: string }
   const { alg, kid, typ } = members;
   if (typeof alg !== 'string' || !ALLOWED.includes(alg))
     throw new Refused('algorithm', `alg is ${shownValue(alg)}; expected one of ${ALLOWED.join(', ')}`);
-  if (typ !== SIGNED_JOB_TYPE)
-    throw new Refused('header', `typ is ${shownValue(typ)}; expected ${shown(SIGNED_JOB_TYPE)}`);
+  if (typ !== SIGNED_JOB_TYPE) throw new Refused('header', `typ is ${shownValue(typ)}; expected ${shown(SIGNED_JOB_TYPE)}`);
   if (typeof kid !== 'string') throw new Refused('unknown_key', `kid is ${shownValue(kid)}; expected the kid of a key`);
   if (signature.length !== SIGNATURE_LENGTH)
     throw new Refused('signature', `a signature of ${signature.length} characters; expected ${SIGNATURE_LENGTH}`);
@@ -165,7 +164,10 @@ function judgeTimes({ iat, exp, nbf }: Record<string, unknown>, now: Instant): v
   if (now < from - SIGNED_JOB_TOLERANCE_MS)
     throw new Refused('too_early', `it holds from ${formatInstant(instant(from))} on, and ${at}; compare the clocks`);
   if (now >= exp * 1000 + SIGNED_JOB_TOLERANCE_MS)
-    throw new Refused('expired', `it held until ${formatInstant(instant(exp * 1000))}, and ${at}; sign it again, or compare the clocks`);
+    throw new Refused(
+      'expired',
+      `it held until ${formatInstant(instant(exp * 1000))}, and ${at}; sign it again, or compare the clocks`,
+    );
 }
 
 function isSeconds(value: unknown): value is number {

@@ -1,3 +1,4 @@
+import type { KeyPin } from '../access/key-pin.ts';
 import type { ClientIdentity } from './client-certificate.ts';
 import type { DialOptions, ProxyWay } from './dial.ts';
 import type { Ending } from './ending.ts';
@@ -11,6 +12,8 @@ export interface MeansOptions {
   readonly url: string;
   readonly token: () => Promise<{ reveal(): string }>;
   readonly ca: string | null;
+  /** Left out: any key of a certificate that is trusted. */
+  readonly pins?: readonly KeyPin[];
   /** A text says why there is no client certificate to show. */
   readonly readIdentity: () => Promise<ClientIdentity | null | string>;
   readonly proxy?: LinkProxy | null;
@@ -22,7 +25,14 @@ export async function readMeans(options: MeansOptions): Promise<DialOptions | En
   if (typeof token !== 'string') return token;
   const identity = await options.readIdentity();
   if (typeof identity === 'string') return { kind: 'no_certificate', problem: identity };
-  return { url: options.url, token, ca: options.ca, identity, way: await readWay(options.proxy ?? null) };
+  return {
+    url: options.url,
+    token,
+    ca: options.ca,
+    pins: options.pins ?? [],
+    identity,
+    way: await readWay(options.proxy ?? null),
+  };
 }
 
 async function readToken(token: MeansOptions['token']): Promise<string | Ending> {

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import { instant, later } from '../access/instant.ts';
+import type { KeyPin } from '../access/key-pin.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { openBackoff } from './backoff.ts';
@@ -24,6 +25,8 @@ export interface WebSocketLinkOptions {
   readonly token: () => Promise<{ reveal(): string }>;
   /** PEM; replaces all other authorities. */
   readonly ca: string | null;
+  /** Keys of which the control plane must have one; left out: any. */
+  readonly pins?: readonly KeyPin[];
   /** Read anew at each dial, as the token; left out where none is shown. */
   readonly clientCertificate?: ClientIdentitySource | null;
   /** Left out where the control plane is reached directly. */
@@ -177,6 +180,8 @@ function facts(ending: Ending): Readonly<Record<string, unknown>> {
       return { by: ending.by, closeCode: ending.code };
     case 'refused':
       return { httpStatus: ending.status };
+    case 'wrong_pin':
+      return { found: ending.found };
     case 'network':
     case 'bad_peer':
       return { code: ending.code };

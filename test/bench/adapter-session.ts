@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { bindGate } from '../../src/directory/ldap/bind-refusal.ts';
 import { accountOf } from '../../src/directory/ldap/bind-session.ts';
-import { secureContexts } from '../../src/directory/ldap/dial.ts';
+import { trustOf } from '../../src/directory/ldap/dial.ts';
 import { parseEndpoints } from '../../src/directory/ldap/endpoint.ts';
 import { sessionOpener } from '../../src/directory/ldap/opener.ts';
 import type { Session } from '../../src/directory/ldap/session.ts';
@@ -16,7 +16,7 @@ export async function adapterSession(server: DirectoryServer, changes: LdapDirec
     endpoints: parseEndpoints(options.url, options.startTls),
     gate: bindGate({ refusals, waitMs: 0, account: accountOf(bind), clock }),
     openSocket: options.openSocket ?? ((target) => connect(target)),
-    secureContext: secureContexts(options.ca),
+    ...trustOf(options),
   });
   return await opener.open(AbortSignal.timeout(options.connectTimeoutMs));
 }

@@ -57,14 +57,17 @@ test('the required variables are enough, and everything else has the documented 
   assert.deepEqual(controlPlane, {
     url: 'wss://control.example.com/connect',
     ca: null,
+    pins: [],
     clientCertificate: null,
     proxy: null,
+    jobKeys: null,
     connectorId: null,
     name: null,
   });
   assert.deepEqual(directory, {
     servers: [{ host: 'ldap.example.com', port: 636, security: 'tls' }],
     ca: null,
+    pins: [],
     clientCertificate: null,
     referrals: 'ignore',
     flavour: null,

@@ -30,6 +30,7 @@ function tellAll(metrics: PromMetrics): void {
   metrics.probed(['member', 'unknown']);
   metrics.ledgerCommitted({ works: 3, tookMs: 2 });
   metrics.linkChanged('welcomed');
+  metrics.jobUnverified('unknown_key');
   metrics.certificateSeen('directory', instant(1_800_000_000_000));
 }
 

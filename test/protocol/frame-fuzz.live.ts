@@ -131,7 +131,8 @@ function isFrame(frame: Record<string, unknown>): boolean {
         optional(frame['ref'], (one) => isText(one, 0, 256))
       );
     case 'job':
-      return frame['jws'] === undefined && isId((frame['job'] as Record<string, unknown>)['jobId']);
+      if (frame['jws'] !== undefined) return frame['job'] === undefined && isText(frame['jws'], 1, 131_072);
+      return isId((frame['job'] as Record<string, unknown>)['jobId']);
     default:
       return false;
   }

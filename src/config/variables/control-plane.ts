@@ -31,6 +31,13 @@ export const CONTROL_PLANE = {
     example: './control-plane-ca.pem',
     meaning: 'PEM, the authorities to trust instead',
   },
+  LATCHKEY_CONTROL_PLANE_PIN: {
+    value: values.keyPins,
+    unset: 'none',
+    example: 'sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
+    meaning:
+      'the SHA-256 of the public key that the control plane must have beside a trusted certificate; of several, separated by spaces or `;`, one',
+  },
   LATCHKEY_CONTROL_PLANE_CERT_FILE: {
     value: values.certificateFile,
     unset: 'none',
@@ -43,6 +50,13 @@ export const CONTROL_PLANE = {
     unset: 'none',
     example: './connector-key.pem',
     meaning: 'PEM, the key of that certificate, without a passphrase; both files or none',
+  },
+  LATCHKEY_JOB_KEYS_FILE: {
+    value: values.jobKeysFile,
+    unset: 'none: jobs need no signature',
+    example: './job-keys.json',
+    meaning:
+      'JWKS, the public keys (Ed25519 or P-256) that jobs must be signed for; when it is set, no other job is taken. Read again on SIGHUP',
   },
   HTTPS_PROXY: {
     value: proxyAddress,

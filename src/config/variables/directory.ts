@@ -24,6 +24,13 @@ export const DIRECTORY = {
     example: './ldap-ca.pem',
     meaning: "PEM, the authorities (root or intermediate, or the server's own certificate) to trust instead",
   },
+  LDAP_PIN: {
+    value: values.keyPins,
+    unset: 'none',
+    example: 'sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
+    meaning:
+      'the SHA-256 of the public key that a server must have beside a trusted certificate; of several, separated by spaces or `;`, one',
+  },
   LDAP_BIND: {
     value: values.oneOf(['simple', 'external']),
     default: 'simple',

@@ -4,7 +4,7 @@ import type { Parsed } from '../../access/brand.ts';
 import type { Dn } from '../../access/dn.ts';
 import { bindGate } from './bind-refusal.ts';
 import { accountOf } from './bind-session.ts';
-import { secureContexts } from './dial.ts';
+import { trustOf } from './dial.ts';
 import { parseEndpoints } from './endpoint.ts';
 import type { WantedAccess } from './flavours/access-rules.ts';
 import type { Flavour } from './flavours/flavour.ts';
@@ -42,7 +42,7 @@ async function learnt(options: LdapDirectoryOptions, signal: AbortSignal): Promi
     endpoints: parseEndpoints(options.url, options.startTls),
     gate: bindGate({ refusals: bindRefusals, waitMs: 0, account: accountOf(bind), clock }),
     openSocket: options.openSocket ?? ((target) => connect(target)),
-    secureContext: secureContexts(options.ca),
+    ...trustOf(options),
   });
   const session = await opener.open(signal);
   try {

@@ -9,6 +9,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
+import { judgePin, type KeyPin, keyPinOf } from '../../access/key-pin.ts';
 import { DirectoryError } from '../directory.ts';
 import { readBerHeader } from './ber.ts';
 import { type Endpoint, isLoopbackAddress, troubleOf, unavailable } from './endpoint.ts';
@@ -44,12 +45,16 @@ export type DialStage =
       /** Who issued it, who issued that one's, and so on. */
       readonly issuers: readonly string[];
       readonly validTo: string;
+      /** Of its key, where that was demanded. */
+      readonly pin: KeyPin | null;
     };
 
 export interface DialOptions {
   readonly endpoint: Endpoint;
   readonly openSocket: OpenSocket;
   readonly secureContext: SecureContextSource;
+  /** Keys of which the server must have one, beside a certificate that is trusted; empty: any. */
+  readonly pins: readonly KeyPin[];
   /** Null where we show none. */
   readonly certificate: ShownCertificate | null;
   readonly onStage: (stage: DialStage) => void;
@@ -73,13 +78,18 @@ const START_TLS_REQUEST = Buffer.concat([
 /** An answer to StartTLS is some twenty bytes; a diagnostic message may make it longer. */
 const MAX_START_TLS_ANSWER = 4096;
 
+/** Whom a connection is made with: the authorities that are trusted, and the keys that are pinned. */
+export function trustOf({ ca, pins = [] }: { readonly ca: string | null; readonly pins?: readonly KeyPin[] }) {
+  return { secureContext: secureContexts(ca), pins };
+}
+
 /**
  * The trust of a connection: the given authorities only, or, without any, those of Node.js and of the system. What was given
  * is trusted as it is, be it a root, an intermediate authority or the server's own certificate (RFC 5280 §6.1.1 d).
  *
  * Made at the first use and again only for another client certificate, since reading some hundred authorities takes a while.
  */
-export function secureContexts(ca: string | null): SecureContextSource {
+function secureContexts(ca: string | null): SecureContextSource {
   let authorities: string | string[] | undefined;
   let made: { readonly shown: string; readonly context: SecureContext } | undefined;
   return (certificate) => {
@@ -142,6 +152,7 @@ async function secured(options: DialOptions, tcp: Socket, signal: AbortSignal): 
       protocol: tls.getProtocol() ?? 'TLS',
       ...namesIn(certificate),
       validTo: certificate.valid_to,
+      pin: options.pins.length === 0 ? null : keyPinOf(certificate.raw),
     });
     return tls;
   } catch (error) {
@@ -150,7 +161,7 @@ async function secured(options: DialOptions, tcp: Socket, signal: AbortSignal): 
   }
 }
 
-function openTls({ endpoint, secureContext, certificate: shown }: DialOptions, tcp: Socket, doing: string): TLSSocket {
+function openTls({ endpoint, secureContext, pins, certificate: shown }: DialOptions, tcp: Socket, doing: string): TLSSocket {
   const { host } = endpoint;
   try {
     return connectTls({
@@ -159,7 +170,7 @@ function openTls({ endpoint, secureContext, certificate: shown }: DialOptions, t
       // Server names are never addresses (RFC 6066 §3).
       servername: isIP(host) === 0 ? host : '',
       // Always against the host that was asked for: Node.js takes "localhost" where no name is given.
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) ?? judgePin(pins, certificate.raw),
       rejectUnauthorized: true,
     });
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { explainWrongPin, WrongPinError } from '../../access/key-pin.ts';
 import { DirectoryError } from '../directory.ts';
 
 /** One server and how it is spoken to. */
@@ -81,6 +82,7 @@ export type Trouble =
   | 'closed'
   | 'tls_untrusted'
   | 'tls_wrong_name'
+  | 'tls_wrong_pin'
   | 'tls_dates'
   | 'tls_revoked'
   | 'tls_too_old'
@@ -121,6 +123,7 @@ const TROUBLE_BY_CODE: Readonly<Record<string, Trouble>> = {
   HOSTNAME_MISMATCH: 'tls_wrong_name',
   ERR_TLS_CERT_ALTNAME_INVALID: 'tls_wrong_name',
   ERR_TLS_CERT_ALTNAME_FORMAT: 'tls_wrong_name',
+  ERR_WRONG_PIN: 'tls_wrong_pin',
   CERT_HAS_EXPIRED: 'tls_dates',
   CERT_NOT_YET_VALID: 'tls_dates',
   CERT_REVOKED: 'tls_revoked',
@@ -141,7 +144,7 @@ const CLIENT_CERTIFICATE_ALERT =
   /_ALERT_(?:NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED)$/;
 
 /** What each trouble means, and what to do about it. */
-const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
+const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint, cause: unknown) => string>> = {
   name_not_found: ({ host }) => `the name ${host} is not known to the name service; check LDAP_URL and DNS`,
   name_lookup_failed: ({ host }) => `the name service did not answer for ${host}; check DNS on this machine`,
   refused: () => 'nothing listens there; check that the directory runs, the port, and firewalls',
@@ -152,6 +155,10 @@ const MEANING: Readonly<Record<Trouble, (endpoint: Endpoint) => string>> = {
   closed: () => 'the server closed the connection',
   tls_untrusted: () => 'its certificate is not from an authority that is trusted; set LDAP_CA_FILE to the CA of the directory',
   tls_wrong_name: ({ host }) => `its certificate is not for ${host}; use a name in LDAP_URL that the certificate has`,
+  tls_wrong_pin: (_endpoint, cause) =>
+    cause instanceof WrongPinError
+      ? `it ${explainWrongPin(cause, 'LDAP_PIN')}`
+      : 'it has another public key than LDAP_PIN expects',
   tls_dates: () => 'its certificate is expired or not yet valid; renew it, and check the clocks',
   tls_revoked: () => 'its certificate has been revoked',
   tls_too_old: () => 'it offers no version of TLS from 1.2 on; let the server offer TLS 1.2 or 1.3',
@@ -191,7 +198,7 @@ export function unavailable(
 ): DirectoryError {
   const { trouble, doing, cause, sent } = options;
   const code = codeOf(cause);
-  const message = `Could not ${doing} at ${shownAddress(endpoint)}: ${MEANING[trouble](endpoint)}${code === undefined ? '' : ` (${code})`}.`;
+  const message = `Could not ${doing} at ${shownAddress(endpoint)}: ${MEANING[trouble](endpoint, cause)}${code === undefined ? '' : ` (${code})`}.`;
   return new DirectoryError('unavailable', message, {
     ...(cause === undefined ? {} : { cause }),
     ...(sent === undefined ? {} : { sent }),

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import type { Clock, Random } from '../../access/clock.ts';
 import type { FailPoints } from '../../access/fail-point.ts';
 import { type Instant, instant } from '../../access/instant.ts';
+import type { KeyPin } from '../../access/key-pin.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Directory, DirectoryError, type DirectoryStatus } from '../directory.ts';
 import { type BindGate, type BindRefusals, bindGate } from './bind-refusal.ts';
@@ -11,7 +12,7 @@ import type { CheckAsked } from './check/contents.ts';
 import { loginTrial } from './check/login.ts';
 import { peerExplainer } from './check/peer.ts';
 import type { BindWay } from './credential.ts';
-import { type OpenSocket, type ReadCertificate, secureContexts } from './dial.ts';
+import { type OpenSocket, type ReadCertificate, trustOf } from './dial.ts';
 import { parseEndpoints, shownAddress } from './endpoint.ts';
 import { sightGone } from './gone.ts';
 import { hybridGroups } from './hybrid-groups.ts';
@@ -33,6 +34,8 @@ export interface LdapConnectionOptions extends Scopes {
   readonly startTls: boolean;
   /** The only authorities to trust, PEM; null: those of Node.js and of the system. */
   readonly ca: string | null;
+  /** Keys of which each server must have one, beside a certificate that is trusted; left out: any. */
+  readonly pins?: readonly KeyPin[];
   /** Asked anew at each connection; null where we show none. */
   readonly clientCertificate: (() => Promise<ReadCertificate>) | null;
   readonly bind: BindWay;
@@ -90,7 +93,7 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const means = {
     ...options,
     openSocket: options.openSocket ?? ((target) => connect(target)),
-    secureContext: secureContexts(options.ca),
+    ...trustOf(options),
   };
   const opener = sessionOpener({ ...means, endpoints, gate });
   const failoverListeners: (() => void)[] = [];

@@ -1,5 +1,6 @@
 import type { Clock } from '../../access/clock.ts';
 import { instant } from '../../access/instant.ts';
+import type { KeyPin } from '../../access/key-pin.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import { DirectoryError } from '../directory.ts';
@@ -18,6 +19,7 @@ export interface OpenerOptions {
   readonly endpoints: Endpoints;
   readonly openSocket: OpenSocket;
   readonly secureContext: SecureContextSource;
+  readonly pins: readonly KeyPin[];
   /** Asked anew at each connection; null where we show none. */
   readonly clientCertificate: (() => Promise<ReadCertificate>) | null;
   readonly bind: BindWay;

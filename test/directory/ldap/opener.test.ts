@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { suite, test } from 'node:test';
 import { instant } from '../../../src/access/instant.ts';
 import { type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
-import { secureContexts } from '../../../src/directory/ldap/dial.ts';
+import { trustOf } from '../../../src/directory/ldap/dial.ts';
 import { parseEndpoints } from '../../../src/directory/ldap/endpoint.ts';
 import { sessionOpener } from '../../../src/directory/ldap/opener.ts';
 import { memoryLogger, realClock, simpleBind } from '../../support/ldap-directory-under-test.ts';
@@ -65,7 +65,7 @@ function opening({ accepted, passwords }: { accepted: string | (() => string); p
     sessionOpener({
       endpoints: parseEndpoints('ldap://127.0.0.1', false),
       openSocket: () => connection(() => (typeof accepted === 'string' ? accepted : accepted()), tried),
-      secureContext: secureContexts(null),
+      ...trustOf({ ca: null }),
       clientCertificate: null,
       bind: simpleBind(NAME, passwords),
       allowCleartext: false,

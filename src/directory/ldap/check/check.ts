@@ -93,7 +93,7 @@ function stageFinding(stage: OpenStage, clock: Clock): Finding {
       const days = Math.floor((end - clock.wall()) / DAY_MS);
       const names = stage.names.length === 0 ? '' : ` for ${stage.names.join(', ')}`;
       const chain = stage.issuers.length === 0 ? '' : `, issued by ${stage.issuers.join(', by ')}`;
-      const detail = `${stage.protocol}; certificate of ${stage.subject}${names}${chain}, trusted and for this name, ends ${formatInstant(end)} (${days} days left)`;
+      const detail = `${stage.protocol}; certificate of ${stage.subject}${names}${chain}, trusted and for this name${stage.pin === null ? '' : `, with the pinned key ${stage.pin}`}, ends ${formatInstant(end)} (${days} days left)`;
       return days < WARN_DAYS ? warned(`${detail}: renew it on the server`) : ok(detail);
     }
     case 'bind':

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../access/clock.ts';
 import { parseDn } from '../../../access/dn.ts';
+import type { KeyPin } from '../../../access/key-pin.ts';
 import type { UserRef } from '../../../access/reference.ts';
 import { DirectoryError, type Resolution, type UserEntry } from '../../directory.ts';
 import { type BindTrouble, type BindWords, bindWords } from '../bind-advice.ts';
@@ -21,6 +22,7 @@ export interface LoginTried {
 export interface LoginOptions {
   readonly openSocket: OpenSocket;
   readonly secureContext: SecureContextSource;
+  readonly pins: readonly KeyPin[];
   readonly clientCertificate: (() => Promise<ReadCertificate>) | null;
   readonly allowCleartext: boolean;
   readonly clock: Clock;

@@ -36,6 +36,7 @@ const LOOKED_AT: Readonly<Record<Trouble, 'certificate' | 'protocol' | null>> = 
   closed: 'protocol',
   tls_untrusted: 'certificate',
   tls_wrong_name: 'certificate',
+  tls_wrong_pin: null,
   tls_dates: null,
   tls_revoked: null,
   tls_too_old: null,

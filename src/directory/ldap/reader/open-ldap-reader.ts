@@ -3,7 +3,7 @@ import type { EntryId } from '../../../access/ids.ts';
 import { DirectoryError } from '../../directory.ts';
 import type { DirectoryReader, FullNeeded, ReadSink } from '../../directory-reader.ts';
 import type { BindGate } from '../bind-refusal.ts';
-import { secureContexts } from '../dial.ts';
+import { trustOf } from '../dial.ts';
 import { parseEndpoints, shownAddress } from '../endpoint.ts';
 import { hasId } from '../entry.ts';
 import { proveIdentity } from '../identity.ts';
@@ -38,7 +38,7 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
     endpoints: parseEndpoints(options.url, options.startTls),
     gate: options.gate ?? directoryGate(options),
     openSocket: options.openSocket ?? bulkSockets(clock),
-    secureContext: secureContexts(options.ca),
+    ...trustOf(options),
   });
   /** Which server told changes last. */
   let toldChanges: string | null = null;

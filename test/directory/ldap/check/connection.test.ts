@@ -17,6 +17,7 @@ const tls = (days: number): OpenStage => ({
   names: ['localhost'],
   issuers: ['Example CA'],
   validTo: new Date(NOW + days * DAY_MS).toUTCString(),
+  pin: null,
 });
 
 /** The steps of a connection that comes so far and no further. */

@@ -1,0 +1,20 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import type { Parsed } from '../access/brand.ts';
+
+/** The text of a regular file of at most so many bytes. The problem goes on the name of the file. Never throws. */
+export function readBoundedFile(path: string, maxBytes: number): Parsed<string> {
+  let file: number | undefined;
+  try {
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const status = fstatSync(file);
+    if (!status.isFile()) return { ok: false, problem: 'is not a regular file' };
+    if (status.size > maxBytes) return { ok: false, problem: `is a file of ${status.size} bytes` };
+    return { ok: true, value: readFileSync(file, 'utf8') };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})` };
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
