@@ -13,6 +13,7 @@ import { configSchema } from '../../scripts/config-schema.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { VariableRow } from '../../src/config/variables/row.ts';
 import { NOT_YET_SUPPORTED, SUPPORTED, VARIABLES } from '../../src/config/variables.ts';
+import { jwksOf, signingKey } from '../support/signed-jobs.ts';
 
 const docs = configDocs();
 const rows = Object.entries<VariableRow<unknown>>(VARIABLES);
@@ -26,6 +27,7 @@ const key = generateKeyPairSync('ed25519', {
 });
 /** What may stand in a file that a variable names, by how the variable ends. */
 const CONTENTS: Readonly<Record<string, string>> = {
+  JOB_KEYS_FILE: jwksOf(signingKey('k1')),
   TOKEN_FILE: 'token',
   PASSWORD_FILE: 'password',
   KEY_FILE: key.privateKey,
