@@ -1,10 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { chromiumProgram } from '../../src/sandbox/chromium-programs.ts';
 import { runProgram } from '../../src/sandbox/run-program.ts';
 import { bareEnvironment } from './child.ts';
+
+/** How long anything on a page is waited for; nothing waits for time. */
+const PATIENCE_MS = 30_000;
 
 /** A real browser, which is gone with its folder when the test ends. */
 export async function startBrowser(): Promise<{ browser: Browser } & AsyncDisposable> {
@@ -56,3 +59,58 @@ async function fontsFile(folder: string, fonts: string): Promise<string> {
 function textOnly(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
+
+/** A page of a context of its own, and what went wrong on it: errors of scripts, and what the policy of its contents refused. */
+export async function openPage(browser: Browser, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 960 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('dialog', (dialog) => {
+    problems.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  // Of requests that fail it would speak too, and a stub that is away is no fault of the page.
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) problems.push(message.text());
+  });
+  return { page, problems, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/**
+ * The texts that are seen on the page and do not stand out from what is behind them: less than 4.5 to 1, or 3 to 1 where they are
+ * large (WCAG 2.2, 1.4.3).
+ */
+export async function faintTexts(page: Page): Promise<readonly string[]> {
+  return await page.evaluate(FAINT_TEXTS);
+}
+
+/** Text, since the types of a browser are not known here. */
+const FAINT_TEXTS = `(() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = channels(color).map((value) => value / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at !== null; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if ((channels(color)[3] ?? 1) === 1) return color;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const faint = [];
+  while (texts.nextNode()) {
+    const { parentElement: element, textContent } = texts.currentNode;
+    if (textContent.trim() === '' || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const [front, back] = [light(style.color), light(behind(element))];
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    if (ratio < needed) faint.push(textContent.trim().slice(0, 40) + ' ' + ratio.toFixed(2));
+  }
+  return faint;
+})()`;

@@ -50,8 +50,8 @@ export function showList<Row, Made extends HTMLElement>(
   if (focused !== null && document.activeElement !== focused) focusAgain(parent, focused);
 }
 
-/** The same, or what took its place, or else what the list is in: the keyboard goes on from there. */
-function focusAgain(parent: HTMLElement, before: Element): void {
+/** Where a button was made anew or is gone that had the focus, the keyboard goes on at its successor, or at what it was in. */
+export function focusAgain(parent: HTMLElement, before: Element): void {
   const label = before.getAttribute('aria-label');
   const same = [...parent.querySelectorAll('button')].find((button) => button.getAttribute('aria-label') === label);
   const next = before.isConnected ? before : (same ?? parent.closest('[tabindex]'));

@@ -1,7 +1,7 @@
 import type { GrantKind, GrantRow, GrantState, Named } from './answers.ts';
 import { ask } from './ask.ts';
 import { leftWords, timeWords } from './countdown.ts';
-import { byId, element, say, showList } from './dom.ts';
+import { byId, element, focusAgain, say, showList } from './dom.ts';
 import { nameOf, stateDetail, stateWord } from './words.ts';
 
 /** Those above are what a person can still do something about. */
@@ -20,9 +20,15 @@ export function grantsPanel(of: { nowMs: () => number; isCertain: (connectorId: 
   const dialog = byId('revoke', HTMLDialogElement);
   const reason = byId('revoke-reason', HTMLInputElement);
   let askedFor = '';
+  let askedFrom: Element | null = null;
 
   byId('revoke-form', HTMLFormElement).addEventListener('submit', (event) => {
     if (event.submitter instanceof HTMLButtonElement && event.submitter.value === 'revoke') void revoke(askedFor, reason.value);
+  });
+
+  // The row may have been written anew while the question was open.
+  dialog.addEventListener('close', () => {
+    if (askedFrom !== null) focusAgain(body, askedFrom);
   });
 
   async function revoke(grantId: string, why: string): Promise<void> {
@@ -36,6 +42,7 @@ export function grantsPanel(of: { nowMs: () => number; isCertain: (connectorId: 
 
   function openRevoke(row: GrantRow): void {
     askedFor = row.grantId;
+    askedFrom = document.activeElement;
     reason.value = '';
     say(byId('revoke-what', HTMLElement), `${nameOf(row.user)} leaves ${nameOf(row.group)} now.`);
     dialog.showModal();

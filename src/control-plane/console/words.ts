@@ -67,7 +67,7 @@ function endWords(cause: string | null, membership: string | null): string {
     cause === null ? null : (CAUSES[cause] ?? cause),
     membership === null ? null : (MEMBERSHIPS[membership] ?? membership),
   ];
-  return words.filter((word) => word !== null).join(', ');
+  return words.filter((word) => word !== null && word !== '').join(', ');
 }
 
 /** The name that a person knows: of the directory, else the first value of its DN, else as it was asked for. */
