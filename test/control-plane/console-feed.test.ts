@@ -50,6 +50,7 @@ async function opened(jobs: readonly StoredJob[] = [jobOf('g-1')]) {
     pages: new Map(),
     pictures: await openPictures('/nowhere/state.json', []),
     faults: openFaults(),
+    signer: { jwksFile: '', sign: () => '' },
     sessions: new Map(),
   };
   const stream = Object.assign(new PassThrough({ encoding: 'utf8' }), { writeHead: () => undefined });
