@@ -46,12 +46,13 @@ case ${2:-run} in
 $state
 $(values_of LATCHKEY_BACKUP_DIR)
 EOF
-    # systemd puts credentials into a folder of its own.
+    # systemd puts credentials into a folder of its own, and Kubernetes the token that a pod has for Vault.
     while IFS= read -r file; do
       [ -n "$file" ] && set -- "--allow-fs-read=$(absolute "$file")" "$@"
     done <<EOF
 $(values_of '\(LATCHKEY\|LDAP\|VAULT\)_[A-Z_]*_FILE\|VAULT_CACERT')
 ${CREDENTIALS_DIRECTORY:-}
+/var/run/secrets/kubernetes.io/serviceaccount/token
 EOF
     # The rest of what is read: the program, .env, and what /proc tells of this process (metrics, and the way to the socket for
     # commands where the path of the state directory is long).

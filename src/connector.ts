@@ -35,6 +35,7 @@ import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
 import { promMetrics } from './observability/prom-metrics.ts';
 import { openOperatorSocket } from './operator/operator-socket.ts';
+import { keeping } from './secrets/keeping.ts';
 import { learning, learningCredentials, learningKey } from './secrets/learning.ts';
 
 export interface ConnectorOptions {
@@ -137,7 +138,12 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const { proxy, jobKeys } = config.controlPlane;
   const link = openWebSocketLink({
     url: config.controlPlane.url,
-    token: learning(config.controlPlane.token, options.learnSecret),
+    token: learning(
+      keeping(config.controlPlane.token, (why) =>
+        log.warn({ event: 'link.token-kept' }, `the token cannot be read, so the last one that could be is used: ${why}`),
+      ),
+      options.learnSecret,
+    ),
     ca: config.controlPlane.ca?.pem ?? null,
     pins: config.controlPlane.pins,
     clientCertificate: learningKey(config.controlPlane.clientCertificate, options.learnSecret),

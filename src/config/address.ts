@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
+import type { VaultAddress } from '../secrets/vault/ask.ts';
 import { isHost, isLoopback } from './host.ts';
 import { shaped, type Value } from './values.ts';
 
@@ -30,7 +31,7 @@ export interface ProxyAddress {
 const MAX_SERVERS = 16;
 const LDAP_PORT = { ldap: 389, ldaps: 636 } as const;
 const WEB_SOCKET_PORT = { ws: 80, wss: 443 } as const;
-const PROXY_PORT = { http: 80, https: 443 } as const;
+const WEB_PORT = { http: 80, https: 443 } as const;
 
 function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
   const schema = z
@@ -87,6 +88,21 @@ export const controlPlaneAddress: Value<ControlPlaneAddress> = shaped(
   }),
 );
 
+/** VAULT_ADDR: a path is what stands before `/v1`. */
+export const vaultAddress: Value<VaultAddress> = address(
+  'https://host[:8200][/path], or http:// to a loopback address, without credentials, query or fragment',
+  (text) => {
+    const parts = readUrl(text);
+    if (!parts.ok) return parts;
+    const { scheme, host, port, url } = parts.value;
+    if (scheme !== 'http' && scheme !== 'https') return { ok: false, problem: 'another scheme' };
+    if (scheme === 'http' && !isLoopback(host)) return { ok: false, problem: 'http:// to an address that is not loopback' };
+    const prefix = url.pathname.replace(/\/+$/, '');
+    if (prefix.endsWith('/v1')) return { ok: false, problem: 'an address with "/v1", which is added to it' };
+    return { ok: true, value: { scheme, host, port: port ?? WEB_PORT[scheme], prefix } };
+  },
+);
+
 /** HTTPS_PROXY: without a scheme it is http, as other programs take it. What was found is never shown, since it may hold a password. */
 export const proxyAddress: Value<ProxyAddress> = address(
   'http://[user:password@]host[:80] or https://[user:password@]host[:443], with %-escapes for characters such as @ : / in user and password',
@@ -107,7 +123,7 @@ function readProxy(text: string): Parsed<ProxyAddress> {
   if (!isHost(host) || url.port === '0') return { ok: false, problem: 'a URL without a legible host and port' };
   const credentials = readCredentials(url);
   if (!credentials.ok) return credentials;
-  const port = url.port === '' ? PROXY_PORT[scheme] : Number(url.port);
+  const port = url.port === '' ? WEB_PORT[scheme] : Number(url.port);
   return { ok: true, value: { scheme, host, port, credentials: credentials.value } };
 }
 

@@ -1,10 +1,14 @@
 import { parse as parseDotenv } from 'dotenv';
 import { type Instant, instant } from '../access/instant.ts';
+import type { Vault } from '../secrets/vault/vault.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
+import { withCredentials } from './credentials.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
+import type { VaultWhereNeeded } from './read-secret.ts';
+import { readVault } from './read-vault.ts';
 import { formatDuration } from './values.ts';
 import { defaultOf, type VariableReader, variableReader } from './variable-reader.ts';
 import { judgeName } from './variables.ts';
@@ -37,7 +41,10 @@ export function loadConfig({
     readonly needsControlPlane?: boolean;
   }): LoadedConfig {
   const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
-  const reader = variableReader(merged);
+  const unresolved: Problem[] = [];
+  const given = withCredentials(merged, (problem) => unresolved.push(problem));
+  const reader = variableReader(given);
+  for (const problem of unresolved) reader.problem(problem);
   const warnings: ConfigWarning[] = [];
   if (dotenvFault !== null)
     reader.problem({
@@ -47,14 +54,26 @@ export function loadConfig({
     });
   if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader);
-  const controlPlane = needsControlPlane ? readControlPlane({ environment: merged, reader, warnings, now }) : NO_CONTROL_PLANE;
-  const directory = readDirectory({ reader, warnings, now });
+  const vault = vaultOnce(reader, now);
+  const controlPlane = needsControlPlane
+    ? readControlPlane({ environment: given, reader, warnings, now, vault })
+    : NO_CONTROL_PLANE;
+  const directory = readDirectory({ reader, warnings, now, vault });
   const policy = readPolicy(reader);
   const sync = readSync(reader);
   const process = readProcess({ reader, maxGrantMs: policy.maxGrantMs, terminal });
   if (reader.problems.length > 0 || controlPlane === undefined || directory === undefined)
     return { ok: false, problems: reader.problems };
   return { ok: true, config: deepFreeze({ controlPlane, directory, policy, sync, process }), warnings };
+}
+
+/** One for all that refers to it, which so shares its login, and its problems are told once. */
+function vaultOnce(reader: VariableReader, now: () => Instant): VaultWhereNeeded {
+  let read: { readonly vault: Vault | undefined } | null = null;
+  return () => {
+    read ??= { vault: readVault({ reader, now }) };
+    return read.vault;
+  };
 }
 
 function definedOnly(environment: Environment): Environment {

@@ -6,7 +6,7 @@ import { exemptFromProxy, isLoopback } from './host.ts';
 import type { ConfigWarning } from './problem.ts';
 import { readClientCertificateFiles } from './read-client-certificate.ts';
 import type { Environment } from './read-environment.ts';
-import { readSecret } from './read-secret.ts';
+import { readSecret, type VaultWhereNeeded } from './read-secret.ts';
 import type { VariableReader } from './variable-reader.ts';
 
 /** What a command has that asks the directory alone: a name that nothing ever has (RFC 2606). */
@@ -28,17 +28,19 @@ export function readControlPlane({
   reader,
   warnings,
   now,
+  vault,
 }: {
   environment: Environment;
   reader: VariableReader;
   warnings: ConfigWarning[];
   now: () => Instant;
+  vault: VaultWhereNeeded;
 }): ControlPlaneConfig | undefined {
   const address = reader.required('LATCHKEY_CONTROL_PLANE_URL');
   const token = readSecret({
     variable: 'LATCHKEY_CONTROL_PLANE_TOKEN',
-    fileVariable: 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE',
     reader,
+    vault,
   });
   const ca = reader.optional('LATCHKEY_CONTROL_PLANE_CA_FILE') ?? null;
   const pins = reader.optional('LATCHKEY_CONTROL_PLANE_PIN') ?? [];

@@ -4,13 +4,14 @@ import type { DirectoryBind, DirectoryConfig, DirectorySecurity, DirectoryServer
 import { isLoopback } from './host.ts';
 import { type ConfigWarning, shown } from './problem.ts';
 import { readClientCertificateFiles } from './read-client-certificate.ts';
-import { readSecret } from './read-secret.ts';
+import { readSecret, type VaultWhereNeeded } from './read-secret.ts';
 import type { VariableReader } from './variable-reader.ts';
 
 interface Reading {
   readonly reader: VariableReader;
   readonly warnings: ConfigWarning[];
   readonly now: () => Instant;
+  readonly vault: VaultWhereNeeded;
 }
 
 /** Where the directory is, how it is spoken to, and where in it to look; undefined where a problem leaves no answer. */
@@ -99,7 +100,7 @@ function readTransport({ reader, warnings, now }: Reading): Transport | undefine
   return { servers, ca, pins, clientCertificate };
 }
 
-function readBind({ reader, warnings }: Reading, transport: Transport | undefined): DirectoryBind | undefined {
+function readBind({ reader, warnings, vault }: Reading, transport: Transport | undefined): DirectoryBind | undefined {
   const mechanism = reader.orDefault('LDAP_BIND');
   if (mechanism === 'external') {
     const account = reader.optional('LDAP_BIND_DN') ?? null;
@@ -123,8 +124,8 @@ function readBind({ reader, warnings }: Reading, transport: Transport | undefine
   const account = reader.required('LDAP_BIND_DN');
   const password = readSecret({
     variable: 'LDAP_BIND_PASSWORD',
-    fileVariable: 'LDAP_BIND_PASSWORD_FILE',
     reader,
+    vault,
   });
   return account === undefined || password === undefined ? undefined : { mechanism, account, password };
 }

@@ -12,6 +12,7 @@ import { readCertificateFile } from '../secrets/certificate-file.ts';
 import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
 import { SecretError } from '../secrets/secret-source.ts';
+import { isVaultReference, parseVaultReference } from '../secrets/vault/reference.ts';
 import { parseSchedule, parseTimezone } from '../sync/schedule.ts';
 import { type CertificateFile, type JobKeysFile, LOG_FORMATS, LOG_LEVELS } from './config.ts';
 import { isHost } from './host.ts';
@@ -258,6 +259,44 @@ export const privateKey: Value<string> = value('a private key in PEM, without a 
   parsePrivateKey(text) === null ? REFUSED : { ok: true, value: text },
 );
 
+/** How it is said where a secret is, in its place. */
+const REFERENCES = 'credential:NAME, or vault:MOUNT/data/PATH#FIELD';
+
+/** A secret of the given kind, or where Vault has it. What names a credential is replaced before anything is read. */
+export function orReference(kind: Value<string>): Value<string> {
+  const { pattern, ...shape } = kind.shape ?? {};
+  const either = pattern === undefined ? shape : { ...shape, pattern: `^(?:credential|vault):.+$|${pattern}` };
+  return shaped(
+    either,
+    value(`${kind.expected}; or ${REFERENCES}`, (text) => {
+      if (!isVaultReference(text)) return kind.schema.safeParse(text).success ? { ok: true, value: text } : REFUSED;
+      const parsed = parseVaultReference(text);
+      return parsed.ok ? { ok: true, value: text } : parsed;
+    }),
+  );
+}
+
+/** What Vault takes in a header. */
+export const vaultToken: Value<string> = value('letters, digits and punctuation without blanks, as Vault makes them', (text) =>
+  /^[\x21-\x7E]{1,8192}$/.test(text) ? { ok: true, value: text } : REFUSED,
+);
+export const vaultName: Value<string> = fitting(
+  /^[\x21-\x7E]{1,256}$/,
+  'at most 256 letters, digits and punctuation, without blanks',
+);
+export const vaultMount: Value<string> = fitting(
+  /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/,
+  'the path of a mount, without "auth/" before it',
+);
+
+/** The path of a file that need not be there yet. */
+export const filePath: Value<string> = shaped(
+  { minLength: 1, maxLength: 4096 },
+  value('the path of a file', (text) =>
+    text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
+  ),
+);
+
 /** The path of a file that holds a secret of the given kind now. The secret is not kept. */
 export function secretFile(kind: Value<string>): Value<string> {
   return value(`the path of a readable file that holds ${kind.expected}`, (text) => {
@@ -278,6 +317,9 @@ const SECRET_FAULT: Readonly<Record<SecretError['fault'], string>> = {
   unreadable: 'cannot be read as a file',
   empty: 'is empty',
   too_large: 'is far too long',
+  denied: 'cannot be read',
+  unavailable: 'cannot be read',
+  unsuitable: 'holds something else',
 };
 
 /** A secret itself is easily put where its path belongs; only what can hardly be one is shown. */

@@ -12,6 +12,8 @@ export interface VariableReader {
   /** As `optional`, but the default where the variable is not set or wrong. */
   orDefault<V extends VariableWithDefault>(variable: V): ValueOf<V>;
   isSet(variable: string): boolean;
+  /** As it stands in the environment, also where it is none of ours. */
+  text(variable: string): string | undefined;
   problem(problem: Problem): void;
   readonly problems: readonly Problem[];
 }
@@ -62,6 +64,7 @@ export function variableReader(environment: Environment): VariableReader {
       return value === undefined ? defaultOf(variable) : value;
     },
     isSet,
+    text: (variable) => environment[variable],
     problem: tell,
     problems,
   };

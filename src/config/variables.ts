@@ -5,6 +5,7 @@ import { POLICY } from './variables/policy.ts';
 import { PROCESS } from './variables/process.ts';
 import type { VariableRow } from './variables/row.ts';
 import { SYNC } from './variables/sync.ts';
+import { SECRET_STORES } from './variables/vault.ts';
 
 /** Every variable that this version reads, by what it is about, in the order in which it is documented. */
 export const VARIABLE_GROUPS = [
@@ -14,9 +15,10 @@ export const VARIABLE_GROUPS = [
   { title: 'Policy', rows: POLICY },
   { title: 'Sync', rows: SYNC },
   { title: 'Process', rows: PROCESS },
+  { title: 'Where secrets are', rows: SECRET_STORES },
 ] as const satisfies readonly { readonly title: string; readonly rows: Readonly<Record<string, VariableRow<unknown>>> }[];
 
-const ROWS = { ...CONTROL_PLANE, ...DIRECTORY, ...ENTRIES, ...POLICY, ...SYNC, ...PROCESS };
+const ROWS = { ...CONTROL_PLANE, ...DIRECTORY, ...ENTRIES, ...POLICY, ...SYNC, ...PROCESS, ...SECRET_STORES };
 
 type Rows = typeof ROWS;
 export type Variable = keyof Rows;

@@ -6,16 +6,22 @@ import type { Secret } from './secret.ts';
  */
 export type SecretSource = () => Promise<Secret>;
 
-/** Why a secret could not be had. */
-export type SecretFault = 'missing' | 'unreadable' | 'empty' | 'too_large';
+/**
+ * Why a secret could not be had. `denied`: who keeps it does not let us have it; `unavailable`: who keeps it cannot be asked now;
+ * `unsuitable`: what was found there is no such secret.
+ */
+export type SecretFault = 'missing' | 'unreadable' | 'empty' | 'too_large' | 'denied' | 'unavailable' | 'unsuitable';
 
 /** The only error that a secret source throws; its message never holds the secret. */
 export class SecretError extends Error {
   readonly fault: SecretFault;
+  /** The same, where errors of all kinds are told by their code. */
+  readonly code: string;
 
   constructor(fault: SecretFault, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = 'SecretError';
     this.fault = fault;
+    this.code = `secret ${fault}`;
   }
 }

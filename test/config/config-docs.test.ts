@@ -33,6 +33,8 @@ const CONTENTS: Readonly<Record<string, string>> = {
   KEY_FILE: key.privateKey,
   CA_FILE: rootCertificates[0] ?? '',
   CERT_FILE: rootCertificates[0] ?? '',
+  CACERT: rootCertificates[0] ?? '',
+  SECRET_ID_FILE: 'secret-id',
 };
 
 /** The example of a variable; where that names a file, one that is there. */

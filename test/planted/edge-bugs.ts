@@ -153,6 +153,27 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     tests: ['directory/ldap/opener.test.ts'],
   },
   {
+    fault: 'whoever answers is believed to be Vault',
+    file: 'src/secrets/vault/ask.ts',
+    find: 'rejectUnauthorized: true',
+    replace: 'rejectUnauthorized: false',
+    tests: ['secrets/vault.live.ts'],
+  },
+  {
+    fault: 'a token of Vault that was revoked is used for ever',
+    file: 'src/secrets/vault/vault.ts',
+    find: 'if (answer.status !== 403 || known === null) return answer;',
+    replace: 'if (answer.status !== 403 || known !== undefined) return answer;',
+    tests: ['secrets/vault.live.ts'],
+  },
+  {
+    fault: 'a reference to Vault that is mistyped passes for one',
+    file: 'src/config/values.ts',
+    find: 'return parsed.ok ? { ok: true, value: text } : parsed;',
+    replace: 'return parsed.ok ? { ok: true, value: text } : { ok: true, value: text };',
+    tests: ['config/secret-references.test.ts'],
+  },
+  {
     fault: 'a new password that the directory does not have yet ends the connection that the old one would have had',
     file: 'src/directory/ldap/open-in-turn.ts',
     find: 'if (kept === null || kept.mark === configured.mark',
@@ -160,7 +181,8 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     tests: ['directory/ldap/opener.test.ts'],
   },
   {
-    fault: 'a new password that was configured before the directory had it waits a quarter of an hour while the old one is refused',
+    fault:
+      'a new password that was configured before the directory had it waits a quarter of an hour while the old one is refused',
     file: 'src/directory/ldap/open-in-turn.ts',
     find: 'if (!waits) throw first.refusal;',
     replace: 'if (!waits || waits) throw first.refusal;',

@@ -12,11 +12,11 @@ export const CONTROL_PLANE = {
     meaning: '`wss://…`; `ws://` only to a loopback address',
   },
   LATCHKEY_CONTROL_PLANE_TOKEN: {
-    value: values.bearerToken,
+    value: values.orReference(values.bearerToken),
     unset: 'required, or its file',
     example: 'a-token-of-the-control-plane',
     secret: true,
-    meaning: 'bearer token of this connector',
+    meaning: 'bearer token of this connector, or where it is: `credential:NAME`, `vault:MOUNT/data/PATH#FIELD`',
   },
   LATCHKEY_CONTROL_PLANE_TOKEN_FILE: {
     value: values.secretFile(values.bearerToken),

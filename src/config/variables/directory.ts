@@ -59,11 +59,12 @@ export const DIRECTORY = {
       "the connector's account: its DN, or, on Active Directory, `user@domain` or `DOMAIN\\user`. With `external`, whom the certificate must stand for",
   },
   LDAP_BIND_PASSWORD: {
-    value: values.password,
+    value: values.orReference(values.password),
     unset: 'required for `simple`, or its file',
     example: 'the-password-of-that-account',
     secret: true,
-    meaning: 'the password of that account. A refused one is tried again after 15 minutes, a changed one at once',
+    meaning:
+      'the password of that account, or where it is: `credential:NAME`, `vault:MOUNT/data/PATH#FIELD`, which is read at each bind. A refused one is tried again after 15 minutes, a changed one at once',
   },
   LDAP_BIND_PASSWORD_FILE: {
     value: values.secretFile(values.password),
