@@ -13,6 +13,8 @@ export type Filter =
       readonly value: FilterValue;
     }
   | { readonly kind: 'present'; readonly attribute: string }
+  /** By a matching rule of its own, named by its object identifier. */
+  | { readonly kind: 'extensible'; readonly attribute: string; readonly rule: string; readonly value: FilterValue }
   | {
       readonly kind: 'substrings';
       readonly attribute: string;
@@ -71,6 +73,8 @@ export function formatFilter(filter: Filter): string {
       return `(${filter.attribute}<=${escapeFilterValue(filter.value)})`;
     case 'approx':
       return `(${filter.attribute}~=${escapeFilterValue(filter.value)})`;
+    case 'extensible':
+      return `(${filter.attribute}:${filter.rule}:=${escapeFilterValue(filter.value)})`;
     case 'substrings': {
       const parts = [filter.initial, ...filter.any, filter.final].map(escapeFilterValue);
       return `(${filter.attribute}=${parts.join('*')})`;

@@ -47,6 +47,24 @@ export type Resolution<Entry> =
   | { readonly kind: 'ambiguous'; readonly count: number }
   | { readonly kind: 'out_of_scope' };
 
+/** A group that another is nested in, as its own entry tells it. */
+export interface GroupAbove extends EntryRef, Pick<GroupEntry, 'name' | 'builtIn'> {}
+
+/** Asks which protected group a group is nested in. */
+export interface ProtectorAsked {
+  /** As it is named now. */
+  readonly group: EntryRef;
+  readonly isProtected: (above: GroupAbove) => boolean;
+  /** Protected groups that are known: where whether the group is in one of them must not be read, there is no answer. */
+  readonly mustBeTold: readonly EntryId[];
+}
+
+/** The protected group that a group is nested in, and the way there: the DNs from the group to the one that protects it. */
+export interface Protector {
+  readonly group: GroupAbove;
+  readonly chain: readonly string[];
+}
+
 /** Values of one attribute of one group. */
 export interface ProbedValues {
   readonly group: Dn;
@@ -131,6 +149,11 @@ export interface Directory {
   occupant(attribute: MemberAttribute, value: string, signal: AbortSignal): Promise<EntryId | null>;
   /** Groups anywhere under the base that a name or DN of the configuration means. */
   groupsNamed(nameOrDn: string, signal: AbortSignal): Promise<readonly EntryRef[]>;
+  /**
+   * The protected group that a group is a member of, itself or by groups between them, at any depth and anywhere under the base; null
+   * where it is in none. Rejects where that cannot be told, such as of a nesting that must not be read or is endlessly deep.
+   */
+  protectorOf(asked: ProtectorAsked, signal: AbortSignal): Promise<Protector | null>;
 
   /** Presence of each value, in order: each is proved by two base searches, which values that are alike may share. */
   probe(values: ProbedValues, signal: AbortSignal): Promise<readonly Presence[]>;

@@ -4,7 +4,15 @@ import type { EntryId } from '../access/ids.ts';
 import type { Presence } from '../access/membership.ts';
 import type { EntryRef, GroupRef } from '../access/reference.ts';
 import { changeLanes } from './change-lanes.ts';
-import type { Directory, GroupEntry, ProbedValues, Resolution, UserEntry } from './directory.ts';
+import type {
+  Directory,
+  GroupEntry,
+  ProbedValues,
+  Protector,
+  ProtectorAsked,
+  Resolution,
+  UserEntry,
+} from './directory.ts';
 import { gathering, type Turn } from './gathering.ts';
 
 /** Ids in one search: their filter stays small, and the answer far below what any server gives. */
@@ -63,8 +71,15 @@ export function gatheredDirectory(options: GatheredDirectoryOptions): Directory 
     keyOf: (id) => id,
     turn,
   });
+  // Who is protected is the same for all who ask of one group at one time.
+  const protectorOf = alike<ProtectorAsked, Protector | null>({
+    ask: async (asked, signal) => await directory.protectorOf(asked, signal),
+    keyOf: ({ group }) => `${group.id} ${group.dn}`,
+    turn,
+  });
   return {
     ...directory,
+    protectorOf,
     findGroup: (ref, own, signal) => findGroup({ ref, own }, signal),
     probe,
     locateUser,

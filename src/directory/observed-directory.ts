@@ -24,6 +24,7 @@ export function observedDirectory(directory: Directory, metrics: Metrics): Direc
     locateGroup: (id, signal) => asked(directory.locateGroup(id, signal)),
     occupant: (attribute, value, signal) => asked(directory.occupant(attribute, value, signal)),
     groupsNamed: (nameOrDn, signal) => asked(directory.groupsNamed(nameOrDn, signal)),
+    protectorOf: (question, signal) => asked(directory.protectorOf(question, signal)),
     async probe(values, signal) {
       const presences = await asked(directory.probe(values, signal));
       metrics.probed(presences);

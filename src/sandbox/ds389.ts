@@ -193,10 +193,12 @@ function withRights(tree: string, names: { baseDn: string; connectorDn: string }
   const reading = allow('reading', '!="userPassword || aci"', 'read,search,compare');
   // Everywhere: enough to find an entry by its stable id after it has left the scopes, and no more.
   const finding = allow('finding', '="objectClass || nsUniqueId || entryUUID"', 'read,search,compare');
+  // And to be told in which groups a group is, so that none which is nested in a protected one is granted.
+  const nesting = allow('nesting', '="member || uniqueMember"', 'search,compare');
   // The limits of this account: no more than 500 entries unless they are read in pages, however many there are.
   const limits = 'nsSizeLimit: 500\nnsPagedSizeLimit: -1\nnsLookThroughLimit: -1\nnsPagedLookThroughLimit: -1\n';
   const added = [
-    [baseDn, finding],
+    [baseDn, `${finding}${nesting}`],
     [`ou=people,${baseDn}`, reading],
     [`ou=groups,${baseDn}`, `${reading}${members}`],
     [connectorDn, limits],

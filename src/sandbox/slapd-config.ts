@@ -73,6 +73,10 @@ access to dn.subtree="ou=people,${suffix}"
 access to dn.subtree="${suffix}" attrs=entry,objectClass,entryUUID
   ${connector} read
   by * none
+# And to be told in which groups a group is, so that none which is nested in a protected one is granted.
+access to dn.subtree="${suffix}" attrs=member,uniqueMember
+  ${connector} search
+  by * none
 access to *
   by * none
 ${settings.memberof ? overlays : ''}${providerLines(settings)}`;

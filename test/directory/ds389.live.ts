@@ -15,6 +15,7 @@ for (const { transport, memberof } of [
       demandsMember: false,
       missingGroup: 'refused',
       normalisesNames: false,
+      findsAnyDepth: memberof,
     },
     open: async () => await directoryWorld(await startDs389({ memberof }), { admin: ds389Admin, transport }),
   });

@@ -147,6 +147,7 @@ function matches(at: LdapEntry, filter: Filter): boolean {
       return (at.attributes.get(filter.attribute.toLowerCase()) ?? []).some((value) => value.toString().toLowerCase() === wanted);
     }
     case 'approx':
+    case 'extensible':
     case 'greaterOrEqual':
     case 'lessOrEqual':
     case 'substrings':

@@ -2,6 +2,7 @@ import { after, before, suite } from 'node:test';
 import { awkwardNameTests } from './directory-contract/awkward-names.ts';
 import { changeTests, lastMemberTests } from './directory-contract/changing.ts';
 import { goneTests, identityTests, lostAnswerTests } from './directory-contract/identity.ts';
+import { nestingTests } from './directory-contract/nesting.ts';
 import { probeTests } from './directory-contract/probing.ts';
 import { readOnlyTests } from './directory-contract/read-only.ts';
 import { ownEntryTests, resolutionTests } from './directory-contract/resolution.ts';
@@ -22,7 +23,7 @@ export function directoryContract(
     });
     after(() => world.close());
     const get = () => world;
-    const writing = [awkwardNameTests, changeTests, lastMemberTests, lostAnswerTests];
+    const writing = [awkwardNameTests, nestingTests, changeTests, lastMemberTests, lostAnswerTests];
     for (const tests of [
       resolutionTests,
       ownEntryTests,

@@ -391,6 +391,7 @@ function newLife({ clock, fake, checked, keepServer }: LifeMeans) {
     locateGroup: (id, signal) => living(() => directory.locateGroup(id, signal)),
     occupant: (attribute, value, signal) => living(() => directory.occupant(attribute, value, signal)),
     groupsNamed: (nameOrDn, signal) => living(() => directory.groupsNamed(nameOrDn, signal)),
+    protectorOf: (asked, signal) => living(() => directory.protectorOf(asked, signal)),
     probe: (values, signal) => living(() => directory.probe(values, signal)),
     change: (change, probe) => living(() => directory.change(change, probe)),
     sightGone: (missing, signal) => living(() => directory.sightGone(missing, signal)),

@@ -208,6 +208,8 @@ export function matches(entries: AdEntries, candidate: Candidate, filter: Filter
       return negated(every(filter.filters.map((one) => negated(matches(entries, candidate, one)))));
     case 'not':
       return negated(matches(entries, candidate, filter.filter));
+    case 'extensible':
+      throw new Error(`no rule ${filter.rule} is known`);
     case 'present':
     case 'equality':
     case 'approx':
@@ -229,7 +231,7 @@ function negated(truth: Truth): Truth {
   return truth === undefined ? undefined : !truth;
 }
 
-type Assertion = Exclude<Filter, { kind: 'and' | 'or' | 'not' }>;
+type Assertion = Exclude<Filter, { kind: 'and' | 'or' | 'not' | 'extensible' }>;
 
 function asserted(entries: AdEntries, { entry, attributes, members }: Candidate, filter: Assertion): Truth {
   const name = filter.attribute.toLowerCase();

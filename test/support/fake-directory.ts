@@ -14,6 +14,8 @@ import {
   type GroupEntry,
   type MembershipChange,
   type Missing,
+  type Protector,
+  type ProtectorAsked,
   type Resolution,
   type UserEntry,
 } from '../../src/directory/directory.ts';
@@ -29,6 +31,7 @@ type AsyncMethod =
   | 'locateGroup'
   | 'occupant'
   | 'groupsNamed'
+  | 'protectorOf'
   | 'probe'
   | 'change'
   | 'sightGone'
@@ -98,7 +101,7 @@ export function fakeDirectory(
   const usersScope = dn(`ou=people,${baseDn}`);
   const groupsScope = dn(`ou=groups,${baseDn}`);
   for (const one of [baseDn, usersScope, groupsScope, dn(`ou=elsewhere,${baseDn}`)]) tree.add({ kind: 'container', dn: one });
-  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope, linksMembers: personality.refusesUnknown });
+  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope, linksMembers: personality.refusesUnknown, knowsWhatItIsIn: referentialIntegrity });
 
   const operations: FakeOperation[] = [];
   const listeners: ((status: DirectoryStatus) => void)[] = [];
@@ -168,6 +171,7 @@ export function fakeDirectory(
     locateGroup: (id) => call({ method: 'locateGroup', args: [id] }, () => look.locateGroup(id)),
     occupant: (attribute, value) => call({ method: 'occupant', args: [attribute, value] }, () => look.occupant(attribute, value)),
     groupsNamed: (nameOrDn) => call({ method: 'groupsNamed', args: [nameOrDn] }, () => look.groupsNamed(nameOrDn)),
+    protectorOf: (asked) => call({ method: 'protectorOf', args: [asked.group] }, () => look.protectorOf(asked)),
     probe: (values) => call({ method: 'probe', args: [values] }, () => probe(values.group, values.attribute, values.values)),
     change: (wanted, probed) => call({ method: 'change', args: [wanted, probed] }, () => change(wanted, probed)),
     sightGone: (missing) => call({ method: 'sightGone', args: [missing] }, () => look.sightGone(missing)),
@@ -238,7 +242,11 @@ function answerOf(resultCode: number): LdapAnswer {
 /** The look-ups of the port, over the entries that can be seen. */
 function fakeLookups(
   tree: FakeTree,
-  { linksMembers, ...scopes }: { baseDn: Dn; usersScope: Dn; groupsScope: Dn; linksMembers: boolean },
+  {
+    linksMembers,
+    knowsWhatItIsIn,
+    ...scopes
+  }: { baseDn: Dn; usersScope: Dn; groupsScope: Dn; linksMembers: boolean; knowsWhatItIsIn: boolean },
 ) {
   const beneath = new Map<string, boolean>();
   /** Remembered: the same few names are asked for thousands of times. */
@@ -359,6 +367,31 @@ function fakeLookups(
         .filter(isMeant)
         .map((entry) => ({ id: entry.id, dn: entry.dn }));
     },
+    protectorOf({ group, isProtected, mustBeTold }: ProtectorAsked): Protector | null {
+      const start = byId(group.id);
+      if (start === null || !tree.sameDn(start.dn, group.dn as Dn)) throw untold(group, 'gone');
+      const above = new Map<Dn, Dn | null>([[start.dn, null]]);
+      for (const name of above.keys()) {
+        for (const upper of tree.holding(name)) {
+          const isShown = tree.presenceCounts(upper.dn, { attribute: upper.attribute ?? 'member', value: name }).matching === 1;
+          // Where servers keep references they also tell each entry what it is in.
+          if (!isShown && !knowsWhatItIsIn) continue;
+          if (tree.at(upper.dn) === null) throw untold(group, 'refused');
+          if (!above.has(upper.dn)) above.set(upper.dn, name);
+          if (above.size > 33 && !linksMembers) throw untold(group, 'refused');
+          if (isProtected(groupView(upper)))
+            return { group: groupView(upper), chain: wayTo(upper.dn, above) };
+        }
+      }
+      if (knowsWhatItIsIn) return null;
+      for (const id of mustBeTold) {
+        const entry = byId(id);
+        if (entry?.kind !== 'group' || entry.attribute === null || entry.attribute === 'memberUid') continue;
+        if (tree.presenceCounts(entry.dn, { attribute: entry.attribute, value: start.dn }).notMatching === 0)
+          throw untold(group, 'refused');
+      }
+      return null;
+    },
     sightGone({ entry, witness }: Missing): 'found' | 'gone' | 'unproven' {
       if (byId(entry.id) !== null) return 'found';
       let ancestor = parentDn(entry.dn);
@@ -372,6 +405,17 @@ function fakeLookups(
       return isAncestorReadable && areScopesReadable && isWitnessed ? 'gone' : 'unproven';
     },
   };
+}
+
+function untold({ dn: name }: EntryRef, fault: DirectoryFault): DirectoryError {
+  return new DirectoryError(fault, `Whether "${name}" is nested in a protected group cannot be told.`);
+}
+
+/** From the entry that the walk began at; each is in the one after it. */
+function wayTo(top: Dn, above: ReadonlyMap<Dn, Dn | null>): readonly Dn[] {
+  const way: Dn[] = [];
+  for (let next: Dn | null = top; next !== null; next = above.get(next) ?? null) way.unshift(next);
+  return way;
 }
 
 /** caseIgnoreMatch (RFC 4517 §4.2.11), in short. */

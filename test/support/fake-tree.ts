@@ -55,6 +55,8 @@ export interface FakeTree {
   hideMembers(dn: Dn): void;
   showAll(): void;
   group(dn: Dn): FakeGroup | null;
+  /** Every group that has the name among its members, also one that cannot be seen, or of which the members cannot. */
+  holding(name: Dn): readonly FakeGroup[];
   sameDn(one: Dn, other: Dn): boolean;
   presenceCounts(group: Dn, value: { attribute: MemberAttribute; value: string }): { matching: number; notMatching: number };
   /** Applies all or nothing, and says which result code a directory would. */
@@ -94,6 +96,13 @@ export function fakeTree(options: Personality): FakeTree {
     at,
     byId: (id) => entries.find((entry) => entry.id === id && isVisible(entry)) ?? null,
     group,
+    holding: (name) =>
+      entries.filter(
+        (entry): entry is FakeGroup =>
+          entry.kind === 'group' &&
+          entry.attribute !== 'memberUid' &&
+          entry.values.some((value) => sameValue('member', value, name)),
+      ),
     sameDn,
     visible: () => entries.filter(isVisible),
     add(entry) {

@@ -11,6 +11,7 @@ const TAGS: Readonly<Record<Filter['kind'], SearchFilterValues>> = {
   lessOrEqual: SearchFilter.lessOrEqual,
   present: SearchFilter.present,
   approx: SearchFilter.approxMatch,
+  extensible: SearchFilter.extensibleMatch,
 };
 
 const OCTET_STRING = 0x04;
@@ -18,6 +19,10 @@ const OCTET_STRING = 0x04;
 const INITIAL = 0x80;
 const ANY = 0x81;
 const FINAL = 0x82;
+/** The parts of a MatchingRuleAssertion (RFC 4511 §4.5.1). */
+const MATCHING_RULE = 0x81;
+const RULE_TYPE = 0x82;
+const MATCH_VALUE = 0x83;
 
 /** Our filter as ldapts sends one: written from the tree, so that no value is ever part of a text, and bytes stay bytes. */
 class TreeFilter extends LdaptsFilter {
@@ -62,6 +67,11 @@ function writeContents(writer: BerWriter, filter: Filter): void {
     case 'approx':
       writer.writeString(filter.attribute);
       writeValue(writer, filter.value, OCTET_STRING);
+      return;
+    case 'extensible':
+      writeValue(writer, filter.rule, MATCHING_RULE);
+      writeValue(writer, filter.attribute, RULE_TYPE);
+      writeValue(writer, filter.value, MATCH_VALUE);
       return;
     case 'substrings':
       writer.writeString(filter.attribute);

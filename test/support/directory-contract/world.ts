@@ -50,6 +50,8 @@ export interface ServerDifferences {
   readonly hasSeveralMails: boolean;
   /** A name in another normal form of Unicode is the same name (RFC 4518 §2.3). */
   readonly normalisesNames: boolean;
+  /** Nesting beyond any bound is found all the same: by a rule of the server's, or since entries say all that they are in. */
+  readonly findsAnyDepth: boolean;
 }
 
 /** As the RFCs have it, and OpenLDAP. */
@@ -65,6 +67,7 @@ export const RFC_DIFFERENCES: ServerDifferences = {
   missingGroup: 'gone',
   hasSeveralMails: true,
   normalisesNames: true,
+  findsAnyDepth: false,
 };
 
 export interface DirectoryUnderTest {

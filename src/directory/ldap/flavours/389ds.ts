@@ -41,6 +41,7 @@ export const DIRECTORY_SERVER_389: Flavour = {
   misjudges: beginsWithLineBreak,
   probedTogether: 500,
   emptyGroups: 'allowed',
+  inChain: null,
   rights: RIGHTS_OF_389,
   accessRules: ACCESS_RULES_OF_389,
   delta: 'entryusn',

@@ -18,9 +18,13 @@ export interface WantedAccess {
 /**
  * The least rights that the connector's account needs, in the server's own language and as text that can be pasted; all else is
  * a comment. They let it write the members of the groups in scope, read users and groups but no password, and find any entry
- * beneath the base by its id: whoever leaves the scopes must still lose what they were given (ARCHITECTURE, Directory).
+ * beneath the base by its id: whoever leaves the scopes must still lose what they were given (ARCHITECTURE, Directory). And they let
+ * it ask in which groups one is, anywhere: whether a group is nested in a protected one must be told, not read.
  */
 export type AccessRules = (wanted: WantedAccess) => Parsed<string>;
+
+/** By which a group can be nested in another: whether one is in a protected group anywhere must be told, whatever attribute is forced. */
+export const NESTING_ATTRIBUTES: readonly MemberAttribute[] = MEMBER_ATTRIBUTES.filter((name) => name !== 'memberUid');
 
 export function memberAttributesOf({ memberAttribute }: WantedAccess): readonly MemberAttribute[] {
   return memberAttribute === null ? MEMBER_ATTRIBUTES : [memberAttribute];

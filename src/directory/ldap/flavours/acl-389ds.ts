@@ -1,5 +1,14 @@
 import type { Dn } from '../../../access/dn.ts';
-import { type AccessRules, accountDn, comments, coversBase, distinctDns, ldifLine, memberAttributesOf } from './access-rules.ts';
+import {
+  type AccessRules,
+  accountDn,
+  comments,
+  coversBase,
+  distinctDns,
+  ldifLine,
+  memberAttributesOf,
+  NESTING_ATTRIBUTES,
+} from './access-rules.ts';
 
 /** What has a meaning of its own within a bind rule (Red Hat Directory Server, Managing access control). */
 const SPECIAL = /["%?*$|]/;
@@ -30,12 +39,17 @@ export const ACCESS_RULES_OF_389: AccessRules = (wanted) => {
     name: 'find entries by their id',
     rights: 'read, search, compare',
   });
+  const nesting = aci({
+    target: `="${NESTING_ATTRIBUTES.join(' || ')}"`,
+    name: 'ask which groups are nested in which',
+    rights: 'search, compare',
+  });
   const groups = distinctDns(wanted.groupsScope);
   const isRead = distinctDns([...groups, ...wanted.usersScope]);
   const records = [
     ...groups.map((dn) => adding(dn, members)),
     ...isRead.map((dn) => adding(dn, reading)),
-    ...(coversBase(wanted) ? [] : [adding(wanted.baseDn, finding)]),
+    ...(coversBase(wanted) ? [] : [adding(wanted.baseDn, finding), adding(wanted.baseDn, nesting)]),
     limits(account.value),
   ];
   const head = comments(

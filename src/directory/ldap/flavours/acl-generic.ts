@@ -1,4 +1,4 @@
-import { type AccessRules, accountDn, comments, distinctDns, memberAttributesOf } from './access-rules.ts';
+import { type AccessRules, accountDn, comments, distinctDns, memberAttributesOf, NESTING_ATTRIBUTES } from './access-rules.ts';
 
 /** In words: no two servers have one language for this. */
 export const ACCESS_RULES_IN_WORDS: AccessRules = (wanted) => {
@@ -14,6 +14,7 @@ export const ACCESS_RULES_IN_WORDS: AccessRules = (wanted) => {
       ...groups.map((dn) => `beneath ${dn}: write ${members}`),
       ...distinctDns([...groups, ...wanted.usersScope]).map((dn) => `beneath ${dn}: search, read and compare all but passwords`),
       `beneath ${wanted.baseDn}: search, read and compare objectClass and ${wanted.idAttribute}`,
+      `beneath ${wanted.baseDn}: search (not read) ${NESTING_ATTRIBUTES.join(', ')}`,
       'paged searches (RFC 2696) without a limit on the whole',
     ),
   };

@@ -7,6 +7,7 @@ import {
   distinctDns,
   ldifLine,
   memberAttributesOf,
+  NESTING_ATTRIBUTES,
   type WantedAccess,
 } from './access-rules.ts';
 
@@ -55,7 +56,12 @@ function rulesFor(wanted: WantedAccess, who: string): readonly Rule[] {
     rule('attrs=userPassword', 'none'),
     ...groups.map((dn) => rule(`${beneath(dn)} attrs=${members}`, 'write')),
     ...distinctDns([...groups, ...usersScope]).map((dn) => rule(beneath(dn), 'read')),
-    ...(coversBase(wanted) ? [] : [rule(`${beneath(baseDn)} attrs=entry,objectClass,${idAttribute}`, 'read')]),
+    ...(coversBase(wanted)
+      ? []
+      : [
+          rule(`${beneath(baseDn)} attrs=entry,objectClass,${idAttribute}`, 'read'),
+          rule(`${beneath(baseDn)} attrs=${NESTING_ATTRIBUTES.join(',')}`, 'search'),
+        ]),
   ];
 }
 

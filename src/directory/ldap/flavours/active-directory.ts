@@ -17,6 +17,9 @@ const PEOPLE: Filter = and(equality('objectClass', 'user'), equality('sAMAccount
 /** Entries of other domains; found only to be refused. */
 const FOREIGN = 'foreignSecurityPrincipal';
 
+/** LDAP_MATCHING_RULE_TRANSITIVE_EVAL ([MS-ADTS] §3.1.1.3.4.4.3). */
+const IN_CHAIN = '1.2.840.113556.1.4.1941';
+
 /** UF_ACCOUNT_DISABLE ([MS-ADTS] §2.2.16). */
 const ACCOUNT_DISABLED = 0x2;
 /** GROUP_TYPE_APP_BASIC_GROUP and GROUP_TYPE_APP_QUERY_GROUP ([MS-ADTS] §2.2.12): authorization manager's groups. */
@@ -42,7 +45,10 @@ export const ACTIVE_DIRECTORY: Flavour = {
   people: PEOPLE,
   otherEmails: { attribute: 'proxyAddresses', read: addressOf },
   user: { attributes: ['objectClass', 'userAccountControl', 'primaryGroupID', 'objectSid'], facts: userFacts },
-  group: { attributes: ['groupType', 'objectSid', 'sAMAccountName'], facts: groupFacts },
+  group: {
+    attributes: ['groupType', 'objectSid', 'sAMAccountName', 'adminCount', 'isCriticalSystemObject'],
+    facts: groupFacts,
+  },
   // Its posixGroup is an auxiliary class that every group may have, and says nothing about where members are kept.
   memberClasses: new Map<string, readonly MemberAttribute[]>([['group', ['member']]]),
   references: 'kept',
@@ -55,6 +61,7 @@ export const ACTIVE_DIRECTORY: Flavour = {
   // Samba compares each value with every member of the group: of 500 with 500 it took longer than a read may take.
   probedTogether: 50,
   emptyGroups: 'allowed',
+  inChain: IN_CHAIN,
   rights: RIGHTS_OF_ACTIVE_DIRECTORY,
   accessRules: ACCESS_RULES_OF_ACTIVE_DIRECTORY,
   delta: 'uSNChanged',
@@ -103,8 +110,12 @@ function groupRefusal(entry: LdapEntry, sid: SecurityId | null): string | null {
 function privilegeOf(entry: LdapEntry, sid: SecurityId | null): string | null {
   const named = valuesOf(entry, 'sAMAccountName').find((name) => PRIVILEGED_BY_NAME.has(name.toLowerCase()));
   if (named !== undefined) return named;
-  if (sid === null) return null;
-  return privilegedGroup(sid);
+  const known = sid === null ? null : privilegedGroup(sid);
+  if (known !== null) return known;
+  // Of a group of the domain's own: somebody has nested it in one of those, and what was done then stays until it is taken back.
+  if ((integerOf(entry, 'adminCount') ?? 0) > 0) return `marked as privileged (adminCount is ${integerOf(entry, 'adminCount')})`;
+  const isCritical = valuesOf(entry, 'isCriticalSystemObject').some((value) => value.toLowerCase() === 'true');
+  return isCritical ? 'part of the system (isCriticalSystemObject is TRUE)' : null;
 }
 
 function integerOf(entry: LdapEntry, attribute: string): number | null {

@@ -122,6 +122,11 @@ export interface Flavour {
   readonly probedTogether: number;
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */
   readonly emptyGroups: 'allowed' | 'refused';
+  /**
+   * The matching rule by which one search finds every group that another is nested in, at any depth; null where each level is asked
+   * for by itself.
+   */
+  readonly inChain: string | null;
   /** How the rights of the account are asked for, and how they are given (`latchkey check`, `latchkey acl`). */
   readonly rights: RightsTest;
   readonly accessRules: AccessRules;

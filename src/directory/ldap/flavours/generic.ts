@@ -30,6 +30,7 @@ export const GENERIC: Flavour = {
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
+  inChain: null,
   rights: RIGHTS_BY_DELETION,
   accessRules: ACCESS_RULES_IN_WORDS,
   delta: null,

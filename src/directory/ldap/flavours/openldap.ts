@@ -32,6 +32,7 @@ export const OPENLDAP: Flavour = {
   misjudges: null,
   probedTogether: 500,
   emptyGroups: 'refused',
+  inChain: null,
   rights: RIGHTS_BY_DELETION,
   accessRules: ACCESS_RULES_OF_OPENLDAP,
   delta: 'entryCSN',

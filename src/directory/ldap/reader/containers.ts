@@ -29,6 +29,7 @@ function mayMatch(filter: Filter, classes: ReadonlySet<string>): boolean {
     case 'greaterOrEqual':
     case 'lessOrEqual':
     case 'approx':
+    case 'extensible':
     case 'substrings':
       return true;
     default:

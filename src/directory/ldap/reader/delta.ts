@@ -64,6 +64,7 @@ function attributesIn(filter: Filter): readonly string[] {
     case 'greaterOrEqual':
     case 'lessOrEqual':
     case 'approx':
+    case 'extensible':
     case 'substrings':
       return [filter.attribute];
     default:

@@ -72,10 +72,15 @@ const FILTER_TAGS: Readonly<Record<Filter['kind'], number>> = {
   lessOrEqual: 0xa6,
   present: 0x87,
   approx: 0xa8,
+  extensible: 0xa9,
 };
 const INITIAL = 0x80;
 const ANY = 0x81;
 const FINAL = 0x82;
+/** The parts of a MatchingRuleAssertion (RFC 4511 §4.5.1). */
+const MATCHING_RULE = 0x81;
+const RULE_TYPE = 0x82;
+const MATCH_VALUE = 0x83;
 
 /** A filter, written from its tree; its depth is bounded by who made it, the configuration or ourselves. */
 export function berFilter(filter: Filter): Buffer {
@@ -93,6 +98,13 @@ export function berFilter(filter: Filter): Buffer {
     case 'lessOrEqual':
     case 'approx':
       return berElement(tag, berText(filter.attribute), berElement(BER.octetString, bytesOf(filter.value)));
+    case 'extensible':
+      return berElement(
+        tag,
+        berElement(MATCHING_RULE, bytesOf(filter.rule)),
+        berElement(RULE_TYPE, bytesOf(filter.attribute)),
+        berElement(MATCH_VALUE, bytesOf(filter.value)),
+      );
     case 'substrings': {
       const { initial, any, final } = filter;
       const pieces = [
