@@ -101,6 +101,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     streams: () => shared.streams,
     tell: (event) => engine.tell(event),
     suspect: (grantIds) => engine.suspect(grantIds),
+    recheckProtected: () => engine.recheckProtected(),
     isProtected: (group) => engine.isProtected(group),
     clock,
     random,

@@ -32,6 +32,8 @@ export interface ConnectorSyncOptions {
   readonly tell: (event: Event) => Promise<void>;
   /** Told which grants are not as they were read. */
   readonly suspect: (grantIds: readonly GrantId[]) => void;
+  /** Told that a sync is over, whatever came of it. */
+  readonly recheckProtected: () => void;
   readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -107,6 +109,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
       isTold: true,
       log,
     })(wish, AbortSignal.any([signal, stopping.signal]));
+    options.recheckProtected();
     return await outcomeOf(result);
   }
 

@@ -4,15 +4,7 @@ import type { EntryId } from '../access/ids.ts';
 import type { Presence } from '../access/membership.ts';
 import type { EntryRef, GroupRef } from '../access/reference.ts';
 import { changeLanes } from './change-lanes.ts';
-import type {
-  Directory,
-  GroupEntry,
-  ProbedValues,
-  Protector,
-  ProtectorAsked,
-  Resolution,
-  UserEntry,
-} from './directory.ts';
+import type { Directory, GroupEntry, ProbedValues, Protector, ProtectorAsked, Resolution, UserEntry } from './directory.ts';
 import { gathering, type Turn } from './gathering.ts';
 
 /** Ids in one search: their filter stays small, and the answer far below what any server gives. */

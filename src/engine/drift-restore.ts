@@ -24,7 +24,7 @@ export async function restoreDrifted(
   if (!parts.mayWrite(grant.grantId) || (await ledger.space()) !== 'ok') return AGAIN;
   await protectedGroups.resolve(signal);
   const named = writableValue({ user, group }, state);
-  const denied = refusal(parts, { user, group }) ?? (named.ok ? null : named.error);
+  const denied = (await refusal(parts, { user, group })) ?? (named.ok ? null : named.error);
   if (denied !== null || !named.ok) return notRestored(parts, found, denied?.message ?? '');
   const put = await putIn(parts, {
     grantId: grant.grantId,

@@ -27,6 +27,7 @@ import { pauseSince } from './pause.ts';
 import { periodic } from './periodic.ts';
 import { policyTrips } from './policy-trips.ts';
 import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
+import { protectionWatch } from './protection-watch.ts';
 import { pursuedWork } from './pursued-work.ts';
 import { pursuits } from './pursuits.ts';
 import { endingsOf, recovery } from './recovery.ts';
@@ -90,6 +91,8 @@ export interface Engine {
   readonly isProtected: ProtectedGroups['protectsBuiltIn'];
   /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
   suspect(grantIds: readonly GrantId[]): void;
+  /** A sync is over: groups may have become protected while grants of them are active, and those end. */
+  recheckProtected(): void;
   /** Does what a person on the machine asks. */
   readonly operate: Operate;
   status(): EngineStatus;
@@ -99,6 +102,9 @@ export interface Engine {
 
 /** How often the high-water mark is written where nothing else writes it (reliability facts, Clocks). */
 const MARK_EVERY_MS = 10_000;
+
+/** How often it is looked for groups that have become protected, where no sync asks for it. */
+const RECHECK_EVERY_MS = 3_600_000;
 
 /** How often what is older than the retention is looked for. */
 const FORGET_EVERY_MS = 3_600_000;
@@ -162,6 +168,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const unverified = unverifiedJobs({ ledger, clock, time, log });
   const checkpoints = auditCheckpoints({ ledger, time, log, from: (await ledger.auditHead()).count, told: out.wake });
   const lost = afterFailover(parts, { pursued, told, pursueEnding });
+  const watching = protectionWatch(parts, { onEnding: pursueEnding, onTold: out.wake });
+  /** What the configuration protects since the last start is met once there is a directory. */
+  let isWatched = options.endsOnly === true;
+  function watchFirst(): void {
+    if (!isWatched) watching.look();
+    isWatched = true;
+  }
   const drifting = drift(parts, { onEnding: pursueEnding, settle: lost.restore, told });
 
   async function directoryChanged(status: DirectoryStatus): Promise<void> {
@@ -170,6 +183,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       pursued.kick('directory');
       await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: viewed(status.view) }], audit: [] });
       await parts.protectedGroups.resolve(parts.signal);
+      watchFirst();
     } else
       await ledger.tell({
         at,
@@ -305,6 +319,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     listener,
     isProtected: (group) => parts.protectedGroups.protects(group) || parts.protectedGroups.protectsBuiltIn(group),
     suspect: drifting.suspect,
+    recheckProtected: watching.look,
     operate: operatorCommands(parts, steps),
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
@@ -332,8 +347,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         decideIfActive,
       });
       for (const intent of unfinished.intents) if (intent.kind === 'add') lost.restore(intent);
+      if (directory.status().state === 'up') watchFirst();
       rounds.every(MARK_EVERY_MS, () => safely('clock-mark', mark()));
       rounds.every(FORGET_EVERY_MS, () => safely('forget', forget()));
+      if (options.endsOnly !== true) rounds.every(RECHECK_EVERY_MS, async () => watching.look());
       rounds.every(CHECKPOINT_EVERY_MS, () => safely('audit-checkpoint', checkpoints.tell()));
     },
     status: () => ({
@@ -349,7 +366,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       failPoints('stop.begun');
       rounds.stop();
       expiring.stop();
-      const finished = await before(deadline, Promise.all([pursued.stop(), drifting.stop()]));
+      const finished = await before(deadline, Promise.all([pursued.stop(), drifting.stop(), watching.stop()]));
       await unverified.stop();
       await safely('audit-checkpoint', checkpoints.tell());
       out.wake();

@@ -88,7 +88,7 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
     waiting,
   };
   await parts.protectedGroups.resolve(parts.signal);
-  const denied = refusal(parts, { user, group });
+  const denied = await refusal(parts, { user, group });
   if (denied !== null) return fail(parts, judged, denied);
   const key = `pair:${pairKey(pair)}`;
   const mustWait = parts.locks.isHeld(key);
@@ -101,7 +101,7 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
       const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
       const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
       if (now === null) return wait(parts, judged, changedMeanwhile(pair));
-      const deniedNow = refusal(parts, now);
+      const deniedNow = isOfNow ? null : await refusal(parts, now);
       if (deniedNow !== null) return fail(parts, judged, deniedNow);
       const found = { ...judged, grant: { ...judged.grant, pair: now.pair } };
       const unsaved = mustWait || grant.pair !== null ? null : found.grant;

@@ -57,7 +57,7 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
   const now = await entriesNow(parts, { user, group });
   if (now === null) return AGAIN;
   await protectedGroups.resolve(signal);
-  const denied = refusal(parts, now);
+  const denied = await refusal(parts, now);
   if (denied !== null) return reported(parts, grant, denied.message);
   const named = writableValue(now, state);
   if (!named.ok) return reported(parts, grant, named.error.message);

@@ -4,6 +4,7 @@ import { judgeEnd } from '../access/policy.ts';
 import type { Pair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { protectionOf } from './protection.ts';
 
 /** The error of a new grant or an extension while a person on the machine lets none be made; null where they are made. */
 export function pausedRefusal({ pause }: Pick<EngineParts, 'pause'>): JobError | null {
@@ -80,11 +81,14 @@ export function comeBack({ user, group }: Pair): JobError {
   );
 }
 
-/** Scope, protection and what the directory itself says, which bind every first write and every extension. */
-export function refusal(
-  { protectedGroups }: EngineParts,
+/**
+ * Scope, protection and what the directory itself says, which bind every first write and every extension. Rejects where the directory
+ * cannot tell whether the group is nested in a protected one.
+ */
+export async function refusal(
+  parts: EngineParts,
   { user, group }: { user: UserEntry; group: GroupEntry },
-): JobError | null {
+): Promise<JobError | null> {
   if (!user.inScope)
     return jobError(
       'user_not_found',
@@ -95,16 +99,8 @@ export function refusal(
       'group_not_found',
       `"${group.dn}" is no longer in LDAP_GROUPS_SCOPE, and a grant or an extension of one is bound by it`,
     );
-  if (protectedGroups.protects(group))
-    return jobError(
-      'group_protected',
-      `"${group.dn}" is protected by LATCHKEY_PROTECTED_GROUPS on the connector and is never granted`,
-    );
-  if (protectedGroups.protectsBuiltIn(group))
-    return jobError(
-      'group_protected',
-      `"${group.dn}" is ${group.builtIn}, one of the groups that rule over the directory, and is never granted unless LATCHKEY_UNPROTECTED_GROUPS on the connector names it`,
-    );
+  const protection = await protectionOf(parts, group);
+  if (protection !== null) return jobError('group_protected', protection);
   const state = user.refusal ?? group.refusal;
   return state === null ? null : jobError('policy_denied', state);
 }

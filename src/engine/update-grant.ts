@@ -71,13 +71,13 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const agreed = await withoutOthers(parts, attempt);
   if (!isExtension) return shorten(parts, agreed, expiresAt);
   await parts.protectedGroups.resolve(parts.signal);
-  const denied = refusal(parts, resolved);
+  const denied = await refusal(parts, resolved);
   if (denied !== null) return refuse(parts, attempt, denied);
   const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
     // The wait for the pair may have been long: names, scope and protection are those of now.
     const now = await entriesNow(parts, resolved);
     if (now === null) return wait(parts, attempt, changedMeanwhile(resolved.pair));
-    const refused = refusal(parts, now);
+    const refused = await refusal(parts, now);
     if (refused !== null) return { refused };
     return extend(parts, agreed, { ...now, expiresAt });
   });

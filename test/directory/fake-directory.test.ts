@@ -12,7 +12,13 @@ const PERSONALITY_DIFFERENCES: Readonly<Record<ServerName, Partial<ServerDiffere
   openldap: {},
   openldap_refint: { hasReferentialIntegrity: true },
   '389ds': { demandsMember: false },
-  samba: { hasReferentialIntegrity: true, refusesUnknown: true, demandsMember: false, absentName: 'refused', findsAnyDepth: true },
+  samba: {
+    hasReferentialIntegrity: true,
+    refusesUnknown: true,
+    demandsMember: false,
+    absentName: 'refused',
+    findsAnyDepth: true,
+  },
 };
 
 for (const [name, differences] of Object.entries(PERSONALITY_DIFFERENCES)) {

@@ -157,7 +157,7 @@ describe('what a grant asks of the directory', () => {
     const { rig } = await startedEngine();
     const from = rig.fake.operations.length;
     await rig.grant();
-    assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'probe', 'change', 'locateUser', 'locateGroup']);
+    assert.deepEqual(asked(rig, from), ['findUser', 'findGroup', 'protectorOf', 'probe', 'change', 'locateUser', 'locateGroup']);
   });
 
   test('and of the ledger: stored, pending, read, its intent with its pair, claimed', async () => {
@@ -198,8 +198,10 @@ describe('what a grant asks of the directory', () => {
     assert.deepEqual(asked(rig, from), [
       'findUser',
       'findGroup',
+      'protectorOf',
       'locateUser',
       'locateGroup',
+      'protectorOf',
       'probe',
       'change',
       'locateUser',

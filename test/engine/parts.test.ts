@@ -355,6 +355,30 @@ describe('a protected group', () => {
     assert.ok(entry !== null && groups.protects(entry));
   });
 
+  test('is looked for anew: its name may mean another by now, and whatever it meant before stays protected', async () => {
+    const { fake, groups, entryOf, log } = guarded(['root']);
+    await groups.resolve(never);
+    fake.tree.rename(groupDn('root'), groupDn('wheel'));
+    const first = fake.tree.group(groupDn('wheel'));
+    assert.ok(first !== null);
+    first.name = 'wheel';
+    await groups.resolveAnew(never);
+    assert.deepEqual([groups.unresolved(), log.lines], [[], []], 'it is known by its id');
+    fake.tree.add({ kind: 'group', dn: groupDn('root'), name: 'root', attribute: 'member', values: ['cn=x'] });
+    await groups.resolveAnew(never);
+    const second = fake.tree.group(groupDn('root'));
+    assert.ok(second !== null);
+    second.name = 'sudo';
+    fake.tree.rename(groupDn('root'), groupDn('sudo'));
+    assert.ok(groups.protects(await entryOf('wheel')) && groups.protects(await entryOf('sudo')));
+    assert.deepEqual(groups.ids().toSorted(), [first.id, second.id].toSorted());
+    fake.tree.delete(groupDn('wheel'));
+    fake.tree.delete(groupDn('sudo'));
+    await groups.resolveAnew(never);
+    await groups.resolveAnew(never);
+    assert.deepEqual([groups.unresolved(), log.lines.length], [['root'], 1]);
+  });
+
   test('is known by name, by any spelling of its DN, and by id', async () => {
     const { entryOf, fake } = guarded([]);
     const id = fake.tree.at(groupDn('root'))?.id ?? '';

@@ -10,6 +10,7 @@ import { METRICS_BUGS } from './metrics-bugs.ts';
 import { NAMESAKE_BUGS } from './namesake-bugs.ts';
 import { OPERATOR_BUGS } from './operator-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
+import { PROTECTION_BUGS } from './protection-bugs.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
 import { SYNC_BUGS } from './sync-bugs.ts';
 
@@ -28,4 +29,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...OPERATOR_BUGS,
   ...SYNC_BUGS,
   ...DRIFT_BUGS,
+  ...PROTECTION_BUGS,
 ];

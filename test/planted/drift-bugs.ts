@@ -29,8 +29,8 @@ export const DRIFT_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a membership that vanished is restored whatever scope and policy say by now',
     file: 'src/engine/drift-restore.ts',
-    find: 'const denied = refusal(parts, { user, group }) ?? (',
-    replace: 'const denied = (null as ReturnType<typeof refusal>) ?? (',
+    find: 'const denied = (await refusal(parts, { user, group })) ?? (',
+    replace: 'const denied = (null as Awaited<ReturnType<typeof refusal>>) ?? (',
     tests: LOOKS,
   },
   {

@@ -247,9 +247,9 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a protected group is granted',
-    file: 'src/engine/refusals.ts',
-    find: 'if (protectedGroups.protects(group))',
-    replace: "if (protectedGroups.protects(group) && group.dn === '')",
+    file: 'src/engine/protection.ts',
+    find: 'if (protectedGroups.protects(group)) return',
+    replace: "if (protectedGroups.protects(group) && group.dn === '') return",
     tests: meantBy('refusals'),
   },
   {

@@ -53,9 +53,9 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a group that rules over the directory is granted',
-    file: 'src/engine/refusals.ts',
-    find: 'if (protectedGroups.protectsBuiltIn(group))',
-    replace: 'if (protectedGroups.protects(group))',
+    file: 'src/engine/protection.ts',
+    find: 'if (!protectedGroups.protectsBuiltIn(group)) return null;',
+    replace: 'if (!protectedGroups.protects(group)) return null;',
     tests: ['engine/entry-rules.test.ts'],
   },
   {

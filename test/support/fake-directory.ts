@@ -101,7 +101,13 @@ export function fakeDirectory(
   const usersScope = dn(`ou=people,${baseDn}`);
   const groupsScope = dn(`ou=groups,${baseDn}`);
   for (const one of [baseDn, usersScope, groupsScope, dn(`ou=elsewhere,${baseDn}`)]) tree.add({ kind: 'container', dn: one });
-  const look = fakeLookups(tree, { baseDn, usersScope, groupsScope, linksMembers: personality.refusesUnknown, knowsWhatItIsIn: referentialIntegrity });
+  const look = fakeLookups(tree, {
+    baseDn,
+    usersScope,
+    groupsScope,
+    linksMembers: personality.refusesUnknown,
+    knowsWhatItIsIn: referentialIntegrity,
+  });
 
   const operations: FakeOperation[] = [];
   const listeners: ((status: DirectoryStatus) => void)[] = [];
@@ -369,7 +375,7 @@ function fakeLookups(
     },
     protectorOf({ group, isProtected, mustBeTold }: ProtectorAsked): Protector | null {
       const start = byId(group.id);
-      if (start === null || !tree.sameDn(start.dn, group.dn as Dn)) throw untold(group, 'gone');
+      if (start === null || !tree.sameDn(start.dn, group.dn)) throw untold(group, 'gone');
       const above = new Map<Dn, Dn | null>([[start.dn, null]]);
       for (const name of above.keys()) {
         for (const upper of tree.holding(name)) {
@@ -379,8 +385,7 @@ function fakeLookups(
           if (tree.at(upper.dn) === null) throw untold(group, 'refused');
           if (!above.has(upper.dn)) above.set(upper.dn, name);
           if (above.size > 33 && !linksMembers) throw untold(group, 'refused');
-          if (isProtected(groupView(upper)))
-            return { group: groupView(upper), chain: wayTo(upper.dn, above) };
+          if (isProtected(groupView(upper))) return { group: groupView(upper), chain: wayTo(upper.dn, above) };
         }
       }
       if (knowsWhatItIsIn) return null;

@@ -21,8 +21,8 @@ import { groups, users } from './kinds.ts';
 import { type KeepBase, knownBase } from './known-base.ts';
 import { type Landscape, learnLandscape, type Scopes, viewOf } from './landscape.ts';
 import { groupsNamed, locate, locateAll, occupant } from './locate.ts';
-import { type SessionMetrics, sessionOpener } from './opener.ts';
 import { protectorOf } from './nesting.ts';
+import { type SessionMetrics, sessionOpener } from './opener.ts';
 import type { Place } from './place.ts';
 import { change, probe } from './probe.ts';
 import { findGroup, findUser } from './resolve.ts';
@@ -169,7 +169,7 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     },
     occupant: async (attribute, value, signal) => await occupant(await place(signal), { attribute, value }, signal),
     groupsNamed: async (nameOrDn, signal) => await groupsNamed(await place(signal), nameOrDn, signal),
-    protectorOf: async (asked, signal) => await protectorOf(await place(signal), asked, signal),
+    protectorOf: async (question, signal) => await protectorOf(await place(signal), question, signal),
     probe: async (values, signal) => await probe(await place(signal), values, signal),
     change: async (wanted, probed) => await change(await place(null), { change: wanted, probed, failPoints }),
     async sightGone(missing, signal) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Dn } from '../../../src/access/dn.ts';
 import { DirectoryError, type GroupAbove, type Protector } from '../../../src/directory/directory.ts';
 import { FULL_SCALE } from '../scale.ts';
 import { type Get, type MadeGroup, makeGroup, nameAttributes, type ServerDifferences, signal, type World } from './world.ts';
@@ -92,7 +91,7 @@ export function nestingTests(get: Get, differences: ServerDifferences): void {
 
     test('is none once the nesting is taken out', async () => {
       const { lowest, highest } = ends(await nested(get(), 1));
-      await get().admin.change(highest.dn, { attribute: 'member', add: [get().usersScope as Dn], remove: [lowest.dn] });
+      await get().admin.change(highest.dn, { attribute: 'member', add: [get().usersScope], remove: [lowest.dn] });
       assert.equal(await ask(get(), lowest, [highest]), null);
     });
 
@@ -111,7 +110,9 @@ export function nestingTests(get: Get, differences: ServerDifferences): void {
     test('has no answer by a name that is not the group’s any more', async () => {
       const group = await makeGroup(get());
       const other = await makeGroup(get());
-      await untold(get().directory.protectorOf({ group: { ...group, dn: other.dn }, isProtected: () => false, mustBeTold: [] }, signal));
+      await untold(
+        get().directory.protectorOf({ group: { ...group, dn: other.dn }, isProtected: () => false, mustBeTold: [] }, signal),
+      );
     });
 
     test('is never none where whether the group is in it must not be read', async () => {

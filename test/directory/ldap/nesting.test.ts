@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { type Dn, sameDn } from '../../../src/access/dn.ts';
+import type { Filter } from '../../../src/access/filter.ts';
+import type { EntryId } from '../../../src/access/ids.ts';
+import { DirectoryError, type GroupAbove } from '../../../src/directory/directory.ts';
+import type { LdapEntry } from '../../../src/directory/ldap/entry.ts';
+import { OPENLDAP } from '../../../src/directory/ldap/flavours/openldap.ts';
+import { protectorOf } from '../../../src/directory/ldap/nesting.ts';
+import type { Place } from '../../../src/directory/ldap/place.ts';
+import { schemaOf } from '../../../src/directory/ldap/schema.ts';
+import type { SearchRequest, Session } from '../../../src/directory/ldap/session.ts';
+import { dn } from '../../support/ldap-directory-under-test.ts';
+
+const BASE = 'dc=example,dc=test';
+const never = new AbortController().signal;
+
+interface Group {
+  readonly name: string;
+  readonly members: readonly string[];
+  /** What its entry says that it is in itself. */
+  readonly memberOf?: readonly string[];
+  readonly hidesMembers?: boolean;
+  readonly isHidden?: boolean;
+}
+
+const groupDn = (name: string): Dn => dn(`cn=${name},ou=groups,${BASE}`);
+const idOf = (name: string): EntryId => {
+  const hash = createHash('sha256').update(name).digest('hex');
+  const [one, two, three, four, five] = [
+    [0, 8],
+    [8, 12],
+    [12, 16],
+    [16, 20],
+    [20, 32],
+  ].map(([a, b]) => hash.slice(a, b));
+  return `${one}-${two}-${three}-${four}-${five}` as EntryId;
+};
+
+/** A server with these groups, which tells at most so many entries in one answer. */
+function server(groups: readonly Group[], { tells = Number.POSITIVE_INFINITY }: { tells?: number } = {}) {
+  const searches: SearchRequest[] = [];
+  const entryOf = ({ name, memberOf = [] }: Group): LdapEntry => ({
+    dn: groupDn(name),
+    attributes: new Map(
+      Object.entries({ entryuuid: [idOf(name)], cn: [name], objectclass: ['groupOfNames'], memberof: memberOf.map(groupDn) }).map(
+        ([attribute, values]) => [attribute, values.map((value) => Buffer.from(value))],
+      ),
+    ),
+  });
+  const session = {
+    async search(request: SearchRequest) {
+      searches.push(request);
+      const { base, scope, filter } = request;
+      const found = groups.filter(
+        (group) =>
+          group.isHidden !== true &&
+          (scope === 'sub' || sameDn(groupDn(group.name), base as Dn)) &&
+          matches({ group, entry: entryOf(group) }, filter) === true,
+      );
+      return { entries: found.slice(0, tells).map(entryOf), isCut: found.length > tells, references: [] };
+    },
+  } as unknown as Session;
+  const schema = async () => schemaOf([]);
+  const landscape = { flavour: OPENLDAP, baseDn: dn(BASE), groupNameAttribute: 'cn', memberAttribute: null, schema };
+  const place = { session, landscape, onHybrid: () => undefined } as unknown as Place;
+  const ask = (of: string, ...protectedNames: readonly string[]) =>
+    protectorOf(
+      place,
+      {
+        group: { id: idOf(of), dn: groupDn(of) },
+        isProtected: ({ name }: GroupAbove) => protectedNames.includes(name),
+        mustBeTold: protectedNames.map(idOf),
+      },
+      never,
+    );
+  return { ask, searches };
+}
+
+/** Three values, as RFC 4511 §4.5.1.7 has them. */
+function matches(at: { readonly group: Group; readonly entry: LdapEntry }, filter: Filter): boolean | undefined {
+  switch (filter.kind) {
+    case 'and':
+    case 'or': {
+      const all = filter.filters.map((one) => matches(at, one));
+      const decisive = filter.kind === 'or';
+      if (all.includes(decisive)) return decisive;
+      return all.includes(undefined) ? undefined : !decisive;
+    }
+    case 'not': {
+      const inner = matches(at, filter.filter);
+      return inner === undefined ? undefined : !inner;
+    }
+    case 'present':
+      return true;
+    case 'equality': {
+      if (filter.attribute !== 'member' && filter.attribute !== 'uniqueMember')
+        return (
+          at.entry.attributes.get(filter.attribute.toLowerCase())?.some((value) => value.toString() === filter.value) === true
+        );
+      if (at.group.hidesMembers === true) return undefined;
+      return filter.attribute === 'member' && at.group.members.some((name) => sameDn(groupDn(name), filter.value as Dn));
+    }
+    case 'extensible':
+    case 'approx':
+    case 'greaterOrEqual':
+    case 'lessOrEqual':
+    case 'substrings':
+      throw new Error(`no ${filter.kind} is asked for`);
+    default:
+      return filter satisfies never;
+  }
+}
+
+/** `g0` in `g1`, that in `g2`, and so on. */
+const ladder = (levels: number): readonly Group[] =>
+  Array.from({ length: levels + 1 }, (_, i) => ({ name: `g${i}`, members: i === 0 ? [] : [`g${i - 1}`] }));
+
+const untold = (why: RegExp) => (error: unknown) =>
+  error instanceof DirectoryError && error.fault === 'refused' && why.test(error.message);
+
+describe('the way up from a group', () => {
+  test('goes thirty-two levels, and what is deeper is not told', async () => {
+    const found = await server(ladder(32)).ask('g0', 'g32');
+    assert.equal(found?.group.name, 'g32');
+    assert.equal(found.chain.length, 33);
+    await assert.rejects(server(ladder(33)).ask('g0', 'g33'), untold(/32 levels/));
+    assert.equal(await server(ladder(31)).ask('g0', 'other'), null);
+  });
+
+  test('ends where it has come round, having asked for each group once', async () => {
+    const round = [...ladder(3), { name: 'g4', members: ['g3'] }].map((one) =>
+      one.name === 'g0' ? { ...one, members: ['g4'] } : one,
+    );
+    const { ask, searches } = server(round);
+    assert.equal(await ask('g0', 'other'), null);
+    assert.equal(searches.filter(({ scope }) => scope === 'sub').length, 6, 'five groups, and where the protected one is');
+  });
+
+  test('ends without an answer where more than ten thousand groups are above', async () => {
+    const wide = Array.from({ length: 10_001 }, (_, i) => ({ name: `w${i}`, members: ['g0'] }));
+    await assert.rejects(server([...ladder(0), ...wide]).ask('g0', 'other'), untold(/10000 groups/));
+  });
+
+  test('asks for fewer at a time where the server cuts an answer, and has none where one group alone is too much', async () => {
+    const wide = ['a', 'b', 'c', 'd'].map((name) => ({ name, members: ['g0'] }));
+    const above = ['a', 'b', 'c', 'd'].map((name) => ({ name: `above-${name}`, members: [name] }));
+    assert.equal((await server([...ladder(0), ...wide, ...above], { tells: 4 }).ask('g0', 'above-d'))?.group.name, 'above-d');
+    const narrow = [...wide.slice(0, 2), ...above.slice(0, 2), { name: 'too', members: ['a', 'b'] }];
+    assert.equal((await server([...ladder(0), ...narrow], { tells: 2 }).ask('g0', 'too'))?.group.name, 'too');
+    await assert.rejects(server([...ladder(0), ...wide], { tells: 3 }).ask('g0', 'a'), untold(/no more than 3/));
+  });
+
+  test('believes a group that says itself what it is in, and has no answer where that is not shown', async () => {
+    const silent = { name: 'silent', members: ['g0'], hidesMembers: true };
+    const start = { name: 'g0', members: [], memberOf: ['silent'] };
+    assert.equal((await server([start, silent]).ask('g0', 'silent'))?.group.name, 'silent');
+    const above = { name: 'above', members: ['silent'] };
+    assert.equal((await server([start, silent, above]).ask('g0', 'above'))?.group.name, 'above');
+    await assert.rejects(server([start, { ...silent, isHidden: true }]).ask('g0', 'other'), untold(/cannot read/));
+  });
+
+  test('has no answer where a protected group does not say who is in it', async () => {
+    const silent = { name: 'silent', members: ['g0'], hidesMembers: true };
+    await assert.rejects(server([...ladder(0), silent]).ask('g0', 'silent'), untold(/may not search member of/));
+    assert.equal(await server([...ladder(0), { ...silent, members: [], hidesMembers: false }]).ask('g0', 'silent'), null);
+  });
+
+  test('begins at the group that is meant, and at no other that has its name by now', async () => {
+    const { ask } = server([{ name: 'other', members: [] }]);
+    await assert.rejects(ask('g0', 'x'), (error) => error instanceof DirectoryError && error.fault === 'gone');
+  });
+});
