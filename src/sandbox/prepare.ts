@@ -5,5 +5,13 @@ import { ds389Programs } from './ds389-programs.ts';
 import { openLdapPrograms } from './openldap-programs.ts';
 import { prometheusPrograms } from './prometheus-programs.ts';
 import { prepareSambaAd } from './samba-ad.ts';
+import { systemdAnalyze } from './systemd-programs.ts';
 
-await Promise.all([openLdapPrograms(), ds389Programs(), prepareSambaAd(), prometheusPrograms(), chromiumProgram()]);
+await Promise.all([
+  openLdapPrograms(),
+  ds389Programs(),
+  prepareSambaAd(),
+  prometheusPrograms(),
+  chromiumProgram(),
+  systemdAnalyze(),
+]);
