@@ -25,8 +25,10 @@ interface Service {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+const MANIFESTS = manifests();
+const COMPOSE = (projectYaml('docker/compose.yaml') as { services: Readonly<Record<string, Service>> }).services;
 const ofKind = (kind: string): Manifest => {
-  const found = manifests().find((manifest) => manifest.kind === kind);
+  const found = MANIFESTS.find((manifest) => manifest.kind === kind);
   assert.ok(found !== undefined, `there is no ${kind}`);
   return found;
 };
@@ -37,7 +39,6 @@ const container = (): Container => {
   assert.ok(only !== undefined && others.length === 0);
   return only;
 };
-const compose = () => (projectYaml('docker/compose.yaml') as { services: Readonly<Record<string, Service>> }).services;
 const unit = projectFile('deploy/systemd/latchkey.service');
 
 /** The configurations that are handed out. */
@@ -46,7 +47,7 @@ const deployed = (): Readonly<Record<string, Readonly<Record<string, string>>>> 
     ...(ofKind('ConfigMap') as ConfigMap).data,
     ...Object.fromEntries(container().env.map(({ name, value }) => [name, value])),
   },
-  compose: compose()['connector']?.environment ?? {},
+  compose: COMPOSE['connector']?.environment ?? {},
 });
 
 /** How long a connector takes to stop, at most. */
@@ -98,9 +99,8 @@ test('Kubernetes runs one, without rights, without service links, and with time 
 });
 
 test('each container of the sandbox is without rights, and none can be reached from other machines', () => {
-  const services = compose();
-  assert.deepEqual(Object.keys(services).toSorted(), ['connector', 'control-plane', 'directory']);
-  for (const [name, service] of Object.entries(services)) {
+  assert.deepEqual(Object.keys(COMPOSE).toSorted(), ['connector', 'control-plane', 'directory']);
+  for (const [name, service] of Object.entries(COMPOSE)) {
     // The key << is YAML 1.1's, which engines of containers read.
     const merged = { ...(service['<<'] as object | undefined), ...service } as Readonly<Record<string, unknown>>;
     assert.equal(merged['read_only'], true, name);
