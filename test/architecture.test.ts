@@ -43,6 +43,20 @@ test('a folder imports only what its row names', () => {
   forbidden('src/engine/x.ts', "import { fixture } from '../../test/support/fixture.ts';");
 });
 
+test('nothing leaves a certificate unverified but the look at one that was refused', () => {
+  for (const text of [
+    'connect({ rejectUnauthorized: false })',
+    'connect({ rejectUnauthorized: isStrict })',
+    'x({ checkServerIdentity: () => undefined })',
+  ])
+    forbidden('src/link/x.ts', text);
+  permitted(
+    'src/link/x.ts',
+    'connect({ rejectUnauthorized: true, checkServerIdentity: (_name, certificate) => check(certificate) })',
+  );
+  permitted('src/directory/ldap/check/peer.ts', 'connect({ rejectUnauthorized: false })');
+});
+
 test('every form of import is seen', () => {
   for (const text of [
     "import '../engine/engine.ts';",

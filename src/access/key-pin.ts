@@ -52,5 +52,5 @@ export function judgePin(pins: readonly KeyPin[], certificate: Buffer): WrongPin
 
 /** What a person can do about another key; goes on the name of the server, and names the variable with the pins. */
 export function explainWrongPin({ found, expected }: Pick<WrongPinError, 'found' | 'expected'>, variable: string): string {
-  return `has the public key ${found}, and ${variable} expects ${expected.join(' or ')}; nothing was sent to it. Somebody may pose as the server. If it has a new key that you can vouch for, add that to ${variable} ("${PIN_COMMAND}" works it out from a certificate)`;
+  return `has the public key ${found}, and ${variable} expects ${expected.join(' or ')}; no secret was sent to it. Somebody may pose as the server. If it has a new key that you can vouch for, add that to ${variable} ("${PIN_COMMAND}" works it out from a certificate)`;
 }

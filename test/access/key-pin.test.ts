@@ -39,6 +39,6 @@ test('the pin of a certificate is that of its public key: a renewed certificate 
   const wrong = judgePin([pin], other.raw);
   assert.equal(wrong?.code, 'ERR_WRONG_PIN');
   const words = explainWrongPin({ found: keyPinOf(other.raw), expected: [pin] }, 'LDAP_PIN');
-  for (const part of [keyPinOf(other.raw), pin, 'LDAP_PIN', 'nothing was sent', 'openssl x509'])
+  for (const part of [keyPinOf(other.raw), pin, 'LDAP_PIN', 'no secret was sent', 'openssl x509'])
     assert.ok(words.includes(part), part);
 });

@@ -130,6 +130,8 @@ export interface SentSearch {
   readonly base: string;
   readonly shape: string;
   readonly values: readonly Buffer[];
+  /** The attributes that are wanted; none would mean all of them. */
+  readonly attributes: readonly string[];
 }
 
 /** A filter as it is sent, alone. */
@@ -146,10 +148,15 @@ export function sentFilter(filter: LdaptsFilter): Pick<SentSearch, 'shape' | 'va
 export function searchOf(message: Buffer): SentSearch | null {
   const { tag, contents } = operationOf(message);
   if (tag !== REQUEST.search) return null;
-  const [base, , , , , , filter] = elementsIn(contents);
-  if (base === undefined || filter === undefined) throw new Error('no SearchRequest');
+  const [base, , , , , , filter, attributes] = elementsIn(contents);
+  if (base === undefined || filter === undefined || attributes === undefined) throw new Error('no SearchRequest');
   const values: Buffer[] = [];
-  return { base: base.contents.toString(), shape: shapeOf(filter, values), values };
+  return {
+    base: base.contents.toString(),
+    shape: shapeOf(filter, values),
+    values,
+    attributes: elementsIn(attributes.contents).map(({ contents: name }) => name.toString()),
+  };
 }
 
 const COMPOUND: Readonly<Record<number, string>> = { 0xa0: '&', 0xa1: '|', 0xa2: '!' };
