@@ -65,6 +65,8 @@ async function serve(options: ControlPlaneOptions, io: ControlPlaneIo, clock: Cl
   io.stdout.write(
     `job keys ${resolve(desk.signer.jwksFile)}: a connector whose LATCHKEY_JOB_KEYS_FILE names it is sent signed jobs\n`,
   );
+  const tokenAsked = secure ? `, which asks for a token of ${resolve(options.apiTokenFile)}` : '';
+  io.stdout.write(`console ${apiUrl} in a browser${tokenAsked}\n`);
   io.stdout.write(`listening: connectors ${connectUrl} API ${apiUrl}\n`);
   await aborted(io.signal);
   await listening.close();

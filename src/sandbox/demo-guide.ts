@@ -44,7 +44,9 @@ export function demoGuide(options: {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const command = shellLine(['sh', join(root, 'scripts', 'node.sh'), join(root, 'src', 'main.ts'), 'check']);
   return `
-All of it is still up. Try more in another terminal:
+All of it is still up. Its console, in a browser: ${api}/
+
+Or try more in another terminal:
 
   a grant of a minute   ${curl('-d', JSON.stringify(grant), `${api}/grants`)}
   what became of it     ${curl(`${api}/grants/try-1`)}

@@ -2,6 +2,7 @@ import { ACCESS_BUGS } from './access-bugs.ts';
 import { AUDIT_BUGS } from './audit-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
 import { CHECK_BUGS } from './check-bugs.ts';
+import { CONSOLE_BUGS } from './console-bugs.ts';
 import { DRIFT_BUGS } from './drift-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
@@ -30,4 +31,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...SYNC_BUGS,
   ...DRIFT_BUGS,
   ...PROTECTION_BUGS,
+  ...CONSOLE_BUGS,
 ];

@@ -7,13 +7,13 @@ export type Tone = 'good' | 'wait' | 'bad' | 'past';
 export function stateWord(state: GrantState): { readonly word: string; readonly tone: Tone } {
   switch (state.kind) {
     case 'queued':
-      return { word: 'waiting for the connector', tone: 'wait' };
+      return { word: 'waiting', tone: 'wait' };
     case 'taken':
       return { word: 'being given', tone: 'wait' };
     case 'delayed':
       return { word: 'delayed', tone: 'wait' };
     case 'active':
-      return { word: state.standing === true ? 'member already' : 'active', tone: 'good' };
+      return { word: state.standing === true ? 'standing' : 'active', tone: 'good' };
     case 'ending':
       return state.overdue === null ? { word: 'ending', tone: 'wait' } : { word: 'overdue', tone: 'bad' };
     case 'ended':
@@ -45,8 +45,9 @@ const MEMBERSHIPS: Readonly<Record<string, string>> = {
 export function stateDetail(state: GrantState): string {
   switch (state.kind) {
     case 'queued':
+      return 'the connector does not have it yet';
     case 'taken':
-      return '';
+      return 'the connector has it';
     case 'delayed':
     case 'failed':
       return `${state.error.code}: ${state.error.message}`;
