@@ -3,6 +3,7 @@ import { type Instant, instant } from '../access/instant.ts';
 import type { Vault } from '../secrets/vault/vault.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import { withCredentials } from './credentials.ts';
+import { judgeNodeSwitches } from './node-switches.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
@@ -109,12 +110,7 @@ function judgeNames(environment: Environment, reader: VariableReader): void {
         verdict satisfies never;
     }
   }
-  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
-    reader.problem({
-      variable: 'NODE_TLS_REJECT_UNAUTHORIZED',
-      found: '"0", which lets anyone pose as the directory or the control plane',
-      expected: 'not set; a certificate of your own goes into LDAP_CA_FILE or LATCHKEY_CONTROL_PLANE_CA_FILE',
-    });
+  judgeNodeSwitches(environment, reader.problem);
 }
 
 function readPolicy(reader: VariableReader): PolicyConfig {

@@ -7,7 +7,10 @@ export interface KnownSecret {
 export interface Scrubber {
   /** From now on this secret is replaced too. Secrets of fewer than 4 characters are not: they are found in every word. */
   readonly learn: (secret: KnownSecret) => void;
-  /** Replaces the secret as it is, and as base64, base64url or URI encoding would show it. */
+  /**
+   * Replaces the secret as it is, and as base64, base64url, hexadecimal or URI encoding would show it, each line of one that has
+   * several, and either half of a long one, so that it does not show where it was cut in two.
+   */
   readonly text: (text: string) => string;
   /** The same for a line of JSON: each form as a JSON string shows it. */
   readonly jsonLine: (line: string) => string;
@@ -16,6 +19,8 @@ export interface Scrubber {
 const MIN_LENGTH = 4;
 /** Shorter runs of base64 are found in ordinary text. */
 const MIN_BASE64_LENGTH = 6;
+/** Shorter halves, and shorter lines of a key, are found in ordinary text. */
+const MIN_PART_LENGTH = 12;
 const REDACTED = '[redacted]';
 
 /** A scrubber that knows these secrets, and learns more. */
@@ -27,7 +32,7 @@ export function createScrubber(secrets: readonly KnownSecret[] = []): Scrubber {
   const learn = (secret: KnownSecret): void => {
     const value = secret.reveal();
     if (value.length < MIN_LENGTH || known.has(value)) return;
-    known.add(value);
+    for (const part of [value, ...partsOf(value)]) known.add(part);
     const forms = new Set([...known].flatMap(formsOf));
     // JSON that stands in a text too: what the line is cleaned of afterwards would hide it from `jsonLine`.
     const inJson = [...forms].map(jsonEscaped);
@@ -58,6 +63,15 @@ function jsonEscaped(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
+/** The halves of a long secret, and the lines of a key in PEM but for those that name its kind (RFC 7468 §2). */
+function partsOf(value: string): readonly string[] {
+  const half = Math.ceil(value.length / 2);
+  const lines = value.includes('\n') ? value.split(/\r?\n/).filter((line) => !line.startsWith('-----')) : [];
+  return [value.slice(0, half), value.slice(-half), ...lines].filter(
+    (part) => part.length >= MIN_PART_LENGTH && !part.startsWith('-----'),
+  );
+}
+
 function formsOf(value: string): readonly string[] {
   const wellFormed = value.toWellFormed();
   const uri = encodeURIComponent(wellFormed);
@@ -66,7 +80,10 @@ function formsOf(value: string): readonly string[] {
     form,
     form.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()),
   ]);
-  return [value, ...encoded, ...base64Forms(Buffer.from(wellFormed, 'utf8'))];
+  const bytes = Buffer.from(wellFormed, 'utf8');
+  const hex = bytes.toString('hex');
+  const escaped = hex.replace(/../g, '%$&');
+  return [value, ...encoded, hex, hex.toUpperCase(), escaped, escaped.toUpperCase(), ...base64Forms(bytes)];
 }
 
 /**

@@ -468,6 +468,34 @@ test('a switch that turns certificate checks off is refused', () => {
   configOf(load({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }));
 });
 
+test('the environment tells Node.js how much memory to take, and not to load code, to be inspected or to print what is sent', () => {
+  for (const taken of [
+    '',
+    '--max-old-space-size=256 --use-system-ca',
+    '--max_old_space_size 256',
+    '--dns-result-order=ipv4first',
+  ])
+    configOf(load({ NODE_OPTIONS: taken }));
+  for (const refusedOption of [
+    '--inspect',
+    '--inspect-brk=0.0.0.0:9229',
+    '--require ./x.js',
+    '-r ./x.js',
+    '--import=./x.js',
+    '--experimental-loader ./x.js',
+    '--allow-fs-write=*',
+    '--no-permission',
+    '--report-on-signal',
+    '--heapsnapshot-signal=SIGUSR2',
+    '--tls-keylog=/tmp/keys',
+    '--tls-min-v1.0',
+    '--cpu-prof',
+    '--max-old-space-size=256 --inspect',
+  ])
+    refused({ NODE_OPTIONS: refusedOption }, 'NODE_OPTIONS', /loads code, opens an inspector/);
+  refused({ NODE_DEBUG: 'http' }, 'NODE_DEBUG', /secrets included/);
+});
+
 test('addresses, ids, names, levels and switches have one form', () => {
   assert.equal(configOf(load({ LATCHKEY_HTTP_ADDR: 'off' })).process.http, null);
   for (const wrong of ['', ':9464', '9464', 'h:', 'h:65536', '::1:80', 'a b:1'])
