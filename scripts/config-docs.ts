@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { policySchema } from '../src/config/policy-schema.ts';
 import type { VariableRow } from '../src/config/variables/row.ts';
 import { NOT_YET_SUPPORTED, VARIABLE_GROUPS } from '../src/config/variables.ts';
 import { configSchema } from './config-schema.ts';
@@ -7,8 +9,19 @@ export function configDocs(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/configuration.md', reference()],
     ['docs/configuration.schema.json', `${JSON.stringify(configSchema(), null, 2)}\n`],
+    ['docs/policy.schema.json', `${JSON.stringify(policyFileSchema(), null, 2)}\n`],
     ['.env.example', dotenvExample()],
   ]);
+}
+
+/** What may be written into a policy file, as a JSON Schema (2020-12). */
+function policyFileSchema(): Readonly<Record<string, unknown>> {
+  const { $schema, ...schema } = z.toJSONSchema(policySchema, { io: 'input' });
+  return {
+    $schema,
+    $comment: 'Made of src/config/policy-schema.ts by scripts/write-config-docs.ts; edit that.',
+    ...schema,
+  };
 }
 
 const INTRODUCTION = `# Configuration

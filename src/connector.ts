@@ -102,6 +102,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     tell: (event) => engine.tell(event),
     suspect: (grantIds) => engine.suspect(grantIds),
     recheckProtected: () => engine.recheckProtected(),
+    others: { groups: () => engine.exclusive.groups(), found: (others) => engine.exclusive.found(others) },
     isProtected: (group) => engine.isProtected(group),
     clock,
     random,
@@ -185,6 +186,12 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     },
     'the connector has started',
   );
+  const { file } = config.policy;
+  if (file !== null)
+    log.info(
+      { event: 'policy.loaded', path: file.path, sha256: file.sha256, groups: file.rules.groups.length },
+      'the rules of the policy file hold',
+    );
   directory.start();
   await engine.start();
   sync.start();
@@ -242,7 +249,7 @@ async function health({
 }): Promise<HealthParts> {
   const directoryStatus = directory.status();
   const linkStatus = link.status();
-  const { clock, pausedSince, protectedGroupsMissing, pursued, failing } = engine.status();
+  const { clock, pausedSince, protectedGroupsMissing, ruleGroupsMissing, pursued, failing } = engine.status();
   return {
     directory:
       directoryStatus.state === 'up'
@@ -264,8 +271,9 @@ async function health({
     ledger: { ...(await ledgerHealth(ledger, failing)), pursued },
     clock: { ready: clock.trusted, aheadMs: clock.aheadMs },
     policy: {
-      ready: protectedGroupsMissing === null || protectedGroupsMissing.length === 0,
+      ready: (protectedGroupsMissing ?? []).length + (ruleGroupsMissing ?? []).length === 0,
       protectedGroupsMissing: protectedGroupsMissing ?? [],
+      ...((ruleGroupsMissing ?? []).length === 0 ? {} : { ruleGroupsMissing }),
       // What a person has decided is no fault: it is shown, and the connector is ready for all that it shall do.
       pausedSince: pausedSince === null ? null : formatInstant(pausedSince),
     },

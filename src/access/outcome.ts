@@ -51,6 +51,8 @@ export interface JobError {
   readonly message: string;
   readonly retryable: boolean;
   readonly ldap?: LdapAnswer;
+  /** The rule of the local policy that refused: a variable, or a place in the policy file. */
+  readonly rule?: string;
 }
 
 /** Whether the same request, sent again later under a new id, can succeed without anyone changing it. */
@@ -93,6 +95,19 @@ export function jobError(code: JobErrorCode, message: string, ldap?: LdapAnswer)
       matchedDn: bounded(ldap.matchedDn, MAX_MESSAGE),
     },
   };
+}
+
+/** What a rule of the local policy refused; `retryable` where the same may be allowed later, without anyone changing it. */
+export function policyError(
+  { rule, message }: { readonly rule: string; readonly message: string },
+  { retryable = false }: { retryable?: boolean } = {},
+): JobError {
+  return { ...jobError('policy_denied', message), retryable, rule };
+}
+
+/** An error as the audit trail keeps it. */
+export function errorFacts({ code, message, rule }: JobError): Readonly<Record<string, unknown>> {
+  return { code, message, ...(rule === undefined ? {} : { rule }) };
 }
 
 /** The text, cut to so many characters with a sign that it was. */

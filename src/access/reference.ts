@@ -14,6 +14,24 @@ export type GroupRef =
   | { readonly by: 'id'; readonly id: EntryId }
   | { readonly by: 'name'; readonly name: string };
 
+/** A reference as it was said. */
+export function shownRef(ref: UserRef | GroupRef): string {
+  switch (ref.by) {
+    case 'dn':
+      return ref.dn;
+    case 'id':
+      return ref.id;
+    case 'email':
+      return ref.email;
+    case 'username':
+      return ref.username;
+    case 'name':
+      return ref.name;
+    default:
+      return ref satisfies never;
+  }
+}
+
 /** An entry as it is known: by its stable id, with the name it had when last seen. */
 export interface EntryRef {
   readonly id: EntryId;

@@ -9,6 +9,7 @@ import type { FlavourName } from '../directory/ldap/flavours/names.ts';
 import type { JobKey } from '../protocol/job-keys.ts';
 import type { ClientCertificateSource } from '../secrets/client-certificate.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
+import type { PolicyFile } from './read-policy-file.ts';
 
 /** PEM certificates that were read from a file and could be parsed. */
 export interface CertificateFile {
@@ -108,6 +109,10 @@ export interface DirectoryConfig {
 
 export interface PolicyConfig {
   readonly maxGrantMs: number;
+  /** New grants and extensions. */
+  readonly maxGrantsPerMinute: number;
+  /** LATCHKEY_POLICY_FILE; null for none. */
+  readonly file: PolicyFile | null;
   readonly maxPendingMs: number;
   readonly protectedGroups: readonly GroupRef[];
   /** Those of the built-in privileged groups that may be granted all the same. */

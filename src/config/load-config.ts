@@ -8,6 +8,7 @@ import type { ConfigWarning, Problem } from './problem.ts';
 import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
 import { readDirectory } from './read-directory.ts';
 import type { ConfigInput, Environment } from './read-environment.ts';
+import { readPolicyFile } from './read-policy-file.ts';
 import type { VaultWhereNeeded } from './read-secret.ts';
 import { readVault } from './read-vault.ts';
 import { formatDuration } from './values.ts';
@@ -114,8 +115,14 @@ function judgeNames(environment: Environment, reader: VariableReader): void {
 }
 
 function readPolicy(reader: VariableReader): PolicyConfig {
+  const maxGrantMs = reader.orDefault('LATCHKEY_MAX_GRANT');
+  const path = reader.optional('LATCHKEY_POLICY_FILE');
+  const read = path === undefined ? null : readPolicyFile(path, { maxGrantMs });
+  if (read?.ok === false) for (const problem of read.problems) reader.problem(problem);
   return {
-    maxGrantMs: reader.orDefault('LATCHKEY_MAX_GRANT'),
+    maxGrantMs,
+    maxGrantsPerMinute: reader.orDefault('LATCHKEY_MAX_GRANTS_PER_MINUTE'),
+    file: read?.ok === true ? read.file : null,
     maxPendingMs: reader.orDefault('LATCHKEY_MAX_PENDING'),
     unprotectedGroups: reader.optional('LATCHKEY_UNPROTECTED_GROUPS') ?? [],
     protectedGroups: reader.optional('LATCHKEY_PROTECTED_GROUPS') ?? [],

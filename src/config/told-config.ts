@@ -78,8 +78,14 @@ function toldBind(bind: DirectoryBind): unknown {
     : { mechanism: bind.mechanism, account };
 }
 
-function toldPolicy({ protectedGroups, unprotectedGroups, ...others }: PolicyConfig): Told<PolicyConfig> {
-  return { ...others, protectedGroups: protectedGroups.map(toldGroup), unprotectedGroups: unprotectedGroups.map(toldGroup) };
+function toldPolicy({ protectedGroups, unprotectedGroups, file, ...others }: PolicyConfig): Told<PolicyConfig> {
+  const told = file === null ? null : { path: file.path, sha256: file.sha256 };
+  return {
+    ...others,
+    file: told,
+    protectedGroups: protectedGroups.map(toldGroup),
+    unprotectedGroups: unprotectedGroups.map(toldGroup),
+  };
 }
 
 function toldGroup(ref: GroupRef): unknown {

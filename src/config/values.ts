@@ -65,7 +65,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
 
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 
-function durationMs(text: string): number | null {
+/** Reads a span such as `30s` or `8h`, in milliseconds; null where it is none. */
+export function durationMs(text: string): number | null {
   const [, digits, unit = ''] = DURATION.exec(text.trim()) ?? [];
   const unitMs = UNIT_MS[unit];
   return digits === undefined || unitMs === undefined ? null : Number(digits) * unitMs;
@@ -189,6 +190,22 @@ export const folder: Value<string> = shaped(
   value('the path of a folder', (text) =>
     text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
   ),
+);
+
+/** The path of a file; what is in it is read where its meaning is known. */
+export const file: Value<string> = shaped(
+  { minLength: 1, maxLength: 4096 },
+  value('the path of a file', (text) =>
+    text.trim() === '' || text.includes('\0') || text.length > 4096 ? REFUSED : { ok: true, value: text.trim() },
+  ),
+);
+
+export const grantsPerMinute: Value<number> = shaped(
+  { pattern: '^[0-9]{1,7}$' },
+  value('a number of grants from 1 to 1000000', (text) => {
+    const count = /^\d{1,7}$/.test(text.trim()) ? Number(text) : 0;
+    return count >= 1 && count <= 1_000_000 ? { ok: true, value: count } : REFUSED;
+  }),
 );
 
 const ADDRESS = /^(?:off|(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5}))$/;

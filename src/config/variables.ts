@@ -1,3 +1,4 @@
+import { nearestName } from './nearest-name.ts';
 import { CONTROL_PLANE } from './variables/control-plane.ts';
 import { DIRECTORY } from './variables/directory.ts';
 import { ENTRIES } from './variables/entries.ts';
@@ -40,11 +41,7 @@ export const SECRETS: readonly string[] = Object.entries<VariableRow<unknown>>(V
 );
 
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
-export const NOT_YET_SUPPORTED: readonly string[] = [
-  'LATCHKEY_MAX_GRANTS_PER_MINUTE',
-  'LATCHKEY_POLICY_FILE',
-  'LATCHKEY_BACKUP_DIR',
-];
+export const NOT_YET_SUPPORTED: readonly string[] = ['LATCHKEY_BACKUP_DIR'];
 
 const SUPPORTED_NAMES: ReadonlySet<string> = new Set(SUPPORTED);
 const NOT_YET_SUPPORTED_NAMES: ReadonlySet<string> = new Set(NOT_YET_SUPPORTED);
@@ -62,33 +59,5 @@ export function judgeName(name: string): NameVerdict {
   if (SUPPORTED_NAMES.has(name)) return { kind: 'supported' };
   if (NOT_YET_SUPPORTED_NAMES.has(name)) return { kind: 'not_yet_supported' };
   if (!OURS.test(name) || KUBERNETES.test(name)) return { kind: 'foreign' };
-  return { kind: 'unknown', nearest: nearestName(name) };
-}
-
-function nearestName(name: string): string {
-  let nearest = '';
-  let least = Number.POSITIVE_INFINITY;
-  for (const known of [...SUPPORTED, ...NOT_YET_SUPPORTED]) {
-    const distance = editDistance(name, known);
-    if (distance < least) {
-      least = distance;
-      nearest = known;
-    }
-  }
-  return nearest;
-}
-
-/** Levenshtein's distance; both texts are cut at 256 characters, far beyond any name. */
-function editDistance(one: string, other: string): number {
-  const columns = other.slice(0, 256);
-  let above = Array.from({ length: columns.length + 1 }, (_, column) => column);
-  for (const [row, char] of Array.from(one.slice(0, 256)).entries()) {
-    const current = [row + 1];
-    for (let column = 1; column <= columns.length; column += 1) {
-      const replaced = (above[column - 1] ?? 0) + (columns.charAt(column - 1) === char ? 0 : 1);
-      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    above = current;
-  }
-  return above[columns.length] ?? 0;
+  return { kind: 'unknown', nearest: nearestName(name, [...SUPPORTED, ...NOT_YET_SUPPORTED]) };
 }

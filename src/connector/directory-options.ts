@@ -68,7 +68,11 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
           keepBase: (found) => ledger.keepBase(found),
           keepServer: (server) => ledger.keepServer({ server, at: clock.wall(), lookBackMs: LOOK_BACK_MS }),
         }),
-    checked: { protectedGroups: config.policy.protectedGroups.map(shownReference), login },
+    checked: {
+      protectedGroups: config.policy.protectedGroups.map(shownReference),
+      ruleGroups: config.policy.file?.rules.groups.map(({ group }) => shownReference(group)) ?? [],
+      login,
+    },
   };
 }
 

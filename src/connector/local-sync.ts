@@ -60,6 +60,7 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
       },
       heldGrants: null,
       drift: null,
+      others: null,
       isProtected: protectedBySpelling({
         configured: config.policy.protectedGroups.map(shownReference),
         unprotected: config.policy.unprotectedGroups.map(shownReference),

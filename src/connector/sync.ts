@@ -17,6 +17,7 @@ import type { SyncStates } from '../observability/metrics.ts';
 import { countingChannel } from '../sync/counting-channel.ts';
 import { heldGrants } from '../sync/held-grants.ts';
 import { linkChannel } from '../sync/link-channel.ts';
+import type { OthersWatch } from '../sync/others.ts';
 import { syncRun } from '../sync/run.ts';
 import type { SyncResult } from '../sync/run-result.ts';
 import { type SyncSchedule, startSchedule } from '../sync/schedule.ts';
@@ -34,6 +35,8 @@ export interface ConnectorSyncOptions {
   readonly suspect: (grantIds: readonly GrantId[]) => void;
   /** Told that a sync is over, whatever came of it. */
   readonly recheckProtected: () => void;
+  /** Told who is where nobody but who has a grant may be. */
+  readonly others: OthersWatch;
   readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -101,6 +104,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         restores: config.policy.drift === 'restore',
         suspect: options.suspect,
       },
+      others: options.others,
       isProtected: options.isProtected,
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: config.process.stateDir,

@@ -23,6 +23,7 @@ export async function restoreDrifted(
   // What is left of a full disk is for what was begun, and for what ends.
   if (!parts.mayWrite(grant.grantId) || (await ledger.space()) !== 'ok') return AGAIN;
   await protectedGroups.resolve(signal);
+  await parts.groupRules.resolve(signal);
   const named = writableValue({ user, group }, state);
   const denied = (await refusal(parts, { user, group })) ?? (named.ok ? null : named.error);
   if (denied !== null || !named.ok) return notRestored(parts, found, denied?.message ?? '');
@@ -35,7 +36,7 @@ export async function restoreDrifted(
     unsettled: null,
     isPrimary: isPrimaryGroup(user, group),
     mayBeLost: false,
-    judge: ({ at, heldSince }) => endRefusal(parts, { heldSince, expiresAt: grant.expiresAt, at }),
+    judge: ({ at, heldSince }) => endRefusal(parts, { group, heldSince, expiresAt: grant.expiresAt, at }),
   });
   switch (put.kind) {
     case 'member':

@@ -11,16 +11,20 @@ import type { Logger } from '../observability/logger.ts';
 import type { DoubtedAdditions } from './doubted-additions.ts';
 import type { DoubtedRemovals } from './doubted-removals.ts';
 import type { GoneProofs } from './gone-proofs.ts';
+import type { GroupRules } from './group-rules.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import type { Overs } from './overs.ts';
 import type { Pause } from './pause.ts';
 import type { PolicyTrips } from './policy-trips.ts';
 import type { ProtectedGroups } from './protected-groups.ts';
+import type { Rates } from './rates.ts';
 import type { TrustedClock } from './trusted-clock.ts';
 
 /** The local policy that the engine asks of grants and extensions. */
 export interface EnginePolicy {
   readonly maxGrantMs: number;
+  /** New grants and extensions. */
+  readonly maxGrantsPerMinute: number;
   readonly maxPendingMs: number;
   readonly retentionMs: number;
   readonly drift: DriftAction;
@@ -53,6 +57,9 @@ export interface EngineParts {
   /** What a check reports beside the directory. */
   readonly localChecks: () => Promise<readonly CheckStep[]>;
   readonly protectedGroups: ProtectedGroups;
+  /** The rules of the policy file. */
+  readonly groupRules: GroupRules;
+  readonly rates: Rates;
   readonly goneProofs: GoneProofs;
   /** Additions that may still take effect, the doubted ones included: what is absent now may be there later. */
   readonly lateWrites: LateWrites;

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep, DirectoryView, Event } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
+import type { PolicyRules } from '../access/group-rules.ts';
 import type { GrantId } from '../access/ids.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { Directory, DirectoryStatus } from '../directory/directory.ts';
@@ -16,8 +17,10 @@ import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
 import { drift } from './drift.ts';
 import { type EngineParts, type EnginePolicy, type EngineTimings, lateWrites } from './engine-parts.ts';
+import { type ExclusiveGroups, exclusiveGroups } from './exclusive-groups.ts';
 import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
+import { groupRules } from './group-rules.ts';
 import { intake } from './intake.ts';
 import { keyedLock } from './keyed-lock.ts';
 import { type Operate, operatorCommands } from './operator-commands.ts';
@@ -30,6 +33,7 @@ import { type ProtectedGroups, protectedGroups } from './protected-groups.ts';
 import { protectionWatch } from './protection-watch.ts';
 import { pursuedWork } from './pursued-work.ts';
 import { pursuits } from './pursuits.ts';
+import { rates } from './rates.ts';
 import { endingsOf, recovery } from './recovery.ts';
 import { syncJobs } from './sync-job.ts';
 import type { EngineSync } from './sync-request.ts';
@@ -46,6 +50,7 @@ export interface EngineOptions {
   readonly policy: EnginePolicy & {
     readonly protectedGroups: readonly string[];
     readonly unprotectedGroups: readonly string[];
+    readonly rules: PolicyRules;
   };
   readonly timings: EngineTimings;
   readonly placeholder: string;
@@ -75,6 +80,8 @@ export interface EngineStatus {
   readonly pausedSince: Instant | null;
   /** Configured protected groups that mean no group; null before the first look. */
   readonly protectedGroupsMissing: readonly string[] | null;
+  /** Groups of rules of the policy file that mean no group; null before the first look. */
+  readonly ruleGroupsMissing: readonly string[] | null;
   /** What is being pursued: grants to be written, memberships to be ended, questions to be answered. */
   readonly pursued: number;
   /** Of those, how many failed at their last attempt in a way that nobody expected. */
@@ -93,6 +100,8 @@ export interface Engine {
   suspect(grantIds: readonly GrantId[]): void;
   /** A sync is over: groups may have become protected while grants of them are active, and those end. */
   recheckProtected(): void;
+  /** Groups that nobody but who has a grant may be in, and who a sync has found there all the same. */
+  readonly exclusive: ExclusiveGroups;
   /** Does what a person on the machine asks. */
   readonly operate: Operate;
   status(): EngineStatus;
@@ -116,6 +125,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
   const pause = pauseSince(await ledger.pausedSince());
+  const notes = await ledger.policyNotes();
   const recovering = recovery(() => pursued.kick('directory'));
   const late = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
   const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
@@ -137,6 +147,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       directory,
       log,
     }),
+    groupRules: groupRules({ rules: policy.rules, directory, clock, log }),
+    rates: rates(notes),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: {
       lost: (pair, agoMs) => late.lost(pair, agoMs),
@@ -184,6 +196,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: viewed(status.view) }], audit: [] });
       await parts.protectedGroups.resolve(parts.signal);
       watchFirst();
+      await parts.groupRules.resolve(parts.signal);
     } else
       await ledger.tell({
         at,
@@ -320,6 +333,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     isProtected: (group) => parts.protectedGroups.protects(group) || parts.protectedGroups.protectsBuiltIn(group),
     suspect: drifting.suspect,
     recheckProtected: watching.look,
+    exclusive: exclusiveGroups(parts, { notes, onTold: out.wake }),
     operate: operatorCommands(parts, steps),
     async tell(event) {
       await ledger.tell({ at: time.now(), events: [event], audit: [] });
@@ -357,6 +371,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       clock: { now: time.now(), trusted: time.trusted(), aheadMs: time.aheadMs() },
       pausedSince: pause.since(),
       protectedGroupsMissing: parts.protectedGroups.unresolved(),
+      ruleGroupsMissing: parts.groupRules.unresolved(),
       pursued: pursued.size(),
       failing: pursued.failing() + (expiring.failing() ? 1 : 0),
     }),

@@ -4,7 +4,7 @@ import { grantDeadline } from '../access/expiry.ts';
 import type { FailedGrant, PendingGrant } from '../access/grant.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
 import type { GrantJob } from '../access/job.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
+import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
 import { trace } from './claim-membership.ts';
 import { goOnLater } from './delays.ts';
@@ -76,7 +76,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
       at,
       grantId: grant.grantId,
       pair: grant.pair,
-      facts: { code: error.code, message: error.message, ...(strayed.length === 0 ? {} : { recreated: strayed }) },
+      facts: { ...errorFacts(error), ...(strayed.length === 0 ? {} : { recreated: strayed }) },
     },
     ...waiting.map(
       ({ stored }): AuditRecord => ({
@@ -84,7 +84,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
         at,
         jobId: stored.jobId,
         grantId: grant.grantId,
-        facts: { code: error.code, message: error.message },
+        facts: errorFacts(error),
       }),
     ),
     ...revokes.map(

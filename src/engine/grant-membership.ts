@@ -1,9 +1,10 @@
 import { mayPredateReplacement } from '../access/expiry.ts';
 import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
+import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import { DirectoryError, type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
+import { type Admitted, admitResolved } from './admission.ts';
 import { activated, claim } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -28,6 +29,7 @@ import {
   pausedRefusal,
   recovering,
   refusal,
+  requesterRefusal,
 } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { claimFound, type FoundSteps, settleOwnIntent } from './settle-grant.ts';
@@ -74,8 +76,13 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
   const resolvingSinceMs = parts.clock.monotonicMs();
   const resolved = await resolveAll(parts, attempt);
   if (!resolved.ok) return fail(parts, attempt, resolved.error);
-  const { user, group, pair, waiting } = resolved;
+  const { user, group, pair } = resolved;
   if (grant.pair !== null && !samePair(pair, grant.pair)) return fail(parts, attempt, otherEntry(grant.pair, pair));
+  await parts.protectedGroups.resolve(parts.signal);
+  await parts.groupRules.resolve(parts.signal);
+  const { allowed, refused } = byRequester(parts, group, resolved.waiting);
+  // Where one may ask for it the grant is made, and the others are told; where none may, all of them share its failure.
+  const waiting = allowed.length === 0 ? resolved.waiting : allowed;
   const decisive = newest(waiting);
   const judged = {
     ...attempt,
@@ -87,9 +94,12 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
     },
     waiting,
   };
-  await parts.protectedGroups.resolve(parts.signal);
-  const denied = await refusal(parts, { user, group });
-  if (denied !== null) return fail(parts, judged, denied);
+  const [unasked] = refused;
+  const denied = (await refusal(parts, { user, group })) ?? (allowed.length === 0 ? (unasked?.error ?? null) : null);
+  if (denied !== null) return fail(parts, { ...judged, waiting: resolved.waiting }, denied);
+  for (const { job, error } of refused) await dismiss(parts, job, error, { ...grant, pair });
+  const admitted = grant.pair === null ? await admitResolved(parts, { grant: judged.grant, group, pair }) : ADMITTED_BEFORE;
+  if (!admitted.ok) return failTripped(parts, judged, admitted);
   const key = `pair:${pairKey(pair)}`;
   const mustWait = parts.locks.isHeld(key);
   // Where it does not wait, the pair is saved with the intent.
@@ -101,13 +111,44 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
       const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
       const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
       if (now === null) return wait(parts, judged, changedMeanwhile(pair));
-      const deniedNow = isOfNow ? null : await refusal(parts, now);
+      const [leader] = waiting;
+      const deniedNow =
+        (isOfNow ? null : await refusal(parts, now)) ??
+        (leader === undefined ? null : requesterRefusal(parts, { group: now.group, job: leader.job }));
       if (deniedNow !== null) return fail(parts, judged, deniedNow);
       const found = { ...judged, grant: { ...judged.grant, pair: now.pair } };
-      const unsaved = mustWait || grant.pair !== null ? null : found.grant;
+      const unsaved = mustWait || grant.pair !== null || admitted.isSaved ? null : found.grant;
       return writeGrant(parts, found, { ...now, steps, unsaved });
     }),
   );
+}
+
+/** A pair that the ledger knows was counted when it was found. */
+const ADMITTED_BEFORE = { ok: true, notes: [], isSaved: true } as const;
+
+/** Which of the jobs may ask for the group: each says for itself who asks. */
+function byRequester(parts: EngineParts, group: GroupEntry, waiting: readonly WaitingGrantJob[]) {
+  const judged = waiting.map((job) => ({ job, error: requesterRefusal(parts, { group, job: job.job }) }));
+  return {
+    allowed: judged.flatMap(({ job, error }) => (error === null ? [job] : [])),
+    refused: judged.flatMap(({ job, error }) => (error === null ? [] : [{ job, error }])),
+  };
+}
+
+/** A limit that counts has stopped the grant: it fails for good, and the limit is told. */
+async function failTripped(
+  parts: EngineParts,
+  attempt: GrantAttempt,
+  { error, trip }: Extract<Admitted, { ok: false }>,
+): Promise<Attempted> {
+  const attempted = await fail(parts, attempt, error);
+  if (attempted.done && trip !== null)
+    await parts.policyTrips.tell({ ...trip, grantId: attempt.grant.grantId, ...pairOf(attempt.grant) });
+  return attempted;
+}
+
+function pairOf({ pair }: PendingGrant): { pair?: Pair } {
+  return pair === null ? {} : { pair };
 }
 
 /** A reference that was resolved means the same entry at the next attempt, or nobody. */
@@ -164,7 +205,7 @@ async function dismiss(
         at,
         jobId: stored.jobId,
         grantId: grant.grantId,
-        facts: { code: error.code, message: error.message },
+        facts: errorFacts(error),
       },
     ],
   });
@@ -216,7 +257,7 @@ async function writeGrant(
     judge: ({ at, heldSince }) =>
       reasonToStop(attempt, at) ??
       pausedRefusal(parts) ??
-      endRefusal(parts, { heldSince, expiresAt: expiryOf(grant.end, at), at }),
+      endRefusal(parts, { group, heldSince, expiresAt: expiryOf(grant.end, at), at }),
   });
   switch (put.kind) {
     case 'member': {
@@ -225,7 +266,7 @@ async function writeGrant(
       return DONE;
     }
     case 'found':
-      return claimFound(parts, attempt, { intent: put.intent, state, steps });
+      return claimFound(parts, attempt, { intent: put.intent, group, state, steps });
     case 'denied':
       return fail(parts, attempt, put.error);
     case 'retry':

@@ -13,15 +13,15 @@ import {
   meetRevokeJob,
   type PendingGrant,
 } from '../access/grant.ts';
-import { formatInstant } from '../access/instant.ts';
+import { formatInstant, type Instant } from '../access/instant.ts';
 import type { CheckJob, GrantJob, ListJob, RevokeJob, SyncJob } from '../access/job.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
-import type { JobResult, StoredJob } from '../ledger/ledger.ts';
+import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
+import type { JobResult, PolicyNote, StoredJob } from '../ledger/ledger.ts';
+import { admitReceived } from './admission.ts';
 import { trace } from './claim-membership.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf } from './grant-attempt.ts';
 import { type ReceiveJob, receiveJob } from './receive-job.ts';
-import { clockUntrusted, noSpace, pausedRefusal } from './refusals.ts';
 import { failed, succeeded } from './views.ts';
 
 /** What a decision asks to be done next. */
@@ -86,7 +86,6 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
     const at = time.now();
     const deadline = deadlineOf({ stored, job }, parts.policy.maxPendingMs);
     const meets = meetGrantJob(known);
-    const paused = pausedRefusal(parts);
     if (isOutdated(job.issuedAt, at, parts.policy.retentionMs))
       return refuseGrant(
         stored,
@@ -116,45 +115,59 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
           jobError('grant_conflict', `this grantId is ${known.grant?.state ?? 'unknown'}; a new grant needs a new id`),
         );
       case 'update':
-        if (stored.grantId === null && isExtension(job, known.grant) && paused !== null)
-          return refuseGrant(stored, job, known, paused);
-        // One that is attached was accepted while there was space.
-        if (stored.grantId === null && isExtension(job, known.grant) && time.trusted() && (await ledger.space()) !== 'ok')
-          return refuseGrant(stored, job, known, noSpace());
-        return attachUpdate(stored, job);
+        // One that is attached was accepted before, and one that shortens is never refused.
+        if (stored.grantId !== null || !isExtension(job, known.grant)) return attachUpdate(stored, job, []);
+        return admitted(stored, job, known, ({ notes }) => attachUpdate(stored, job, notes));
       case 'new':
-      case 'join': {
-        if (paused !== null) return refuseGrant(stored, job, known, paused);
-        if (!time.trusted()) return refuseGrant(stored, job, known, clockUntrusted());
-        if ((await ledger.space()) !== 'ok') return refuseGrant(stored, job, known, noSpace());
-        const earlier = known.grant?.state === 'pending' ? known.grant : null;
-        const grant: PendingGrant = {
-          state: 'pending',
-          grantId: job.grantId,
-          pair: earlier?.pair ?? null,
-          end: job.end,
-          // Whether this job is of the same pair is not known yet: one that is not must not cut short the others' time.
-          deadline: earlier !== null && earlier.deadline > deadline ? earlier.deadline : deadline,
-        };
-        const audit: AuditRecord = {
-          kind: 'grant.pending',
-          at,
-          jobId: stored.jobId,
-          grantId: job.grantId,
-          facts: { end: job.end, deadline, requestedBy: job.requestedBy, justification: job.justification },
-        };
-        await ledger.savePending(grant, [stored.jobId], { at, audit: [audit] });
-        failPoints('grant.pending-stored');
-        return next.pursueGrant(grant);
-      }
+      case 'join':
+        return admitted(stored, job, known, ({ notes }) => savePending(stored, { job, known, deadline, notes }));
       default:
         return meets satisfies never;
     }
   }
 
-  async function attachUpdate(stored: StoredJob, job: GrantJob): Promise<void> {
+  /** What binds every grant and extension that is received; a limit that stopped one is told after that. */
+  async function admitted(
+    stored: StoredJob,
+    job: GrantJob,
+    known: Known,
+    goOn: (received: { readonly notes: readonly PolicyNote[] }) => Promise<void>,
+  ): Promise<void> {
+    const received = await admitReceived(parts, 'takes');
+    if (received.ok) return goOn(received);
+    await refuseGrant(stored, job, known, received.error);
+    if (received.trip !== null) await parts.policyTrips.tell({ ...received.trip, jobId: stored.jobId, grantId: job.grantId });
+  }
+
+  async function savePending(
+    stored: StoredJob,
+    { job, known, deadline, notes }: { job: GrantJob; known: Known; deadline: Instant; notes: readonly PolicyNote[] },
+  ): Promise<void> {
     const at = time.now();
-    if (stored.grantId === null) await ledger.attach(stored.jobId, job.grantId, { at, audit: [] });
+    const earlier = known.grant?.state === 'pending' ? known.grant : null;
+    const grant: PendingGrant = {
+      state: 'pending',
+      grantId: job.grantId,
+      pair: earlier?.pair ?? null,
+      end: job.end,
+      // Whether this job is of the same pair is not known yet: one that is not must not cut short the others' time.
+      deadline: earlier !== null && earlier.deadline > deadline ? earlier.deadline : deadline,
+    };
+    const audit: AuditRecord = {
+      kind: 'grant.pending',
+      at,
+      jobId: stored.jobId,
+      grantId: job.grantId,
+      facts: { end: job.end, deadline, requestedBy: job.requestedBy, justification: job.justification },
+    };
+    await ledger.savePending(grant, [stored.jobId], { at, notes, audit: [audit] });
+    failPoints('grant.pending-stored');
+    return next.pursueGrant(grant);
+  }
+
+  async function attachUpdate(stored: StoredJob, job: GrantJob, notes: readonly PolicyNote[]): Promise<void> {
+    const at = time.now();
+    if (stored.grantId === null) await ledger.attach(stored.jobId, job.grantId, { at, notes, audit: [] });
     failPoints('update.stored');
     next.pursueUpdate(job.grantId, stored);
   }
@@ -163,7 +176,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
   async function refuseGrant(stored: StoredJob, job: GrantJob, known: Known, error: JobError): Promise<void> {
     const at = time.now();
     const audit: AuditRecord[] = [
-      { kind: 'job.failed', at, jobId: stored.jobId, grantId: job.grantId, facts: { code: error.code, message: error.message } },
+      { kind: 'job.failed', at, jobId: stored.jobId, grantId: job.grantId, facts: errorFacts(error) },
     ];
     if (known.grant === null && !known.revokedBefore) {
       const grant: FailedGrant = { state: 'failed', grantId: job.grantId, pair: null, code: error.code, failedAt: at };

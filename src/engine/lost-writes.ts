@@ -57,6 +57,7 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
   const now = await entriesNow(parts, { user, group });
   if (now === null) return AGAIN;
   await protectedGroups.resolve(signal);
+  await parts.groupRules.resolve(signal);
   const denied = await refusal(parts, now);
   if (denied !== null) return reported(parts, grant, denied.message);
   const named = writableValue(now, state);
@@ -70,7 +71,8 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
     unsettled,
     isPrimary: isPrimaryGroup(now.user, now.group),
     mayBeLost: false,
-    judge: ({ at, heldSince }): JobError | null => endRefusal(parts, { heldSince, expiresAt: grant.expiresAt, at }),
+    judge: ({ at, heldSince }): JobError | null =>
+      endRefusal(parts, { group: now.group, heldSince, expiresAt: grant.expiresAt, at }),
   });
   switch (put.kind) {
     case 'member':

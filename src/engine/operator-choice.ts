@@ -2,7 +2,7 @@ import { leafRdn, parseDn, sameDn } from '../access/dn.ts';
 import type { Grant, PendingGrant } from '../access/grant.ts';
 import { type EntryId, parseEntryId } from '../access/ids.ts';
 import type { GrantChoice } from '../access/operator.ts';
-import type { EntryRef, GroupRef, UserRef } from '../access/reference.ts';
+import { type EntryRef, shownRef, type UserRef } from '../access/reference.ts';
 import { DirectoryError } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { splitJobs } from './grant-attempt.ts';
@@ -145,22 +145,4 @@ async function unresolvedGrants(
     if (waiting.some(({ job }) => shownRef(job[side]).toLowerCase() === named.toLowerCase())) meant.push(grant);
   }
   return meant;
-}
-
-/** A reference as its job says it. */
-export function shownRef(ref: UserRef | GroupRef): string {
-  switch (ref.by) {
-    case 'dn':
-      return ref.dn;
-    case 'id':
-      return ref.id;
-    case 'email':
-      return ref.email;
-    case 'username':
-      return ref.username;
-    case 'name':
-      return ref.name;
-    default:
-      return ref satisfies never;
-  }
 }

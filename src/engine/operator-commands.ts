@@ -4,9 +4,10 @@ import { grantStory } from '../access/grant-story.ts';
 import type { GrantId } from '../access/ids.ts';
 import { formatInstant, instant } from '../access/instant.ts';
 import type { OperatorNews, OperatorRequest, OperatorResult, ShownGrant } from '../access/operator.ts';
+import { shownRef } from '../access/reference.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { splitJobs } from './grant-attempt.ts';
-import { chooseGrants, shownRef } from './operator-choice.ts';
+import { chooseGrants } from './operator-choice.ts';
 import { type RevokeSteps, revokeChosen } from './operator-revoke.ts';
 import { operatorCommand, shownGrant } from './operator-views.ts';
 

@@ -1,8 +1,8 @@
-import { foldDn, parseDn } from '../access/dn.ts';
 import type { EntryId } from '../access/ids.ts';
 import type { EntryRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
+import { foldName } from './named-groups.ts';
 
 /** What a group is judged by. */
 export interface JudgedGroup {
@@ -47,8 +47,8 @@ export function protectedGroups({
 }): ProtectedGroups {
   const idsOf = new Map<string, Set<EntryId>>(configured.map((one) => [one, new Set()]));
   const ids = new Set<EntryId>();
-  const spellings = new Set(configured.map(fold));
-  const released = new Set(unprotected.map(fold));
+  const spellings = new Set(configured.map(foldName));
+  const released = new Set(unprotected.map(foldName));
   let missing: readonly string[] = [...idsOf.keys()];
   /** Whose absence was told, so that it is told once. */
   let told: ReadonlySet<string> = new Set();
@@ -81,13 +81,13 @@ export function protectedGroups({
     return false;
   }
 
-  const releases: ProtectedGroups['releases'] = ({ id, dn, name }) => [id, dn, name].some((one) => released.has(fold(one)));
+  const releases: ProtectedGroups['releases'] = ({ id, dn, name }) => [id, dn, name].some((one) => released.has(foldName(one)));
   return {
     async resolve(signal) {
       if (!asked || missing.length > 0) await look(missing, signal);
     },
     resolveAnew: (signal) => look(idsOf.keys(), signal),
-    protects: ({ id, dn, name }) => ids.has(id) || spellings.has(fold(dn)) || spellings.has(fold(name)),
+    protects: ({ id, dn, name }) => ids.has(id) || spellings.has(foldName(dn)) || spellings.has(foldName(name)),
     // By what it is called now: whoever renames one of these rules over the directory already.
     protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
     releases,
@@ -107,15 +107,9 @@ export function protectedBySpelling({
   configured: readonly string[];
   unprotected: readonly string[];
 }): ProtectedGroups['protectsBuiltIn'] {
-  const [spellings, released] = [new Set(configured.map(fold)), new Set(unprotected.map(fold))];
+  const [spellings, released] = [new Set(configured.map(foldName)), new Set(unprotected.map(foldName))];
   return ({ id, dn, name, builtIn }) => {
-    const named = [id, dn, name].map(fold);
+    const named = [id, dn, name].map(foldName);
     return named.some((one) => spellings.has(one)) || (builtIn !== null && !named.some((one) => released.has(one)));
   };
-}
-
-/** Names and DNs compare without case and spelling; a text with `=` that reads as a DN is one. */
-function fold(text: string): string {
-  const dn = text.includes('=') ? parseDn(text) : undefined;
-  return dn?.ok === true ? foldDn(dn.value) : text.trim().toLowerCase();
 }

@@ -1,6 +1,7 @@
+import { judgeLength, judgeRequester } from '../access/group-rules.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
-import { judgeEnd } from '../access/policy.ts';
+import type { GrantJob } from '../access/job.ts';
+import { type JobError, jobError, policyError } from '../access/outcome.ts';
 import type { Pair } from '../access/reference.ts';
 import type { GroupEntry, UserEntry } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -105,16 +106,21 @@ export async function refusal(
   return state === null ? null : jobError('policy_denied', state);
 }
 
-/** Whether the local policy lets the membership last that long. */
+/** The error of a job whose requester may not ask for grants of the group. */
+export function requesterRefusal(
+  { groupRules }: EngineParts,
+  { group, job }: { group: GroupEntry; job: Pick<GrantJob, 'requestedBy'> },
+): JobError | null {
+  const refused = judgeRequester(groupRules.limitsOf(group), job.requestedBy);
+  return refused === null ? null : policyError(refused);
+}
+
+/** Whether the local policy lets the membership of that group last that long. */
 export function endRefusal(
-  { policy }: EngineParts,
-  { heldSince, expiresAt, at }: { heldSince: Instant; expiresAt: Instant; at: Instant },
+  { policy, groupRules }: EngineParts,
+  { group, heldSince, expiresAt, at }: { group: GroupEntry; heldSince: Instant; expiresAt: Instant; at: Instant },
 ): JobError | null {
   if (expiresAt <= at) return jobError('job_expired', `the grant would end at ${formatInstant(expiresAt)}, which is past`);
-  const verdict = judgeEnd({ heldSince, expiresAt, maxGrantMs: policy.maxGrantMs });
-  if (verdict.allowed) return null;
-  return jobError(
-    'policy_denied',
-    `the membership would last until ${formatInstant(expiresAt)}; LATCHKEY_MAX_GRANT on the connector allows ${formatInstant(verdict.latestEnd)} at the latest, counted from ${formatInstant(heldSince)}`,
-  );
+  const refused = judgeLength(groupRules.limitsOf(group), { heldSince, expiresAt, maxGrantMs: policy.maxGrantMs });
+  return refused === null ? null : policyError(refused);
 }

@@ -14,7 +14,7 @@ import { witnessOfGroup } from './gone-proofs.ts';
 import { fail, type GrantAttempt, isCancelled, reasonToStop, type WaitingGrantJob, wait } from './grant-attempt.ts';
 import { hiddenMember, isNamesakes, leadsNowhere, namesakeUnsettled } from './namesakes.ts';
 import { type Attempted, DONE } from './pursuits.ts';
-import { changedMeanwhile, endRefusal, lateRemoval } from './refusals.ts';
+import { changedMeanwhile, endRefusal, lateRemoval, requesterRefusal } from './refusals.ts';
 import { foundApplied } from './written-period.ts';
 
 /** What a grant that was found written after all leaves to be done. */
@@ -57,7 +57,8 @@ export async function settleOwnIntent(
     if (whose.kind === 'ours') {
       const lateMs = parts.lateRemovals.remainingMs(intent.pair);
       if (lateMs > 0 && !isCancelled(attempt)) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
-      return claimFound(parts, attempt, { intent, state: await ledger.pairState(intent.pair), steps });
+      await parts.groupRules.resolve(signal);
+      return claimFound(parts, attempt, { intent, group, state: await ledger.pairState(intent.pair), steps });
     }
     for (const [i, value] of values.entries())
       if (presences[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current })))
@@ -119,14 +120,14 @@ async function userMissing(parts: EngineParts, attempt: GrantAttempt, intent: In
 export async function claimFound(
   parts: EngineParts,
   attempt: GrantAttempt,
-  { intent, state, steps }: { intent: Intent; state: PairState; steps: FoundSteps },
+  { intent, group, state, steps }: { intent: Intent; group: GroupEntry; state: PairState; steps: FoundSteps },
 ): Promise<Attempted> {
   const { ledger } = parts;
   const { grant, waiting, revokes } = attempt;
   const { grantId } = grant;
   const member = foundApplied(intent, state);
   parts.failPoints('recovery.claiming');
-  const first = writtenFor(parts, waiting, member);
+  const first = writtenFor(parts, waiting, { member, group });
   const active = activated({ grant, pair: intent.pair, member, end: first?.job.end ?? grant.end });
   if (!isCancelled(attempt)) {
     await claim(parts, { active, member, jobs: first === undefined ? [] : [first.stored], outcome: 'granted' });
@@ -163,10 +164,11 @@ export async function claimFound(
 function writtenFor(
   parts: EngineParts,
   waiting: readonly WaitingGrantJob[],
-  { at, period }: Member,
+  { member: { at, period }, group }: { member: Member; group: GroupEntry },
 ): WaitingGrantJob | undefined {
   const isAllowed = ({ job }: WaitingGrantJob): boolean =>
-    endRefusal(parts, { heldSince: period.heldSince, expiresAt: expiryOf(job.end, at), at }) === null;
+    (requesterRefusal(parts, { group, job }) ??
+      endRefusal(parts, { group, heldSince: period.heldSince, expiresAt: expiryOf(job.end, at), at })) === null;
   return waiting.find(isAllowed) ?? waiting[0];
 }
 

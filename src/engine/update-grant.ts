@@ -4,7 +4,7 @@ import type { GrantId, JobId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import type { Period } from '../access/membership.ts';
-import { type JobError, jobError } from '../access/outcome.ts';
+import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import { type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
 import { claim, type Member, trace } from './claim-membership.ts';
@@ -14,7 +14,16 @@ import type { EngineParts } from './engine-parts.ts';
 import { deadlineOf, splitJobs, type WaitingGrantJob } from './grant-attempt.ts';
 import { type Attempted, DONE } from './pursuits.ts';
 import { type PutInRequest, putIn } from './put-in.ts';
-import { changedMeanwhile, clockUntrusted, endRefusal, otherPair, pausedRefusal, recovering, refusal } from './refusals.ts';
+import {
+  changedMeanwhile,
+  clockUntrusted,
+  endRefusal,
+  otherPair,
+  pausedRefusal,
+  recovering,
+  refusal,
+  requesterRefusal,
+} from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { failed } from './views.ts';
 import { asWritten, foundApplied } from './written-period.ts';
@@ -71,13 +80,16 @@ async function tryUpdate(parts: EngineParts, attempt: Attempt): Promise<Attempte
   const agreed = await withoutOthers(parts, attempt);
   if (!isExtension) return shorten(parts, agreed, expiresAt);
   await parts.protectedGroups.resolve(parts.signal);
-  const denied = await refusal(parts, resolved);
+  await parts.groupRules.resolve(parts.signal);
+  const refusalOf = async (entries: { user: UserEntry; group: GroupEntry }) =>
+    (await refusal(parts, entries)) ?? requesterRefusal(parts, { group: entries.group, job: update.job });
+  const denied = await refusalOf(resolved);
   if (denied !== null) return refuse(parts, attempt, denied);
   const extended = await parts.locks.run(`pair:${pairKey(grant.pair)}`, 'grant', async () => {
     // The wait for the pair may have been long: names, scope and protection are those of now.
     const now = await entriesNow(parts, resolved);
     if (now === null) return wait(parts, attempt, changedMeanwhile(resolved.pair));
-    const refused = await refusal(parts, now);
+    const refused = await refusalOf(now);
     if (refused !== null) return { refused };
     return extend(parts, agreed, { ...now, expiresAt });
   });
@@ -117,7 +129,7 @@ async function extend(
       jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
     );
   const judge: PutInRequest['judge'] = ({ at, heldSince }) =>
-    pausedRefusal(parts) ?? endRefusal(parts, { heldSince, expiresAt, at });
+    pausedRefusal(parts) ?? endRefusal(parts, { group, heldSince, expiresAt, at });
   const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, isPrimary, mayBeLost: false, judge });
   switch (put.kind) {
     case 'member':
@@ -221,7 +233,7 @@ async function refuse(parts: EngineParts, { grant, update }: Attempt, error: Job
       at,
       jobId,
       grantId: grant.grantId,
-      facts: { code: error.code, message: error.message },
+      facts: errorFacts(error),
     };
     if (own === null) return ledger.tell({ at, results, audit: [refused] });
     const closed: AuditRecord = {

@@ -37,9 +37,16 @@ export interface StoredJob {
   readonly result: JobResult | null;
 }
 
+/** What the local policy remembers across restarts: one text of each subject, the last that was written. */
+export interface PolicyNote {
+  readonly subject: string;
+  readonly note: string;
+}
+
 /** What is written together with a change of state, in its transaction. */
 export interface Consequence {
   readonly at: Instant;
+  readonly notes?: readonly PolicyNote[];
   /** Told before the results. */
   readonly events?: readonly Event[];
   /** Told last; each settles its job, whose stored result it becomes. */
@@ -256,6 +263,8 @@ export interface Ledger {
   lastEnded(pair: Pair): Promise<EndedGrant | null>;
   /** How many live grants are of a period whose standing is unknown. */
   countOwnershipUnknown(): Promise<number>;
+  /** How many grants of a group have not ended, at most `limit`; of those that are pending, the ones whose pair is known. */
+  countOpenGrants(query: { readonly groupId: EntryId; readonly limit: number }): Promise<number>;
   /**
    * Memberships that live grants hold and that are ours (standing access is not, and one of which that is unknown may not be), in
    * order of user and group, from after `after`.
@@ -292,6 +301,8 @@ export interface Ledger {
   /** Since when no new grants are made, as a person on the machine has asked; null where they are. */
   pausedSince(): Promise<Instant | null>;
   pause(since: Instant | null, consequence: Consequence): Promise<void>;
+  /** Everything that the local policy remembers, in order of subject. */
+  policyNotes(): Promise<readonly PolicyNote[]>;
   bindRefusal(): Promise<BindRefusal | null>;
   saveBindRefusal(refusal: BindRefusal | null): Promise<void>;
   /** The base entry of the directory that the open grants are of: the one that was known; where none is open, the one that was found. */
@@ -307,7 +318,7 @@ export interface Ledger {
   useServer(at: Instant): Promise<void>;
 
   /**
-   * Deletes settled jobs, ended and failed grants, remembered revokes and audit records from before; returns how many rows. The
+   * Deletes settled jobs, ended and failed grants, remembered revokes, notes of the policy and audit records from before; returns how many rows. The
    * history of a group stays from the beginning of the oldest membership of ours in it that lasts. Of the trail only what is oldest
    * goes, without a gap; what is deleted of it is told by a record of its own, at or after `before`.
    */

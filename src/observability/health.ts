@@ -5,7 +5,7 @@ export interface HealthPart {
 }
 
 /**
- * Everything that readiness depends on. `policy` is not ready while a protected group resolves to nothing, `sync` while removals
+ * Everything that readiness depends on. `policy` is not ready while a protected group or the group of a rule resolves to nothing, `sync` while removals
  * are held.
  */
 export interface HealthParts {

@@ -37,6 +37,7 @@ export const jobErrorSchema = z.object({
   message: text,
   retryable: z.boolean(),
   ldap: z.object({ resultCode: z.int(), resultName: shortText, diagnosticMessage: text, matchedDn: dn }).optional(),
+  rule: shortText.optional(),
 });
 
 const checkReportSchema = z.object({

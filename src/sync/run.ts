@@ -10,6 +10,7 @@ import type { SyncChannel, SyncStream } from './channel.ts';
 import { failureOf, RefusedRemovals } from './failures.ts';
 import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
+import { type OthersWatch, tellOthers } from './others.ts';
 import { type Pager, pager } from './pager.ts';
 import { acceptable, fewerThan, heldMessage, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
@@ -26,6 +27,8 @@ export interface SyncRunOptions {
   readonly heldGrants: (() => Promise<HeldGrants>) | null;
   /** Told of grants that are not as they were read; null where nobody asks. A run that fails suspects nothing. */
   readonly drift: DriftWatch | null;
+  /** Told who is where nobody but who has a grant may be; null where nobody asks. */
+  readonly others: OthersWatch | null;
   readonly isProtected: RunParts['isProtected'];
   /** Of what was published, as much may be removed, in percent (SYNC_MAX_REMOVED). */
   readonly maxRemovedPercent: number;
@@ -79,6 +82,7 @@ export function syncRun(options: SyncRunOptions): SyncRun {
       try {
         const { built, found, names } = await stream(options, attempt);
         await compareGrants(options, names);
+        await tellOthers(options);
         const durationMs = Math.round(clock.monotonicMs() - beganMs);
         return published(options, { attempt, built, found, durationMs });
       } catch (error) {

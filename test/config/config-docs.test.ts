@@ -35,6 +35,7 @@ const CONTENTS: Readonly<Record<string, string>> = {
   CERT_FILE: rootCertificates[0] ?? '',
   CACERT: rootCertificates[0] ?? '',
   SECRET_ID_FILE: 'secret-id',
+  POLICY_FILE: '{}',
 };
 
 /** The example of a variable; where that names a file, one that is there. */
@@ -58,7 +59,7 @@ const LEAST = {
 const load = (environment: Readonly<Record<string, string>>) => loadConfig({ environment, terminal: false });
 
 test('reference, schema and example of the configuration are what the tables of variables say: else run scripts/write-config-docs.ts', () => {
-  assert.equal(docs.size, 3);
+  assert.equal(docs.size, 4);
   for (const [path, text] of docs) assert.equal(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'), text, path);
 });
 

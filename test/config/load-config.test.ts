@@ -90,6 +90,8 @@ test('the required variables are enough, and everything else has the documented 
   });
   assert.deepEqual(config.policy, {
     maxGrantMs: 604_800_000,
+    maxGrantsPerMinute: 600,
+    file: null,
     maxPendingMs: 900_000,
     protectedGroups: [],
     unprotectedGroups: [],
@@ -143,6 +145,8 @@ test('every value takes effect', () => {
       LATCHKEY_MAX_GRANT: '8h',
       LATCHKEY_MAX_PENDING: '30s',
       LATCHKEY_DRIFT: 'restore',
+      LATCHKEY_MAX_GRANTS_PER_MINUTE: '60',
+      LATCHKEY_POLICY_FILE: file('policy.json', '{"perUser":{"rate":{"grants":1,"per":"1h"}}}'),
       LATCHKEY_PROTECTED_GROUPS: 'cn=admins,dc=x; Domain Admins;6BA7B810-9dad-11d1-80b4-00c04fd430c8',
       LATCHKEY_STATE_DIR: '/var/lib/latchkey',
       LATCHKEY_RETENTION: '31d',
@@ -163,6 +167,8 @@ test('every value takes effect', () => {
   assert.deepEqual([placeholderMember, connectTimeoutMs], ['cn=nobody', 500]);
   assert.deepEqual(config.policy, {
     maxGrantMs: 28_800_000,
+    maxGrantsPerMinute: 60,
+    file: config.policy.file,
     maxPendingMs: 30_000,
     protectedGroups: [
       { by: 'dn', dn: 'cn=admins,dc=x' },
@@ -172,6 +178,7 @@ test('every value takes effect', () => {
     unprotectedGroups: [],
     drift: 'restore',
   });
+  assert.deepEqual(config.policy.file?.rules.userRate?.value, { grants: 1, perMs: 3_600_000 });
   assert.deepEqual(config.process.http, { host: '::', port: 0 });
   assert.deepEqual([config.process.retentionMs, config.process.logLevel], [31 * 86_400_000, 'trace']);
 });

@@ -47,6 +47,7 @@ const consequence = fc
       { weight: 3, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: names.map((all) => all.map(succeeded)) },
     ),
+    notes: fc.array(fc.record({ subject: name, note: fc.constantFrom('1', '2') }), { maxLength: 2 }),
     audit: fc.array(
       at.map((when) => sampleAudit('job.accepted', when)),
       { maxLength: 2 },
@@ -189,6 +190,8 @@ async function observed({ ledger, auditRecords }: LedgerUnderTest): Promise<unkn
     unfinished: await ledger.unfinished(),
     replaced: await ledger.replacedIntents(seconds(2)),
     active: await ledger.activeMemberships({ after: null, limit: 100 }),
+    open: await Promise.all(pairs.map(({ group }) => ledger.countOpenGrants({ groupId: group.id, limit: 2 }))),
+    policyNotes: await ledger.policyNotes(),
     events: await ledger.events({ after: 0, limit: 1000 }),
     clockMark: await ledger.clockMark(),
     bindRefusal: await ledger.bindRefusal(),

@@ -11,6 +11,7 @@ import { METRICS_BUGS } from './metrics-bugs.ts';
 import { NAMESAKE_BUGS } from './namesake-bugs.ts';
 import { OPERATOR_BUGS } from './operator-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
+import { POLICY_BUGS } from './policy-bugs.ts';
 import { PROTECTION_BUGS } from './protection-bugs.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
 import { SYNC_BUGS } from './sync-bugs.ts';
@@ -32,4 +33,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...DRIFT_BUGS,
   ...PROTECTION_BUGS,
   ...CONSOLE_BUGS,
+  ...POLICY_BUGS,
 ];

@@ -282,16 +282,16 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a new grant is accepted on the reserve of the disk, which is for endings',
-    file: 'src/engine/intake.ts',
-    find: "if ((await ledger.space()) !== 'ok') return refuseGrant(",
-    replace: "if ((await ledger.space()) === 'endings_only') return refuseGrant(",
+    file: 'src/engine/admission.ts',
+    find: "if ((await ledger.space()) !== 'ok')",
+    replace: "if ((await ledger.space()) === 'endings_only')",
     tests: meantBy('refusals'),
   },
   {
     fault: 'an extension is accepted on the reserve of the disk, which is for endings',
     file: 'src/engine/intake.ts',
-    find: "time.trusted() && (await ledger.space()) !== 'ok'",
-    replace: "time.trusted() && (await ledger.space()) === 'endings_only'",
+    find: 'if (stored.grantId !== null || !isExtension(job, known.grant)) return attachUpdate(',
+    replace: 'if (known.grant !== null) return attachUpdate(',
     tests: meantBy('refusals'),
   },
 ];

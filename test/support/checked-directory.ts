@@ -86,7 +86,7 @@ export async function checkedContents({
       scopes: { ...SCOPES, ...scopes },
       clock: { ...realClock, wall: () => instant(NOW + directory.skewMs) },
       tryLogin: async () => ({ status: 'ok', detail: '' }),
-      asked: { protectedGroups: [], login: null },
+      asked: { protectedGroups: [], ruleGroups: [], login: null },
       otherServers: 'not_asked',
       list,
     },

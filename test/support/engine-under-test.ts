@@ -2,6 +2,7 @@ import type { Clock } from '../../src/access/clock.ts';
 import type { Dn } from '../../src/access/dn.ts';
 import type { FailPoint } from '../../src/access/fail-point.ts';
 import type { Grant } from '../../src/access/grant.ts';
+import { NO_RULES, type PolicyRules } from '../../src/access/group-rules.ts';
 import type { GrantId } from '../../src/access/ids.ts';
 import { formatInstant, type Instant, later } from '../../src/access/instant.ts';
 import type { Directory } from '../../src/directory/directory.ts';
@@ -26,6 +27,8 @@ export const DAY_MS = 24 * HOUR_MS;
 export interface EngineUnderTestOptions {
   readonly maxGrantMs?: number;
   readonly maxPendingMs?: number;
+  readonly maxGrantsPerMinute?: number;
+  readonly rules?: Partial<PolicyRules>;
   readonly drift?: 'report' | 'restore';
   readonly protectedGroups?: readonly string[];
   readonly unprotectedGroups?: readonly string[];
@@ -55,6 +58,7 @@ export interface JobWords {
   readonly expiresAt?: Instant;
   readonly notAfter?: Instant;
   readonly issuedAt?: Instant;
+  readonly requestedBy?: string;
 }
 
 /** Lets everything that can go on without time, disk or network go on: the fakes only ever wait for promises. */
@@ -114,6 +118,8 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
       failPoints,
       policy: {
         maxGrantMs: options.maxGrantMs ?? 400 * DAY_MS,
+        maxGrantsPerMinute: options.maxGrantsPerMinute ?? 1_000_000,
+        rules: { ...NO_RULES, ...options.rules },
         maxPendingMs: options.maxPendingMs ?? 15 * MINUTE_MS,
         retentionMs: 90 * DAY_MS,
         drift: options.drift ?? 'report',
@@ -305,6 +311,7 @@ export async function engineUnderTest(options: EngineUnderTestOptions = {}) {
           ? { durationSeconds: words.seconds ?? 3600 }
           : { expiresAt: formatInstant(words.expiresAt) }),
         ...(words.notAfter === undefined ? {} : { notAfter: formatInstant(words.notAfter) }),
+        ...(words.requestedBy === undefined ? {} : { requestedBy: words.requestedBy }),
       }),
     revoke: (words: JobWords = {}): Promise<string> =>
       submit({ ...common(words), kind: 'revoke', grantId: words.grantId ?? 'g1' }),

@@ -29,6 +29,8 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'replacedIntents',
   'doubts',
   'countOwnershipUnknown',
+  'countOpenGrants',
+  'policyNotes',
   'heldMemberships',
   'activeMemberships',
   'listGrants',

@@ -352,6 +352,28 @@ function grantRules(open: OpenLedger): void {
     assert.equal(await ledger.countOwnershipUnknown(), 0);
   });
 
+  test('open grants of a group are counted up to a limit: pending ones once their pair is known, none that is over', async (t) => {
+    const { ledger } = await open(t);
+    const [pair, elsewhere] = [samplePair(1, 1), samplePair(1, 2)];
+    const { id: groupId } = pair.group;
+    const openGrants = (limit = 100) => ledger.countOpenGrants({ groupId, limit });
+    await ledger.savePending(pendingGrant('unresolved', null), [], quietly());
+    await ledger.savePending(pendingGrant('elsewhere', elsewhere), [], quietly());
+    assert.equal(await openGrants(), 0);
+    await ledger.savePending(pendingGrant('pending', pair), [], quietly());
+    await ledger.savePending(pendingGrant('failing', pair), [], quietly());
+    for (const name of ['active', 'ending'])
+      await ledger.activate(
+        { grant: activeGrant(name, { pair }), period: samplePeriod({ pair }), intentId: null, placeholder: null },
+        quietly(),
+      );
+    await ledger.beginEnding(endingGrant('ending', pair), [], quietly());
+    assert.deepEqual([await openGrants(), await openGrants(3)], [4, 3]);
+    await ledger.failGrant(failedGrant('failing', { pair }), quietly());
+    await ledger.end({ grant: endedGrant('ending', { pair }), period: samplePeriod({ pair }), placeholder: null }, quietly());
+    assert.equal(await openGrants(), 2);
+  });
+
   test('a census counts what is not over, and since when the earliest ending is due', async (t) => {
     const { ledger } = await open(t);
     const nothing = { pending: 0, active: 0, ending: 0, endingSince: null, openJobs: 0 };
@@ -1085,6 +1107,19 @@ function retentionRules(open: OpenLedger): void {
     assert.equal(await ledger.clockMark(), seconds(5));
     await ledger.tell(quietly({ at: seconds(6) }));
     assert.equal(await ledger.clockMark(), seconds(6));
+  });
+
+  test('what the policy remembers is the last text of each subject, across a restart, until its retention', async (t) => {
+    const first = await open(t);
+    assert.deepEqual(await first.ledger.policyNotes(), []);
+    const note = (subject: string, text: string) => ({ subject, note: text });
+    await first.ledger.tell(quietly({ at: seconds(1), notes: [note('b', '1'), note('a', '1')] }));
+    await first.ledger.savePending(pendingGrant('g'), [], quietly({ at: seconds(3), notes: [note('b', '2')] }));
+    await assert.rejects(first.ledger.closeIntent(7, quietly({ at: seconds(4), notes: [note('b', '3')] })), faulty('conflict'));
+    const { ledger } = await first.reopen();
+    assert.deepEqual(await ledger.policyNotes(), [note('a', '1'), note('b', '2')]);
+    await ledger.forget(seconds(2));
+    assert.deepEqual(await ledger.policyNotes(), [note('b', '2')]);
   });
 
   test('a refused bind is remembered across a restart, until it is forgiven', async (t) => {

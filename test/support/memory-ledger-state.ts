@@ -56,6 +56,7 @@ export interface State {
   absences: Map<GrantId, Absence>;
   intents: Map<number, KeptIntent>;
   placeholders: Map<string, Placeholder>;
+  policyNotes: Map<string, { readonly note: string; readonly at: Instant }>;
   events: readonly SequencedEvent[];
   audit: readonly AuditEntry[];
   auditHead: ChainPoint;
@@ -83,6 +84,7 @@ export function emptyState({ ledgerId, connectorId }: { ledgerId: string; connec
     absences: new Map(),
     intents: new Map(),
     placeholders: new Map(),
+    policyNotes: new Map(),
     events: [],
     audit: [],
     auditHead: CHAIN_START,
@@ -110,6 +112,7 @@ export function copyOf(state: State): State {
     intents: new Map(state.intents),
     doubts: new Map(state.doubts),
     placeholders: new Map(state.placeholders),
+    policyNotes: new Map(state.policyNotes),
   };
 }
 
@@ -121,8 +124,9 @@ export function raiseClockMark(draft: State, mark: Instant): void {
   if (mark > draft.clockMark) draft.clockMark = mark;
 }
 
-export function writeConsequence(draft: State, { at, events, results, audit }: Consequence): void {
+export function writeConsequence(draft: State, { at, notes, events, results, audit }: Consequence): void {
   raiseClockMark(draft, at);
+  for (const { subject, note } of notes ?? []) draft.policyNotes.set(subject, { note, at });
   for (const event of events ?? []) appendEvent(draft, at, event);
   for (const result of results ?? []) {
     const job = openJob(draft, result.jobId);
@@ -397,7 +401,8 @@ export function forget(draft: State, before: Instant): number {
   });
   deleteWhere(draft.absences, (_, grantId) => !draft.grants.has(grantId));
   const revokes = deleteWhere(draft.revokes, (at) => at < before);
-  return jobs + intents + grants + revokes + pruneAudit(draft, before);
+  const notes = deleteWhere(draft.policyNotes, ({ at }) => at < before);
+  return jobs + intents + grants + revokes + notes + pruneAudit(draft, before);
 }
 
 /** The oldest without a gap, and a record of it. */

@@ -239,6 +239,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         'countOwnershipUnknown',
         ({ grants }) => [...grants.values()].filter((grant) => isLive(grant) && grant.standing === 'unknown').length,
       ),
+    countOpenGrants: ({ groupId, limit }) =>
+      read('countOpenGrants', ({ grants }) => {
+        const isOpen = ({ state: has }: Grant) => has === 'pending' || has === 'active' || has === 'ending';
+        const open = [...grants.values()].filter((grant) => isOpen(grant) && grant.pair?.group.id === groupId);
+        return Math.min(open.length, limit);
+      }),
     heldMemberships: ({ after, limit }) =>
       read('heldMemberships', (draft) =>
         heldMemberships(draft)
@@ -308,6 +314,12 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
       change('pause', consequence, (draft) => {
         draft.pausedSince = since;
       }),
+    policyNotes: () =>
+      read('policyNotes', ({ policyNotes }) =>
+        [...policyNotes]
+          .map(([subject, { note }]) => ({ subject, note }))
+          .toSorted((one, other) => (one.subject < other.subject ? -1 : 1)),
+      ),
     bindRefusal: () => read('bindRefusal', ({ bindRefusal }) => bindRefusal),
     saveBindRefusal: (refusal) =>
       write('saveBindRefusal', (draft) => {

@@ -48,6 +48,7 @@ export async function syncUnderTest({
         channel: receiver.channel,
         heldGrants: async () => grants(),
         drift: null,
+        others: null,
         isProtected: () => false,
         maxRemovedPercent: 100,
         scratchFolder: folder,

@@ -30,6 +30,19 @@ export const POLICY = {
     meaning:
       'of the groups that rule over an Active Directory (Domain Admins and its like), which are never granted, those that may be all the same',
   },
+  LATCHKEY_MAX_GRANTS_PER_MINUTE: {
+    value: values.grantsPerMinute,
+    default: '600',
+    example: '60',
+    meaning:
+      'new grants and extensions within a minute; a job beyond is refused and says when it may be asked again. Endings never are',
+  },
+  LATCHKEY_POLICY_FILE: {
+    value: values.file,
+    unset: 'none',
+    example: '/etc/latchkey/policy.json',
+    meaning: 'a JSON file with rules for single groups and users: who may ask, how long, how many, how fast (docs/policy.md)',
+  },
   LATCHKEY_DRIFT: {
     value: values.oneOf(DRIFT_ACTIONS),
     default: 'report',

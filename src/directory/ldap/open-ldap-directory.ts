@@ -88,7 +88,7 @@ export function directoryGate(
 /** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */
 export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
   const { clock, logger, random, failPoints = () => undefined } = options;
-  const { checked: asked = { protectedGroups: [], login: null } } = options;
+  const { checked: asked = { protectedGroups: [], ruleGroups: [], login: null } } = options;
   const endpoints = parseEndpoints(options.url, options.startTls);
   const gate = options.gate ?? directoryGate(options);
   const means = {

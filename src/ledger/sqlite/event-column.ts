@@ -36,6 +36,7 @@ const jobErrorSchema = z.object({
   ldap: z
     .object({ resultCode: z.int(), resultName: z.string(), diagnosticMessage: z.string(), matchedDn: z.string() })
     .exactOptional(),
+  rule: z.string().exactOptional(),
 });
 
 const ofJob = {

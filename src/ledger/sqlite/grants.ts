@@ -154,6 +154,16 @@ export function countOwnershipUnknown(database: Database): number {
   return readRow(grantCountRow, row).grants;
 }
 
+/** Counts no further than `limit`. */
+export function countOpenGrants(database: Database, { groupId, limit }: Parameters<Ledger['countOpenGrants']>[0]): number {
+  const row = database.row(
+    `SELECT count(*) AS grants FROM (
+       SELECT 1 FROM grants WHERE group_id = :groupId AND state IN ('pending', 'active', 'ending') LIMIT :limit)`,
+    { groupId, limit },
+  );
+  return readRow(grantCountRow, row).grants;
+}
+
 /** Memberships that grants of ours hold, each by the one that became active first; in order of user and group. */
 export function readHeldMemberships(
   database: Database,

@@ -3,7 +3,7 @@ import { LedgerError } from '../ledger.ts';
 import { chainAudit } from './chain-migration.ts';
 import { readRow } from './columns.ts';
 import type { Database } from './database.ts';
-import { BASELINE, PAUSE } from './schema.ts';
+import { BASELINE, PAUSE, POLICY } from './schema.ts';
 
 /** One step from a version of the tables to the next: SQL, or what more than SQL is needed for. */
 export type Migration = string | ((database: Database) => void);
@@ -13,7 +13,7 @@ export const MIGRATION_PLACES = ['begun', 'applied', 'numbered', 'committed'] as
 export type MigrationPlace = (typeof MIGRATION_PLACES)[number];
 
 /** Every step there ever was, oldest first. Append only: a released one is never edited. */
-export const MIGRATIONS: readonly Migration[] = [BASELINE, PAUSE, chainAudit];
+export const MIGRATIONS: readonly Migration[] = [BASELINE, PAUSE, chainAudit, POLICY];
 
 const versionRow = z.strictObject({ user_version: z.int().nonnegative() });
 const tablesRow = z.strictObject({ tables: z.int() });

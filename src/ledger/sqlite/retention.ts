@@ -31,6 +31,7 @@ const DELETIONS: readonly string[] = [
        AND NOT (absence IS NOT NULL AND ${isSince('grants', 'over_at')})
      ORDER BY over_at LIMIT :limit)`,
   'DELETE FROM remembered_revokes WHERE grant_id IN (SELECT grant_id FROM remembered_revokes WHERE at < :before LIMIT :limit)',
+  'DELETE FROM policy_notes WHERE subject IN (SELECT subject FROM policy_notes WHERE at < :before LIMIT :limit)',
 ];
 
 /** Deletes some of what is older than `before`; returns how many rows. Nothing is left once it returns 0. */

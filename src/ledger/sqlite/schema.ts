@@ -165,5 +165,16 @@ WHEN NOT EXISTS (SELECT 1 FROM retention WHERE OLD.at < before)
 BEGIN SELECT RAISE(ABORT, 'an audit record is kept for its retention'); END;
 `;
 
+/** What the local policy remembers, and how many grants of a group are open. */
+export const POLICY = `
+CREATE TABLE policy_notes (
+  subject TEXT PRIMARY KEY,
+  note TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX old_policy_notes ON policy_notes (at);
+CREATE INDEX open_grants_of_groups ON grants (group_id) WHERE state IN ('pending', 'active', 'ending');
+`;
+
 /** Since when a person on the machine lets no new grants be made; null where they are made. */
 export const PAUSE = 'ALTER TABLE identity ADD COLUMN paused_since INTEGER';

@@ -6,6 +6,7 @@ import type { Database } from './database.ts';
 import { beginEnding, findEndingState, findPairState } from './endings.ts';
 import { acknowledgeEvents, readEvents, renewLedger } from './events.ts';
 import {
+  countOpenGrants,
   countOwnershipUnknown,
   countUnfinished,
   findKnown,
@@ -47,6 +48,7 @@ import {
 import { attachJobs, countJobAttempts, findJob, insertJob, readAttachedJobs, readOpenJobs } from './jobs.ts';
 import { findPairHistory, saveAbsence } from './pair-histories.ts';
 import { deletePeriod, savePeriod, savePlaceholder } from './periods.ts';
+import { readPolicyNotes } from './policy-notes.ts';
 import { forgetSome } from './retention.ts';
 
 /** What a ledger is made of: its open database, whose tables are up to date, and what goes with it when it closes. */
@@ -99,6 +101,7 @@ export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, re
     acceptClock: (mark, consequence) => change(consequence, () => setClockMark(database, mark)),
     pausedSince: () => queue.read(() => readPause(database)),
     pause: (since, consequence) => change(consequence, () => writePause(database, since)),
+    policyNotes: () => queue.read(() => readPolicyNotes(database)),
     bindRefusal: () => queue.read(() => readBindRefusal(database)),
     saveBindRefusal: (refusal) => queue.run(() => writeBindRefusal(database, refusal)),
     keepBase: (found) => queue.run(() => keepBase(database, found)),
@@ -169,6 +172,7 @@ function grantMethods(
   | 'decideDoubts'
   | 'lastEnded'
   | 'countOwnershipUnknown'
+  | 'countOpenGrants'
   | 'heldMemberships'
   | 'activeMemberships'
   | 'listGrants'
@@ -222,6 +226,7 @@ function grantMethods(
     decideDoubts: (doubts) => queue.run(() => decideDoubts(database, doubts)),
     lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
+    countOpenGrants: (query) => queue.read(() => countOpenGrants(database, query)),
     heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
     activeMemberships: (query) => queue.read(() => readActiveMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),

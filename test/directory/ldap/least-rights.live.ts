@@ -128,7 +128,7 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
       const secret = 'Aa1-the-password-of-grace';
       await under.setPassword(grace, secret);
       const login = async (user: string, password: string) => {
-        const checks = { protectedGroups: [], login: { user, password: { reveal: () => password } } };
+        const checks = { protectedGroups: [], ruleGroups: [], login: { user, password: { reveal: () => password } } };
         return step(await checked({ ...fresh, checked: checks }), 'login');
       };
       for (const user of ['grace', 'grace@example.test', grace])

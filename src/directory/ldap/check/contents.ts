@@ -19,6 +19,8 @@ import { checkMemberAttributes, surveyGroups, surveyUsers } from './survey.ts';
 export interface CheckAsked {
   /** DNs, names or ids of groups, as configured. */
   readonly protectedGroups: readonly string[];
+  /** Groups of the rules of the policy file, likewise. */
+  readonly ruleGroups: readonly string[];
   /** Null for none. */
   readonly login: LoginTried | null;
 }
@@ -87,6 +89,7 @@ async function checkEntries(
   // Groups are looked for by name beneath the base, and which are protected decides where rights are wanted.
   if (!isBaseThere) return false;
   const guarded = await list.run('protected groups', () => checkProtected(place, asked.protectedGroups, signal));
+  if (asked.ruleGroups.length > 0) await list.run('policy rules', () => checkRuleGroups(place, asked.ruleGroups, signal));
   if (groups === null) return false;
   const checked = { users: users?.sample ?? [], groups: groups.sample, spared: guarded?.names ?? [], otherServers };
   return (await checkRights({ ...checked, place, list }, signal)).isReferred;
@@ -94,13 +97,7 @@ async function checkEntries(
 
 /** With the names of the groups, which are never written to. */
 async function checkProtected(place: Place, configured: readonly string[], signal: AbortSignal) {
-  const names: Dn[] = [];
-  const missing: string[] = [];
-  for (const one of configured) {
-    const found = await groupsNamed(place, one, signal);
-    names.push(...found.map(({ dn }) => dn));
-    if (found.length === 0) missing.push(`"${one}"`);
-  }
+  const { names, missing } = await groupsOf(place, configured, signal);
   const byKind = place.landscape.flavour.name === 'active-directory' ? 'those that rule over the domain, and ' : '';
   const detail =
     missing.length > 0
@@ -109,6 +106,26 @@ async function checkProtected(place: Place, configured: readonly string[], signa
         ? `${byKind}none of LATCHKEY_PROTECTED_GROUPS`
         : `${byKind}${firstOf(names.map((dn) => `"${dn}"`))}`;
   return { ...(missing.length > 0 ? failed(detail) : ok(detail)), names };
+}
+
+async function checkRuleGroups(place: Place, configured: readonly string[], signal: AbortSignal): Promise<Finding> {
+  const { missing, names } = await groupsOf(place, configured, signal);
+  return missing.length > 0
+    ? failed(
+        `${missing.join(', ')} of LATCHKEY_POLICY_FILE is no group that this account can see; correct it, or give the account the right to read it`,
+      )
+    : ok(firstOf(names.map((dn) => `"${dn}"`)));
+}
+
+async function groupsOf(place: Place, configured: readonly string[], signal: AbortSignal) {
+  const names: Dn[] = [];
+  const missing: string[] = [];
+  for (const one of configured) {
+    const found = await groupsNamed(place, one, signal);
+    names.push(...found.map(({ dn }) => dn));
+    if (found.length === 0) missing.push(`"${one}"`);
+  }
+  return { names, missing };
 }
 
 /** Two pages of one entry each: lists of any length are read by pages. */
