@@ -108,12 +108,21 @@ export function connectorRow({ book, pictures, sessions }: Desk, known: KnownCon
     since: connected ? connectedAt : lastSeenAt,
     directory: directoryState(book, known),
     picture: stored === undefined ? null : { ...countsOf(stored.counts), storedAt: stored.storedAt },
+    syncProblem: syncProblem(book, connectorId),
     stream: streamRow(pictures.told.findLast((told) => told.connectorId === connectorId)),
   };
 }
 
 function countsOf({ users, groups, memberships }: { users: number; groups: number; memberships: number }) {
   return { users, groups, memberships };
+}
+
+/** A sync may fail before it has begun to tell anything, so that its streams do not know. */
+function syncProblem(book: Book, connectorId: string) {
+  const failed = book.lastOfConnector(connectorId, 'sync.failed');
+  const completed = book.lastOfConnector(connectorId, 'sync.completed');
+  if (failed === undefined || failed.index < (completed?.index ?? 0)) return null;
+  return toldError((failed.event as Told<'sync.failed'>).error);
 }
 
 /** The later of what `hello` said and what was told since. */

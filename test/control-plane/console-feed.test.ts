@@ -10,7 +10,10 @@ import type { Desk } from '../../src/control-plane/desk.ts';
 import { openFaults } from '../../src/control-plane/faults.ts';
 import { openPictures } from '../../src/control-plane/pictures.ts';
 import type { WireEvent, WireGrant } from '../../src/protocol/event-frame.ts';
+import type { FrameFromConnector } from '../../src/protocol/frames.ts';
 import { fakeClock } from '../support/fake-clock.ts';
+
+type Hello = Extract<FrameFromConnector, { type: 'hello' }>;
 
 const AT = '2026-01-01T00:00:00.000Z';
 const LOOK_MS = 250;
@@ -170,4 +173,22 @@ test('where nothing changes the stub says so all the same, since silence means t
     feed.clock.advance(LOOK_MS);
   }
   assert.deepEqual(await beat, { time: '2026-01-01T00:00:05.000Z', whole: false });
+});
+
+test('a connector is told with what its directory is by the last that it said, and why its sync failed', async () => {
+  await using feed = await opened([]);
+  await feed.news();
+  const hello = { type: 'hello', connectorId: 'c-1', ledgerId: 'l-1', version: '1', directory: null } as unknown as Hello;
+  feed.book.greet(hello, { ...hello }, AT, 'token');
+  feed.clock.advance(LOOK_MS);
+  const first = (await feed.news()).connectors?.[0];
+  assert.deepEqual([first?.connected, first?.directory, first?.syncProblem], [false, { kind: 'down', error: null }, null]);
+  feed.tell({ kind: 'directory.changed', state: 'down', error: ERROR });
+  const told = { code: ERROR.code, message: ERROR.message };
+  assert.deepEqual((await feed.news()).connectors?.[0]?.directory, { kind: 'down', error: told });
+  feed.tell({ kind: 'sync.failed', syncId: 's-1', mode: 'full', error: { ...ERROR, code: 'removals_held' } });
+  assert.equal((await feed.news()).connectors?.[0]?.syncProblem?.code, 'removals_held');
+  const counts = { users: 1, groups: 1, memberships: 0, changed: 0, removed: 0, durationMs: 1 };
+  feed.tell({ kind: 'sync.completed', syncId: 's-2', mode: 'full', ...counts });
+  assert.equal((await feed.news()).connectors?.[0]?.syncProblem, null);
 });

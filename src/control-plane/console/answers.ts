@@ -89,6 +89,8 @@ export interface ConnectorRow {
   } | null;
   /** The last stream since the stub was started. */
   readonly stream: StreamRow | null;
+  /** Why the last sync failed, or is held; null where it did not. */
+  readonly syncProblem: ToldError | null;
 }
 
 export interface EventRow {

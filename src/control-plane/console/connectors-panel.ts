@@ -22,7 +22,7 @@ export function connectorsPanel({ nowMs }: { nowMs: () => number }) {
 
   function fill(card: HTMLElement, row: ConnectorRow & { readonly isNow: boolean }): void {
     const { word, tone } = row.isNow ? connectorWord(row) : { word: `was ${connectorWord(row).word}`, tone: 'past' };
-    const { connectorId, name, version, connected, since, directory, picture, stream } = row;
+    const { connectorId, name, version, connected, since, directory, picture, stream, syncProblem } = row;
     const at = timeWords(since, nowMs());
     const label = `Sync now: ${name ?? connectorId}`;
     const button = element('button', { type: 'button', class: 'quiet', 'aria-label': label }, 'Sync now');
@@ -35,6 +35,7 @@ export function connectorsPanel({ nowMs }: { nowMs: () => number }) {
     );
     const who = `${connectorId}, version ${version}, ${connected ? `connected since ${at}` : `last heard ${at}`}`;
     const lines = stream === null ? [] : [streamLine(stream)];
+    if (syncProblem !== null) lines.push(element('div', { class: 'problem' }, `${syncProblem.code}: ${syncProblem.message}`));
     card.replaceChildren(title, element('p', { class: 'sub' }, who), facts(directory, picture, nowMs()), ...lines, button);
   }
 

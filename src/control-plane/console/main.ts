@@ -75,6 +75,7 @@ function openConsole(): void {
       link = next;
       byId('link', HTMLElement).dataset['state'] = next.kind;
       say(byId('link-text', HTMLElement), next.kind);
+      document.title = next.kind === 'away' ? 'away: Latchkey console' : 'Latchkey console';
       document.documentElement.classList.toggle('stale', next.kind !== 'live');
       away.hidden = next.kind !== 'away';
       if (next.kind === 'away') say(away, awayWords(next.sinceMs));

@@ -89,11 +89,15 @@ function hexByte(hex: string): number {
 }
 
 /** How a connector is, worst first. */
-export function connectorWord({ connected, directory, stream }: ConnectorRow): { readonly word: string; readonly tone: Tone } {
+export function connectorWord({ connected, directory, stream, syncProblem }: ConnectorRow): {
+  readonly word: string;
+  readonly tone: Tone;
+} {
   if (!connected) return { word: 'away', tone: 'bad' };
   if (directory.kind === 'down') return { word: 'directory down', tone: 'bad' };
   if (stream?.state === 'running') return { word: 'syncing', tone: 'wait' };
-  if (stream !== null && stream.state !== 'stored') return { word: 'sync failed', tone: 'wait' };
+  if (syncProblem?.code === 'removals_held') return { word: 'sync held', tone: 'wait' };
+  if (syncProblem !== null || (stream !== null && stream.state !== 'stored')) return { word: 'sync failed', tone: 'wait' };
   return { word: 'healthy', tone: 'good' };
 }
 
