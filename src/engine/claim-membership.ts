@@ -81,6 +81,7 @@ export async function claim(
       audit,
     },
   );
+  parts.overs.settled(grantId);
   onEndSet(active.expiresAt);
   failPoints('grant.claimed');
   const [job] = jobs;

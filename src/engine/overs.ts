@@ -8,7 +8,9 @@ export interface Overs {
   over(grant: EndedGrant | FailedGrant): void;
   /** An attempt for the grant has failed; it goes on. */
   troubled(grantId: GrantId, error: JobError): void;
-  /** Why the last attempt for the grant failed; null where none has in this process. */
+  /** What was attempted for the grant is done, or is not attempted any more: nothing of it waits. */
+  settled(grantId: GrantId): void;
+  /** Why the last attempt for the grant failed; null where none has in this process, or nothing of it waits. */
   trouble(grantId: GrantId): JobError | null;
   /** Called for each grant that is over from now on; the returned function ends that. */
   watch(listener: (grant: EndedGrant | FailedGrant) => void): () => void;
@@ -24,6 +26,7 @@ export function overs(): Overs {
       for (const listener of listeners) listener(grant);
     },
     troubled: (grantId, error) => void troubles.set(grantId, error),
+    settled: (grantId) => void troubles.delete(grantId),
     trouble: (grantId) => troubles.get(grantId) ?? null,
     watch(listener) {
       listeners.add(listener);

@@ -249,6 +249,7 @@ async function refuse(parts: EngineParts, { grant, update }: Attempt, error: Job
     );
     return parts.onProbed(grant.pair);
   });
+  parts.overs.settled(grant.grantId);
   log.warn(
     { event: 'job.failed', jobId, grantId: grant.grantId, ...trace(update.stored), code: error.code, ldap: error.ldap },
     `the grant stands as before: ${error.message}`,

@@ -46,7 +46,13 @@ const helloSchema = z.object({
   directory: directoryViewSchema.nullable(),
 });
 const jobReceivedSchema = z.object({ type: z.literal('job.received'), jobId: jobIdSchema });
-const eventFrameSchema = z.object({ type: z.literal('event'), seq: z.int().min(1), at: instantSchema, event: eventSchema });
+/** The frame around every event. */
+export const eventFrameSchema = z.object({
+  type: z.literal('event'),
+  seq: z.int().min(1),
+  at: instantSchema,
+  event: eventSchema,
+});
 const grantsPageSchema = z.object({
   type: z.literal('grants.page'),
   jobId: jobIdSchema,
@@ -55,8 +61,10 @@ const grantsPageSchema = z.object({
   grants: z.array(grantViewSchema).max(500),
 });
 
-const fromControlPlaneSchema = z.discriminatedUnion('type', [welcomeSchema, ackSchema, syncAckSchema, errorFrameSchema]);
-const fromConnectorSchema = z.discriminatedUnion('type', [
+/** Every frame that a control plane sends, but `job`. */
+export const fromControlPlaneSchema = z.discriminatedUnion('type', [welcomeSchema, ackSchema, syncAckSchema, errorFrameSchema]);
+/** Every frame that a connector sends. */
+export const fromConnectorSchema = z.discriminatedUnion('type', [
   helloSchema,
   jobReceivedSchema,
   eventFrameSchema,

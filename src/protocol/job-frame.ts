@@ -10,6 +10,7 @@ import {
   instantSchema,
   jobIdSchema,
   longText,
+  oneRequired,
   protocolIdSchema,
   shortText,
   syncModeSchema,
@@ -42,6 +43,7 @@ const userRefSchema = z
     username: shortText.optional(),
   })
   .refine((ref) => countOf(ref) === 1, exactlyOne(['dn', 'id', 'email', 'username']))
+  .meta(oneRequired(['dn', 'id', 'email', 'username']))
   .transform(({ dn, id, email, username }, context): UserRef => {
     if (dn !== undefined) return { by: 'dn', dn };
     if (id !== undefined) return { by: 'id', id };
@@ -54,6 +56,7 @@ const userRefSchema = z
 const groupRefSchema = z
   .object({ dn: dnSchema.optional(), id: entryIdSchema.optional(), name: shortText.optional() })
   .refine((ref) => countOf(ref) === 1, exactlyOne(['dn', 'id', 'name']))
+  .meta(oneRequired(['dn', 'id', 'name']))
   .transform(({ dn, id, name }, context): GroupRef => {
     if (dn !== undefined) return { by: 'dn', dn };
     if (id !== undefined) return { by: 'id', id };
@@ -64,18 +67,20 @@ const groupRefSchema = z
 
 const common = { jobId: jobIdSchema, issuedAt: instantSchema, traceparent: traceparentSchema.optional() };
 
-const grantJobSchema = z.object({
-  ...common,
-  kind: z.literal('grant'),
-  notAfter: instantSchema.optional(),
-  grantId: grantIdSchema,
-  user: userRefSchema,
-  group: groupRefSchema,
-  expiresAt: instantSchema.optional(),
-  durationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),
-  justification: longText.optional(),
-  requestedBy: shortText.optional(),
-});
+const grantJobSchema = z
+  .object({
+    ...common,
+    kind: z.literal('grant'),
+    notAfter: instantSchema.optional(),
+    grantId: grantIdSchema,
+    user: userRefSchema,
+    group: groupRefSchema,
+    expiresAt: instantSchema.optional(),
+    durationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),
+    justification: longText.optional(),
+    requestedBy: shortText.optional(),
+  })
+  .meta(oneRequired(['expiresAt', 'durationSeconds']));
 const revokeJobSchema = z.object({ ...common, kind: z.literal('revoke'), grantId: grantIdSchema, reason: longText.optional() });
 const checkJobSchema = z.object({ ...common, kind: z.literal('check'), notAfter: instantSchema.optional() });
 const listJobSchema = z.object({
@@ -93,7 +98,14 @@ const syncJobSchema = z.object({
   notAfter: instantSchema.optional(),
 });
 
-const jobSchema = z.discriminatedUnion('kind', [grantJobSchema, revokeJobSchema, checkJobSchema, listJobSchema, syncJobSchema]);
+/** A job, as it is sent. */
+export const jobSchema = z.discriminatedUnion('kind', [
+  grantJobSchema,
+  revokeJobSchema,
+  checkJobSchema,
+  listJobSchema,
+  syncJobSchema,
+]);
 
 /** Reads the `job` object of a frame. The problem names every field that was wrong; unknown fields are dropped. */
 export function parseJob(raw: unknown): Parsed<Job> {

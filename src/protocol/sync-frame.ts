@@ -11,7 +11,7 @@ import {
   MAX_SYNC_RECORDS,
   MAX_SYNC_TEXT,
 } from './limits.ts';
-import { countSchema, entryIdSchema, grantIdSchema, protocolIdSchema, syncModeSchema } from './values.ts';
+import { countSchema, entryIdSchema, grantIdSchema, oneRequired, protocolIdSchema, syncModeSchema } from './values.ts';
 
 /** As the directory spells it: what cannot be parsed is shown all the same. */
 const dn = z.string().min(1).max(MAX_SYNC_DN);
@@ -24,7 +24,8 @@ const memberSchema = z.discriminatedUnion('source', [
   z.object({ userId: entryIdSchema, source: z.literal('grant'), grantId: grantIdSchema }),
 ]);
 
-const recordSchema = z.discriminatedUnion('record', [
+/** What one line of a stream tells. */
+export const recordSchema = z.discriminatedUnion('record', [
   z.object({
     record: z.literal('user'),
     id: entryIdSchema,
@@ -92,4 +93,5 @@ export const syncAckSchema = z
     page: z.int().min(1).exactOptional(),
     end: z.literal(true).exactOptional(),
   })
-  .refine(({ page, end }) => (page === undefined) !== (end === undefined), 'expected exactly one of page, end');
+  .refine(({ page, end }) => (page === undefined) !== (end === undefined), 'expected exactly one of page, end')
+  .meta(oneRequired(['page', 'end']));

@@ -34,6 +34,21 @@ const revoke = (rig: Rig, choice: GrantChoice, passMs = 0, waitMs = WAIT_MS) =>
 const accepted = (rig: Rig) =>
   rig.ledger.auditRecords().flatMap(({ kind, grantId }) => (kind === 'operator.command' ? [grantId ?? null] : []));
 
+test('a grant that waited for the directory is not shown as waiting once it is made', async () => {
+  const { rig, ada, admins } = await startedEngine();
+  const troubles = async () => {
+    const { news } = await ask(rig, { request: 'grants', isEndedToo: false });
+    return news.flatMap((one) => ('grant' in one ? [[one.grant.state, one.grant.trouble?.code]] : []));
+  };
+  rig.fake.goDown();
+  await rig.grant();
+  assert.deepEqual(await troubles(), [['pending', 'directory_unavailable']]);
+  rig.fake.goUp();
+  await rig.pass(MINUTE_MS);
+  assert.ok(rig.isMember(ada, admins));
+  assert.deepEqual(await troubles(), [['active', undefined]]);
+});
+
 describe('a revoke of a person on the machine', () => {
   test('ends an active grant by the one path, is told with its cause, and audited with who and why', async () => {
     const { rig, ada, admins } = await startedEngine();

@@ -111,17 +111,3 @@ test('a field that a row names is written somewhere', () => {
   for (const { event, fields } of rows)
     for (const field of fields) assert.ok(new RegExp(`\\b${field}\\b`).test(all), `${event}: ${field}`);
 });
-
-test('where docs/logs.md leads to another document there is that document, and the heading', () => {
-  for (const [, target = ''] of document.matchAll(/\]\(((?!https?:)[^)]+)\)/g)) {
-    const [path = '', anchor] = target.split('#');
-    const text = readFileSync(new URL(path, new URL('docs/logs.md', ROOT)), 'utf8');
-    const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-      title
-        .toLowerCase()
-        .replace(/[^\p{L}\p{N}\s-]/gu, '')
-        .replaceAll(' ', '-'),
-    );
-    if (anchor !== undefined) assert.ok(headings.includes(anchor), target);
-  }
-});
