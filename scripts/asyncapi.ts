@@ -139,6 +139,5 @@ function sharedSchemas(): Json {
 
 /** Without what only stands at the top of a document. */
 function stripped(schema: Json): Json {
-  const { $schema, $id, ...others } = schema;
-  return others;
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id'));
 }

@@ -12,10 +12,7 @@ export function configSchema(): Readonly<Record<string, unknown>> {
       'Environment variables, each a text. Loading says more: it reads the files, and compares variables with each other.',
     type: 'object',
     properties: Object.fromEntries(rows.map(([name, row]) => [name, propertyOf(row)])),
-    propertyNames: {
-      if: { allOf: [{ pattern: OURS.source }, { not: { pattern: KUBERNETES.source } }] },
-      then: { enum: SUPPORTED },
-    },
+    propertyNames: { anyOf: [{ not: { pattern: OURS.source } }, { pattern: KUBERNETES.source }, { enum: SUPPORTED }] },
     required: ['LATCHKEY_CONTROL_PLANE_URL', 'LDAP_URL'] satisfies Variable[],
     dependentRequired: {
       ...both('LDAP_CERT_FILE', 'LDAP_KEY_FILE'),
@@ -24,9 +21,17 @@ export function configSchema(): Readonly<Record<string, unknown>> {
     allOf: [
       oneOf('LATCHKEY_CONTROL_PLANE_TOKEN', 'LATCHKEY_CONTROL_PLANE_TOKEN_FILE'),
       {
-        if: { properties: { LDAP_BIND: { const: 'external' } }, required: ['LDAP_BIND'] satisfies Variable[] },
-        then: { required: ['LDAP_CERT_FILE'] satisfies Variable[] },
-        else: { required: ['LDAP_BIND_DN'] satisfies Variable[], ...oneOf('LDAP_BIND_PASSWORD', 'LDAP_BIND_PASSWORD_FILE') },
+        oneOf: [
+          {
+            properties: { LDAP_BIND: { const: 'external' } },
+            required: ['LDAP_BIND', 'LDAP_CERT_FILE'] satisfies Variable[],
+          },
+          {
+            properties: { LDAP_BIND: { const: 'simple' } },
+            required: ['LDAP_BIND_DN'] satisfies Variable[],
+            ...oneOf('LDAP_BIND_PASSWORD', 'LDAP_BIND_PASSWORD_FILE'),
+          },
+        ],
       },
     ],
   };

@@ -47,7 +47,8 @@ A connection begins with \`hello\` and \`welcome\`. Then jobs come, each is answ
 
 function reference(examples: Examples): string {
   const rows = FRAMES.map((frame) => {
-    const name = keyOf(frame) in examples ? `[\`${frame.name}\`](#${frame.name.replaceAll(/[^a-z-]/g, '')})` : `\`${frame.name}\``;
+    const name =
+      keyOf(frame) in examples ? `[\`${frame.name}\`](#${frame.name.replaceAll(/[^a-z-]/g, '')})` : `\`${frame.name}\``;
     return `| ${frame.from === 'connector' ? 'connector' : 'control plane'} | ${name} | ${frame.summary} |`;
   });
   const shown = FRAMES.flatMap((frame) => {

@@ -119,20 +119,21 @@ function ecsFields({
 
 /** W3C Trace Context §3.2: version, trace id, parent id and flags. */
 function traceFields(traceparent: Loggable | undefined): Record<string, unknown> {
-  if (traceparent === undefined) return {};
-  const [, traceId, spanId] = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-/.exec(String(traceparent)) ?? [];
+  if (typeof traceparent !== 'string') return {};
+  const [, traceId, spanId] = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-/.exec(traceparent) ?? [];
   return traceId === undefined ? {} : { 'trace.id': traceId, 'span.id': spanId };
 }
 
 /** What of an error the schema has no name for stays with the others. */
 function errorFields(error: Loggable | undefined, others: Fields): Record<string, unknown> {
   if (error === undefined || error === null) return { latchkey: others };
-  if (typeof error !== 'object' || Array.isArray(error)) return { 'error.message': String(error), latchkey: others };
+  if (typeof error !== 'object' || Array.isArray(error))
+    return { 'error.message': typeof error === 'string' ? error : JSON.stringify(error), latchkey: others };
   const { name, message, code, ...rest } = error as Fields;
   return {
     ...(name === undefined ? {} : { 'error.type': name }),
     ...(message === undefined ? {} : { 'error.message': message }),
-    ...(code === undefined ? {} : { 'error.code': String(code) }),
+    ...(code === undefined ? {} : { 'error.code': typeof code === 'string' ? code : JSON.stringify(code) }),
     latchkey: Object.keys(rest).length === 0 ? others : { ...others, error: rest },
   };
 }

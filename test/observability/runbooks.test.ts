@@ -16,8 +16,7 @@ test('every alert leads to a section of the documents that is there', () => {
 
 test('a page leads to a runbook, and not only to the table of alerts, but for a certificate that ends', () => {
   const pages = ALERTS.split(/(?=- alert: )/).filter((alert) => alert.includes('severity: page'));
-  for (const page of pages)
-    if (!page.includes('LatchkeyCertificateEnds')) assert.match(page, /runbook: docs\/operations\.md#/);
+  for (const page of pages) if (!page.includes('LatchkeyCertificateEnds')) assert.match(page, /runbook: docs\/operations\.md#/);
 });
 
 for (const document of ['docs/operations.md', 'docs/logs.md', 'docs/metrics.md', 'docs/configuration.md', 'docs/protocol.md'])

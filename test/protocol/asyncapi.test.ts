@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import specification from '@asyncapi/specs/schemas/3.0.0.json' with { type: 'json' };
 import { Ajv, type SchemaObject } from 'ajv';
 import formats from 'ajv-formats';
 import * as fc from 'fast-check';
@@ -36,11 +36,10 @@ test('the documents of the protocol are what its schemas say: else run scripts/w
 });
 
 test("the document is AsyncAPI 3.0, as the specification's own schema has it", () => {
-  const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
   // The specification's schema brings draft 7, in which it is written, with it.
   const ajv = new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false });
   formats.default(ajv);
-  const valid = ajv.compile(JSON.parse(readFileSync(path, 'utf8')) as SchemaObject);
+  const valid = ajv.compile(specification);
   assert.ok(valid(document), inspect(valid.errors?.slice(0, 8)));
   const broken = { ...document, channels: { connection: { address: 1 } } };
   assert.ok(!valid(broken));

@@ -6,7 +6,7 @@ export function messageValidator(document: SchemaObject): (key: string, frame: u
   const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true, discriminator: false });
   formats.default(ajv, ['date-time', 'uuid']);
   ajv.addVocabulary(['components']);
-  ajv.addSchema({ $id: 'protocol', components: document['components'] } as SchemaObject, undefined, undefined, false);
+  ajv.addSchema({ $id: 'protocol', components: document['components'] }, undefined, undefined, false);
   return (key, frame) => {
     const valid = ajv.getSchema(`protocol#/components/messages/${key}/payload`);
     if (valid === undefined) throw new Error(`the document has no message ${key}`);
