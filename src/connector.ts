@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock, Random } from './access/clock.ts';
 import type { FailPoints } from './access/fail-point.ts';
+import type { GrantId } from './access/ids.ts';
 import { formatInstant } from './access/instant.ts';
 import type { Config } from './config/config.ts';
 import { toldConfig } from './config/told-config.ts';
+import { type BackupTimings, type ConnectorBackups, connectorBackups } from './connector/backups.ts';
 import { directoryOptions, readerOptions } from './connector/directory-options.ts';
 import { enginePolicy } from './connector/engine-policy.ts';
 import { jobKeySteps } from './connector/job-key-step.ts';
+import { ledgerHealth } from './connector/ledger-health.ts';
 import { operatorDesk } from './connector/operator-desk.ts';
 import { pauseSteps } from './connector/pause-step.ts';
 import { readStates } from './connector/states.ts';
@@ -20,8 +23,9 @@ import { observedDirectory } from './directory/observed-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { DEFAULT_TIMINGS, type EngineTimings } from './engine/engine-parts.ts';
 import { systemClock } from './engine/system-clock.ts';
-import type { Ledger, Space } from './ledger/ledger.ts';
+import type { ActiveMembership, Ledger, LedgerError } from './ledger/ledger.ts';
 import { observedLedger } from './ledger/observed-ledger.ts';
+import { checkBackupDirectory } from './ledger/sqlite/check-backup-directory.ts';
 import { checkStateDirectory } from './ledger/sqlite/check-state-directory.ts';
 import { openSqliteLedger } from './ledger/sqlite/open-sqlite-ledger.ts';
 import { linkSteps } from './link/check-control-plane.ts';
@@ -30,7 +34,7 @@ import type { Link } from './link/link.ts';
 import { observedListener } from './link/observed-link.ts';
 import { shareLink } from './link/share-link.ts';
 import { type LinkBackoff, openWebSocketLink } from './link/websocket-link.ts';
-import type { HealthPart, HealthParts } from './observability/health.ts';
+import type { HealthParts } from './observability/health.ts';
 import { serveHealth } from './observability/http.ts';
 import type { Logger } from './observability/logger.ts';
 import { promMetrics } from './observability/prom-metrics.ts';
@@ -50,17 +54,23 @@ export interface ConnectorOptions {
   readonly failPoints?: FailPoints;
   readonly timings?: Partial<EngineTimings>;
   readonly linkBackoff?: LinkBackoff;
+  readonly backupTimings?: Partial<BackupTimings>;
 }
 
 export interface Connector {
   /** Where health is served; null where that is off. */
   readonly healthUrl: string | null;
+  /** Resolves when nothing can be relied upon any more, so that the process has to end; the next start puts it right. */
+  readonly failed: Promise<LedgerError>;
   /** Takes no more jobs, finishes those begun, tells what can be told, closes. True where all of that was done in time. */
   stop(graceMs: number): Promise<boolean>;
 }
 
 /** Of a friendly name (CONFIGURATION, Control plane); a connector id may be longer. */
 const MAX_NAME_LENGTH = 64;
+
+/** Read of the ledger in one turn. */
+const ACTIVE_AT_A_TIME = 500;
 
 const NO_FAIL_POINTS: FailPoints = () => undefined;
 
@@ -73,6 +83,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const startedAt = clock.wall();
   const instanceId = randomUUID();
   const metrics = promMetrics({ version, node: process.version });
+  const damage = Promise.withResolvers<LedgerError>();
   const unobserved = await openSqliteLedger({
     stateDir: config.process.stateDir,
     connectorId: config.controlPlane.connectorId,
@@ -80,13 +91,18 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     now: () => clock.wall(),
     logger: options.log,
     onCommit: metrics.ledgerCommitted,
+    backupDir: config.process.backupDir,
+    onDamage: damage.resolve,
   });
   const ledger = observedLedger(unobserved, metrics);
   await using opened = new AsyncDisposableStack();
   opened.defer(() => ledger.close());
   opened.defer(() => metrics.close());
-  const { connectorId, ledgerId } = await ledger.identity();
+  const { connectorId, ledgerId, replacedAt } = await ledger.identity();
   const log = options.log.child({ connectorId, instanceId });
+
+  const backups = connectorBackups({ ledger: unobserved, clock, log, timings: options.backupTimings });
+  opened.defer(() => backups.stop());
 
   const ldap = { ...directoryOptions({ ...options, clock, random, failPoints, log, ledger }), metrics };
   // One account: a password that one of the two was refused with is not tried by the other.
@@ -123,6 +139,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     localChecks: async () => [
       await checkStateDirectory(config.process.stateDir),
       ...jobKeySteps(config.controlPlane.jobKeys),
+      ...(await checkBackupDirectory(config.process)),
       ...pauseSteps(engine.status().pausedSince),
       ...linkSteps(link.status()),
       ...sync.steps(),
@@ -160,7 +177,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   });
   opened.defer(() => link.stop());
   const { http } = config.process;
-  const parts = { ledger, directory, link, engine, sync };
+  const parts = { ledger, directory, link, engine, sync, backups };
   const served = {
     health: () => health(parts),
     metrics: async () => metrics.expose(await readStates({ ...parts, health: () => health(parts) })),
@@ -195,6 +212,9 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   directory.start();
   await engine.start();
   sync.start();
+  // What a restored ledger believes may have ended since: what is absent is told now, and not with the next sync.
+  if (replacedAt !== null && replacedAt >= startedAt) await suspectAll(ledger, engine);
+  backups.start();
   const listener = observedListener(shared.listener, metrics);
   link.start({
     ...listener,
@@ -208,6 +228,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const closing = opened.move();
   return {
     healthUrl: endpoint?.url ?? null,
+    failed: damage.promise,
     async stop(graceMs) {
       log.info({ event: 'connector.stopping', graceMs }, 'the connector stops: it takes no more jobs and finishes those begun');
       const deadline = AbortSignal.timeout(graceMs);
@@ -226,6 +247,18 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   };
 }
 
+async function suspectAll(ledger: Ledger, engine: Engine): Promise<void> {
+  let after: GrantId | null = null;
+  // Ends: each page begins after the one before it.
+  for (;;) {
+    const page: readonly ActiveMembership[] = await ledger.activeMemberships({ after, limit: ACTIVE_AT_A_TIME });
+    const last = page.at(-1);
+    if (last === undefined) return;
+    engine.suspect(page.map(({ grantId }) => grantId));
+    after = last.grantId;
+  }
+}
+
 /** The host name, made fit for a connector id. */
 function defaultConnectorId(): string {
   const name = hostname()
@@ -240,12 +273,14 @@ async function health({
   link,
   engine,
   sync,
+  backups,
 }: {
   ledger: Ledger;
   directory: Directory;
   link: Link;
   engine: Engine;
   sync: ConnectorSync;
+  backups: ConnectorBackups;
 }): Promise<HealthParts> {
   const directoryStatus = directory.status();
   const linkStatus = link.status();
@@ -278,36 +313,6 @@ async function health({
       pausedSince: pausedSince === null ? null : formatInstant(pausedSince),
     },
     sync: sync.health(),
+    backup: backups.health(),
   };
-}
-
-const SPACE_MESSAGE: Record<Exclude<Space, 'ok'>, string> = {
-  low: 'the disk of the state directory is full: grants go on ending, new ones are refused as no_space. Free space on it',
-  endings_only:
-    'the disk of the state directory is full, and its reserve is running out: no new job is taken but a revoke. Free space on it',
-};
-
-/** A ledger is ready if it can write: raising the mark by nothing is a transaction like any other. */
-async function ledgerHealth(ledger: Ledger, failing: number): Promise<HealthPart> {
-  try {
-    await ledger.advanceClock(await ledger.clockMark());
-    if (failing > 0)
-      return {
-        ready: false,
-        message: `${failing} pieces of work fail; the log says why (engine.attempt-failed), and each is tried again`,
-      };
-    const { replacedAt } = await ledger.identity();
-    const replaced = replacedAt === null ? {} : { replacedAt: formatInstant(replacedAt) };
-    const space = await ledger.space();
-    if (space !== 'ok') return { ready: false, ...replaced, space, message: SPACE_MESSAGE[space] };
-    const unknown = await ledger.countOwnershipUnknown();
-    if (unknown === 0) return { ready: true, ...replaced };
-    return {
-      ready: false,
-      ...replaced,
-      message: `of ${unknown} memberships it is unknown whether they are ours, since the ledger was restored`,
-    };
-  } catch (error) {
-    return { ready: false, message: error instanceof Error ? error.message : 'unknown' };
-  }
 }

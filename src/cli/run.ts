@@ -10,7 +10,7 @@ import { exitOfFault } from './ledger-exit.ts';
 import { askedBySignals } from './signals.ts';
 import { VERSION } from './version.ts';
 
-type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff'>;
+type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff' | 'backupTimings'>;
 
 /** A connector that runs, and the configuration that it runs with. */
 interface Running {
@@ -23,6 +23,8 @@ const RELOAD_GRACE_MS = 2_000;
 /** A command on this machine may have the ledger in the moment between. */
 const LOCKED_MS = 30_000;
 const AGAIN_MS = 100;
+/** For writes to the directory that are under way. */
+const ABANDON_GRACE_MS = 1_000;
 
 /** Runs the connector until SIGTERM or SIGINT; returns the exit code. `parameters` are for test entries. */
 export async function run(parameters: TestParameters = {}): Promise<number> {
@@ -41,7 +43,10 @@ export async function run(parameters: TestParameters = {}): Promise<number> {
   let running: Running = { known, connector: opened };
   // Ends with a stop, as its signal asks.
   for (;;) {
-    if ((await asked.next()) === 'stop') {
+    const { connector: open } = running;
+    const next = await Promise.race([asked.next(), open.failed]);
+    if (next instanceof LedgerError) return await abandoned(running, next);
+    if (next === 'stop') {
       const { connector, known: now } = running;
       return (await connector.stop(now.config.process.shutdownGraceMs)) ? EXIT.ok : EXIT.failed;
     }
@@ -82,6 +87,24 @@ async function reload({ known, connector }: Running, parameters: TestParameters)
   );
   const before = await openAgain(known, parameters);
   return 'stop' in before ? { known, connector: before } : before;
+}
+
+/** What is in the directory is safe, and so is what was committed: whoever starts the connector again starts it with a restored ledger. */
+async function abandoned({ known, connector }: Running, error: LedgerError): Promise<number> {
+  const code = exitOfFault(error.fault);
+  known.log.fatal(
+    { event: 'ledger.damaged', error },
+    `the connector ends with exit code ${code}, so that it is started again and restores its ledger from a backup: ${error.message}`,
+  );
+  process.stderr.write(`latchkey: ${error.message}\n`);
+  // Nothing that is still open may keep the process: until the next start nothing ends.
+  setTimeout(() => process.exit(code), 2 * ABANDON_GRACE_MS).unref();
+  try {
+    await connector.stop(ABANDON_GRACE_MS);
+  } catch (failure) {
+    known.log.error({ event: 'ledger.damaged', error: failure }, 'a part of the connector could not be closed');
+  }
+  process.exit(code);
 }
 
 type StartError = LedgerError | ListenError;

@@ -140,6 +140,8 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export interface ProcessConfig {
   /** As given; relative to the working directory. */
   readonly stateDir: string;
+  /** Null: backups are kept in the state directory alone. */
+  readonly backupDir: string | null;
   readonly retentionMs: number;
   /** Null: no HTTP endpoint. Port 0 takes a free one. */
   readonly http: { readonly host: string; readonly port: number } | null;

@@ -159,6 +159,7 @@ function readProcess({
     });
   return {
     stateDir: reader.orDefault('LATCHKEY_STATE_DIR'),
+    backupDir: reader.optional('LATCHKEY_BACKUP_DIR') ?? null,
     retentionMs,
     http: reader.orDefault('LATCHKEY_HTTP_ADDR'),
     logLevel: reader.orDefault('LATCHKEY_LOG_LEVEL'),

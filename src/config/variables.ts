@@ -41,7 +41,7 @@ export const SECRETS: readonly string[] = Object.entries<VariableRow<unknown>>(V
 );
 
 /** Variables that are documented and belong to later versions: refused, since ignoring one would break what it promises. */
-export const NOT_YET_SUPPORTED: readonly string[] = ['LATCHKEY_BACKUP_DIR'];
+export const NOT_YET_SUPPORTED: readonly string[] = [];
 
 const SUPPORTED_NAMES: ReadonlySet<string> = new Set(SUPPORTED);
 const NOT_YET_SUPPORTED_NAMES: ReadonlySet<string> = new Set(NOT_YET_SUPPORTED);

@@ -47,6 +47,7 @@ export async function breakGlass(options: BreakGlassOptions): Promise<OperatorRe
     defaultConnectorId: 'connector',
     now: () => clock.wall(),
     logger: log,
+    backupDir: config.process.backupDir,
   });
   await using opened = new AsyncDisposableStack();
   opened.defer(() => ledger.close());

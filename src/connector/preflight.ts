@@ -8,6 +8,7 @@ import type { LoginTried } from '../directory/ldap/check/login.ts';
 import { directoryGate, openLdapDirectory } from '../directory/ldap/open-ldap-directory.ts';
 import { openLdapReader } from '../directory/ldap/reader/open-ldap-reader.ts';
 import { systemClock } from '../engine/system-clock.ts';
+import { checkBackupDirectory } from '../ledger/sqlite/check-backup-directory.ts';
 import { checkStateDirectory } from '../ledger/sqlite/check-state-directory.ts';
 import { lookAtPause } from '../ledger/sqlite/look-at-pause.ts';
 import { checkControlPlane } from '../link/check-control-plane.ts';
@@ -44,6 +45,7 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       ...(directorySteps.some(({ status }) => status === 'fail') ? [] : [await changesStep(reader)]),
       await checkStateDirectory(config.process.stateDir),
       ...jobKeySteps(controlPlane.jobKeys),
+      ...(await checkBackupDirectory(config.process)),
       ...pauseSteps(lookAtPause(config.process.stateDir)),
       ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
       ...(await checkControlPlane({

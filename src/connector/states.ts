@@ -4,6 +4,7 @@ import { type Ledger, LedgerError } from '../ledger/ledger.ts';
 import type { Link } from '../link/link.ts';
 import type { HealthPart, HealthParts } from '../observability/health.ts';
 import type { LedgerStates, States } from '../observability/metrics.ts';
+import type { ConnectorBackups } from './backups.ts';
 import type { ConnectorSync } from './sync.ts';
 
 export interface StatesParts {
@@ -12,11 +13,12 @@ export interface StatesParts {
   readonly link: Link;
   readonly engine: Engine;
   readonly sync: ConnectorSync;
+  readonly backups: Pick<ConnectorBackups, 'states'>;
   readonly health: () => Promise<HealthParts>;
 }
 
 /** Reads what metrics tell of this moment: from the ledger and from each part, and nothing that was kept from before. */
-export async function readStates({ ledger, directory, link, engine, sync, health }: StatesParts): Promise<States> {
+export async function readStates({ ledger, directory, link, engine, sync, backups, health }: StatesParts): Promise<States> {
   const parts = Object.entries<HealthPart>({ ...(await health()) }).map(([part, { ready }]) => [part, ready]);
   const { clock, pursued, failing, pausedSince } = engine.status();
   const linkStatus = link.status();
@@ -31,6 +33,7 @@ export async function readStates({ ledger, directory, link, engine, sync, health
     isPaused: pausedSince !== null,
     clock,
     sync: sync.states(),
+    backups: backups.states(),
   };
 }
 

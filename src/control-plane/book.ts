@@ -84,9 +84,22 @@ export function openBook(text: string | undefined) {
     jobs.push(job);
     append(jobsById, job.job['jobId'], job);
     append(jobsByGrant, job.job['grantId'], job);
-    if (job.receivedAt === null && job.refused === null) {
-      const waiting = unreceived.get(job.connectorId) ?? new Set();
-      unreceived.set(job.connectorId, waiting.add(job));
+    if (job.receivedAt === null && job.refused === null) expectReceipt(job);
+  }
+
+  function expectReceipt(job: StoredJob): void {
+    const waiting = unreceived.get(job.connectorId) ?? new Set();
+    unreceived.set(job.connectorId, waiting.add(job));
+  }
+
+  /** An older ledger does not know what was received since: what has no result yet is sent again. */
+  function sendAgainWhatWasLost(connectorId: string): void {
+    for (const job of jobs) {
+      if (job.connectorId !== connectorId || job.receivedAt === null || job.refused !== null) continue;
+      if ((eventsByJob.get(String(job.job['jobId'])) ?? []).some(({ event }) => isResult(event))) continue;
+      job.receivedAt = null;
+      expectReceipt(job);
+      touch([job]);
     }
   }
 
@@ -160,6 +173,7 @@ export function openBook(text: string | undefined) {
       events.push(stored);
       indexEvent(stored);
       touch(jobsAbout(stored));
+      if (stored.event.kind === 'ledger.replaced') sendAgainWhatWasLost(stored.connectorId);
       acked.set(stored.ledgerId, Math.max(stored.seq, acked.get(stored.ledgerId) ?? 0));
       if (events.length > MAX_EVENTS) events.shift();
       return stored;
@@ -199,6 +213,10 @@ export function openBook(text: string | undefined) {
       return `${JSON.stringify(state)}\n`;
     },
   };
+}
+
+function isResult({ kind }: WireEvent): boolean {
+  return kind === 'job.succeeded' || kind === 'job.failed';
 }
 
 function append<T>(index: Map<string, T[]>, key: unknown, value: T): void {

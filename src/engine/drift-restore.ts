@@ -35,6 +35,7 @@ export async function restoreDrifted(
     state,
     unsettled: null,
     isPrimary: isPrimaryGroup(user, group),
+    askedAt: grant.activatedAt,
     mayBeLost: false,
     judge: ({ at, heldSince }) => endRefusal(parts, { group, heldSince, expiresAt: grant.expiresAt, at }),
   });

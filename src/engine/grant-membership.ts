@@ -1,6 +1,7 @@
 import { mayPredateReplacement } from '../access/expiry.ts';
 import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
+import { type Instant, instant } from '../access/instant.ts';
 import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import { DirectoryError, type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
@@ -151,6 +152,11 @@ function pairOf({ pair }: PendingGrant): { pair?: Pair } {
   return pair === null ? {} : { pair };
 }
 
+/** When the newest of them came. */
+function askedAtOf(waiting: readonly WaitingGrantJob[]): Instant {
+  return instant(Math.max(...waiting.map(({ stored }) => stored.receivedAt)));
+}
+
 /** A reference that was resolved means the same entry at the next attempt, or nobody. */
 async function keepingPair(parts: EngineParts, grant: PendingGrant, work: () => Promise<Attempted>): Promise<Attempted> {
   try {
@@ -253,6 +259,7 @@ async function writeGrant(
     state,
     unsettled,
     isPrimary: isPrimaryGroup(user, group),
+    askedAt: askedAtOf(waiting),
     mayBeLost: waiting.some(({ job }) => mayPredateReplacement(job.issuedAt, parts.replacedAt())),
     judge: ({ at, heldSince }) =>
       reasonToStop(attempt, at) ??

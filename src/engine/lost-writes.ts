@@ -70,6 +70,7 @@ async function restore(parts: EngineParts, grant: ActiveGrant): Promise<Attempte
     state,
     unsettled,
     isPrimary: isPrimaryGroup(now.user, now.group),
+    askedAt: grant.activatedAt,
     mayBeLost: false,
     judge: ({ at, heldSince }): JobError | null =>
       endRefusal(parts, { group: now.group, heldSince, expiresAt: grant.expiresAt, at }),

@@ -46,6 +46,8 @@ export interface PutInRequest {
   readonly unsettled: Intent | null;
   /** The user is in the group by an attribute of its own: nothing is written, and the membership is not ours. */
   readonly isPrimary: boolean;
+  /** Since when this is asked for; what an older copy of the ledger asks for may have been done, and have ended, since it was made. */
+  readonly askedAt: Instant;
   /** A member without a period of ours may be the work of a ledger that was lost (ARCHITECTURE, invariant 13). */
   readonly mayBeLost: boolean;
   /** The last word on the end, once the instant of activation is known; null where it is allowed. */
@@ -76,7 +78,8 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   if (presence === 'member' && !isHeld(state.period) && mayBeBack(parts, pair)) return { kind: 'retry', error: comeBack(pair) };
   const at = time.now();
   const heldSince = state.period?.heldSince ?? at;
-  const denied = request.judge({ at, heldSince });
+  const denied =
+    request.judge({ at, heldSince }) ?? (presence === 'absent' && !request.isPrimary ? mayBeOver(parts, request) : null);
   if (denied !== null) {
     if (presence === 'absent') await rememberAbsence(parts, request);
     return { kind: 'denied', error: denied };
@@ -117,6 +120,20 @@ export async function putIn(parts: EngineParts, request: PutInRequest): Promise<
   }
   const leaving = placedPresence === 'member' ? placed : null;
   return write(parts, { ...request, at, heldSince, leaving, gone, forgotten: placedPresence === 'absent' });
+}
+
+/**
+ * Null where an absent membership may be written. What the ledger that was lost had done with it is not known: it may have been given
+ * and taken away again, and would come back to somebody whose access has been revoked.
+ */
+function mayBeOver({ replacedAt }: EngineParts, { askedAt, pair }: PutInRequest): JobError | null {
+  const since = replacedAt();
+  if (since === null || askedAt > since) return null;
+  return jobError(
+    'ownership_unknown',
+    `the ledger was restored from an older copy, and "${pair.user.dn}" is no member of "${pair.group.dn}"; whether the access was given and ` +
+      'has ended since that copy is not known, so nothing is written. Ask again under a new id',
+  );
 }
 
 /** The membership is known to be there, whosever it is: it has neither ended nor vanished. */

@@ -130,7 +130,18 @@ async function extend(
     );
   const judge: PutInRequest['judge'] = ({ at, heldSince }) =>
     pausedRefusal(parts) ?? endRefusal(parts, { group, heldSince, expiresAt, at });
-  const put = await putIn(parts, { grantId, pair, attribute, value, state, unsettled, isPrimary, mayBeLost: false, judge });
+  const put = await putIn(parts, {
+    grantId,
+    pair,
+    attribute,
+    value,
+    state,
+    unsettled,
+    isPrimary,
+    askedAt: attempt.update.stored.receivedAt,
+    mayBeLost: false,
+    judge,
+  });
   switch (put.kind) {
     case 'member':
       return claimUpdated(parts, attempt, { active: { ...grant, pair, standing: put.period.standing, expiresAt }, member: put });

@@ -6,7 +6,7 @@ export interface HealthPart {
 
 /**
  * Everything that readiness depends on. `policy` is not ready while a protected group or the group of a rule resolves to nothing, `sync` while removals
- * are held.
+ * are held, `backup` while no backup of the ledger can be made.
  */
 export interface HealthParts {
   readonly directory: HealthPart;
@@ -15,6 +15,7 @@ export interface HealthParts {
   readonly clock: HealthPart;
   readonly policy: HealthPart;
   readonly sync: HealthPart;
+  readonly backup: HealthPart;
 }
 
 /** The answer to a readiness probe: 200 only if every part is ready. */

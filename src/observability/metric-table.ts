@@ -114,6 +114,7 @@ const PARTS = names<keyof HealthParts>({
   clock: true,
   policy: true,
   sync: true,
+  backup: true,
 });
 const SIGNATURE_FAULTS = names<SignatureFault>({
   unsigned: true,
@@ -270,6 +271,12 @@ export const METRICS = {
     type: 'gauge',
     help: '1 for what the disk of the ledger has room for, 0 for the others',
     labels: { space: SPACES },
+  },
+
+  latchkey_backup_age_seconds: {
+    type: 'gauge',
+    help: 'For how long there has been no verified backup of what the ledger holds, in the state directory and in LATCHKEY_BACKUP_DIR; absent without the latter',
+    labels: { place: ['state', 'elsewhere'] },
   },
 
   latchkey_sync_last_success_timestamp_seconds: {

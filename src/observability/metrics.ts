@@ -75,6 +75,12 @@ export interface SyncStates {
   readonly held: { readonly users: number; readonly groups: number; readonly memberships: number } | null;
 }
 
+/** For how long a folder has not held a backup of what the ledger holds, in milliseconds; null where there is no such folder. */
+export interface BackupStates {
+  readonly stateMs: number | null;
+  readonly elsewhereMs: number | null;
+}
+
 /** Everything that is read when somebody asks, so that nothing is told of a time that has passed. */
 export interface States {
   readonly ready: Readonly<Record<keyof HealthParts, boolean>>;
@@ -89,4 +95,5 @@ export interface States {
   readonly isPaused: boolean;
   readonly clock: { readonly now: Instant; readonly aheadMs: number; readonly trusted: boolean };
   readonly sync: SyncStates;
+  readonly backups: BackupStates;
 }

@@ -155,7 +155,7 @@ function counted(made: Instruments, seen: Seen): Metrics {
   };
 }
 
-function setStates(made: Instruments, { ready, ledger, link, linkSkewMs, clock, sync, ...others }: States): void {
+function setStates(made: Instruments, { ready, ledger, link, linkSkewMs, clock, sync, backups, ...others }: States): void {
   for (const [part, isReady] of Object.entries(ready)) made.set('latchkey_ready', Number(isReady), { part });
   made.set('latchkey_directory_up', Number(others.isDirectoryUp));
   setOneOf(made, { name: 'latchkey_link_state', label: 'state', now: link });
@@ -168,6 +168,8 @@ function setStates(made: Instruments, { ready, ledger, link, linkSkewMs, clock, 
   made.set('latchkey_clock_trusted', Number(clock.trusted));
   if (ledger !== null) setLedger(made, ledger);
   setSync(made, sync);
+  if (backups.stateMs !== null) made.set('latchkey_backup_age_seconds', seconds(backups.stateMs), { place: 'state' });
+  if (backups.elsewhereMs !== null) made.set('latchkey_backup_age_seconds', seconds(backups.elsewhereMs), { place: 'elsewhere' });
 }
 
 function setLedger(made: Instruments, ledger: LedgerStates): void {

@@ -100,6 +100,7 @@ test('the required variables are enough, and everything else has the documented 
   assert.deepEqual(config.sync, { schedule: '0 * * * *', fullSchedule: '0 0 * * *', timezone: 'UTC', maxRemovedPercent: 30 });
   assert.deepEqual(config.process, {
     stateDir: './state',
+    backupDir: null,
     retentionMs: 7_776_000_000,
     http: { host: '127.0.0.1', port: 9464 },
     logLevel: 'info',

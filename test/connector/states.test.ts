@@ -18,6 +18,7 @@ async function watchedEngine() {
     link: { status: () => ({ state: 'waiting', since: rig.now(), reason: '', nextAttemptAt: rig.now() }) } as Parts['link'],
     engine: rig.engine,
     sync: { states: () => SOUND.sync } as Parts['sync'],
+    backups: { states: () => SOUND.backups },
     health: async () => ({
       directory: ready,
       controlPlane: ready,
@@ -25,6 +26,7 @@ async function watchedEngine() {
       clock: ready,
       policy: { ready: false },
       sync: ready,
+      backup: ready,
     }),
   });
   const states = () => readStates(parts());

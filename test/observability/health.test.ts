@@ -9,6 +9,7 @@ const ready: HealthParts = {
   clock: { ready: true },
   policy: { ready: true },
   sync: { ready: true },
+  backup: { ready: true },
 };
 
 test('readiness is 200 only while every part is ready', () => {

@@ -13,6 +13,7 @@ const READY: HealthParts = {
   clock: { ready: true },
   policy: { ready: true },
   sync: { ready: true },
+  backup: { ready: true },
 };
 
 const metrics = () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'latchkey_directory_up 1\n' });

@@ -37,6 +37,7 @@ function killWhereTold(point: FailPoint): void {
 if (process.env['TEST_TURNS'] !== undefined) tellLongestTurn();
 
 const [baseMs, capMs] = (process.env['TEST_LINK_BACKOFF_MS'] ?? '').split(':').map(Number);
+const [firstMs, everyMs] = (process.env['TEST_BACKUP_MS'] ?? '').split(':').map(Number);
 const stopFile = process.env['TEST_STOP_FILE'];
 const stopAt = stopFile === undefined ? () => undefined : stopWhereTold(stopFile);
 const reportFile = process.env['TEST_REPORT_FILE'];
@@ -51,6 +52,7 @@ process.exitCode = await run({
     stopAt(point);
   },
   ...(baseMs === undefined || capMs === undefined ? {} : { linkBackoff: { baseMs, capMs } }),
+  ...(firstMs === undefined || everyMs === undefined ? {} : { backupTimings: { firstMs, everyMs } }),
   timings: {
     ...(goneConfirmMs === undefined ? {} : { goneConfirmMs: Number(goneConfirmMs) }),
     ...(lateWriteMs === undefined ? {} : { lateWriteMs: Number(lateWriteMs) }),

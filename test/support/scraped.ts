@@ -30,7 +30,7 @@ export function valueIn(text: string, name: string, labels: Readonly<Record<stri
 
 /** A connector that has nothing to complain of. */
 export const SOUND: States = {
-  ready: { directory: true, controlPlane: true, ledger: true, clock: true, policy: true, sync: true },
+  ready: { directory: true, controlPlane: true, ledger: true, clock: true, policy: true, sync: true, backup: true },
   ledger: {
     grants: { pending: 1, active: 2, ending: 3 },
     overdueMs: 4_000,
@@ -54,4 +54,5 @@ export const SOUND: States = {
     counts: { users: 10, groups: 11, memberships: 12 },
     held: null,
   },
+  backups: { stateMs: 60_000, elsewhereMs: null },
 };

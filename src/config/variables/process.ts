@@ -9,6 +9,12 @@ export const PROCESS = {
     example: '/var/lib/latchkey',
     meaning: 'the ledger; mode 0700. On a local disk with at least 32 MiB free, and kept: what it forgets nobody ends',
   },
+  LATCHKEY_BACKUP_DIR: {
+    value: values.folder,
+    example: '/mnt/backups',
+    meaning:
+      'a second folder for verified backups of the ledger, on another disk, which must be there; the connector keeps its own in a folder of its id',
+  },
   LATCHKEY_RETENTION: {
     value: values.duration('1d', '36500d'),
     default: '90d',

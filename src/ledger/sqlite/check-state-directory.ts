@@ -64,7 +64,8 @@ async function nearest(path: string): Promise<string> {
   return parent === path || (await statOf(parent)) !== null ? parent : await nearest(parent);
 }
 
-async function makeAndRemove(place: string): Promise<void> {
+/** Makes an empty folder and takes it away again: what rights promise need not be so. Throws what the file system throws. */
+export async function makeAndRemove(place: string): Promise<void> {
   await rmdir(await mkdtemp(join(place, '.latchkey-check-')));
 }
 
@@ -105,6 +106,7 @@ function ownUser(): number | undefined {
   return process.getuid?.();
 }
 
-function codeOf(error: unknown): string {
+/** The code of a file system's error, for a person. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

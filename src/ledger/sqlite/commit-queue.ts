@@ -1,6 +1,6 @@
 import { LedgerError } from '../ledger.ts';
 import type { Database } from './database.ts';
-import { ledgerErrorOf } from './faults.ts';
+import { isMetDamage, ledgerErrorOf } from './faults.ts';
 
 /** Works in one commit, at most: enough to make the cost of one fsync small, few enough to keep the event loop turning. */
 const MAX_WORKS_PER_COMMIT = 256;
@@ -54,11 +54,14 @@ export function commitQueue({
   database,
   hooks = NO_HOOKS,
   onCommit,
+  onDamage = () => undefined,
   monotonicMs = () => performance.now(),
 }: {
   database: Database;
   hooks?: CommitHooks | undefined;
   onCommit?: OnCommit | undefined;
+  /** SQLite has met damage of the file, in a read or a commit. */
+  onDamage?: ((error: LedgerError) => void) | undefined;
   monotonicMs?: () => number;
 }): CommitQueue {
   const waiting = { urgent: new Array<Queued>(), others: new Array<Queued>() };
@@ -84,9 +87,15 @@ export function commitQueue({
     if (batch.length === 0) return;
     const failure = commit(batch);
     if (failure === null) return;
+    noticed(failure);
     // On a full disk what is small may still fit: an ending must not fail with a large neighbour.
     if (failure.fault === 'no_space' && batch.length > 1) for (const queued of batch) rejectIfFailed(queued, commit([queued]));
     else for (const queued of batch) rejectIfFailed(queued, failure);
+  };
+
+  const noticed = (failure: LedgerError): LedgerError => {
+    if (isMetDamage(failure)) onDamage(failure);
+    return failure;
   };
 
   /** Commits these works together; returns why they are not. */
@@ -113,7 +122,7 @@ export function commitQueue({
   const add = <T>(queue: Queued[], work: () => T): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       if (closed) return reject(closedError());
-      queue.push({ attempt: () => attemptAlone(database, { work, resolve, reject }), reject });
+      queue.push({ attempt: () => attemptAlone(database, { work, resolve, reject: (error) => reject(noticed(error)) }), reject });
       schedule();
     });
 
@@ -125,7 +134,7 @@ export function commitQueue({
       try {
         return work();
       } catch (error) {
-        throw ledgerErrorOf(error, 'read the ledger');
+        throw noticed(ledgerErrorOf(error, 'read the ledger'));
       }
     },
     close: () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { ledgerErrorOf } from './faults.ts';
 
@@ -54,12 +54,42 @@ export function openDatabase({ path, busyMs }: { path: string; busyMs: number })
 export function openForReading({ path, busyMs }: { path: string; busyMs: number }): Database {
   return opened(
     path,
-    translated(`open ${path}`, () => {
-      const url = pathToFileURL(path);
-      if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
-      return new DatabaseSync(url, { readOnly: true, timeout: busyMs });
-    }),
+    translated(`open ${path}`, () => readOnly({ path, isInUse: existsSync(`${path}-wal`), busyMs })),
   );
+}
+
+function readOnly({ path, isInUse, busyMs }: { path: string; isInUse: boolean; busyMs: number }): DatabaseSync {
+  const url = pathToFileURL(path);
+  if (!isInUse) url.searchParams.set('immutable', '1');
+  return new DatabaseSync(url, { readOnly: true, timeout: busyMs });
+}
+
+/** More pages than any file has: copied in one step a copy is of one instant, and never begun again for what is written meanwhile. */
+const ALL_PAGES = 0x7fff_ffff;
+
+/**
+ * Copies a file that others may have open and write, page by page and without its write-ahead log, into one that is there and empty.
+ * What is copied is on disk when it resolves.
+ */
+export async function copyDatabase({
+  from,
+  isInUse,
+  to,
+  busyMs,
+}: {
+  from: string;
+  isInUse: boolean;
+  to: string;
+  busyMs: number;
+}): Promise<void> {
+  const source = translated(`open ${from}`, () => readOnly({ path: from, isInUse, busyMs }));
+  try {
+    await backup(source, to, { rate: ALL_PAGES });
+  } catch (error) {
+    throw ledgerErrorOf(error, `copy ${from} to ${to}`);
+  } finally {
+    source.close();
+  }
 }
 
 function opened(path: string, database: DatabaseSync): Database {

@@ -62,6 +62,13 @@ export function flushFolder(folder: string): void {
   }
 }
 
+/** The same, without anybody waiting for a disk that may be elsewhere; under the permission model such a disk does it in its own time. */
+export async function flushNames(folder: string): Promise<void> {
+  if (!mayFsync()) return;
+  await using names = await open(folder, 'r');
+  await names.sync();
+}
+
 /** Makes the file of a SQLite database durable that was written without syncs, and that nobody has open. */
 export async function flushDatabase(path: string): Promise<void> {
   if (!mayFsync()) {

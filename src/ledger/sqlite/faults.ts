@@ -19,7 +19,7 @@ const EXTENDED_CODES: Readonly<Record<number, LedgerFault>> = {
 
 const WHAT_TO_DO: Record<LedgerFault, string> = {
   locked: 'another program has the ledger open; stop it',
-  damaged: 'the file is left as it is; move the state directory aside and restore a backup',
+  damaged: 'it is restored from its newest backup at the next start, where there is one',
   no_space: 'free space on the volume of the state directory',
   conflict: 'this is a defect of the connector; please report it',
   wrong_connector: 'correct LATCHKEY_CONNECTOR_ID or LATCHKEY_STATE_DIR',
@@ -37,6 +37,23 @@ export function ledgerErrorOf(error: unknown, doing: string): LedgerError {
   const fault = faultOf(error);
   const reason = error instanceof Error ? error.message : String(error);
   return new LedgerError(fault, `could not ${doing}: ${reason}; ${WHAT_TO_DO[fault]}`, { cause: error });
+}
+
+/**
+ * True where the file is not what was written, by its checksums or by SQLite's own word; false for a row that is whole and that this
+ * version cannot read.
+ */
+export function isDamageOfFile(error: unknown): error is LedgerError {
+  return error instanceof LedgerError && error.fault === 'damaged' && (error.cause === undefined || isSqliteError(error.cause));
+}
+
+/** True for damage that SQLite has met. */
+export function isMetDamage(error: LedgerError): boolean {
+  return error.fault === 'damaged' && isSqliteError(error.cause);
+}
+
+function isSqliteError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'errcode' in error;
 }
 
 function faultOf(error: unknown): LedgerFault {

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { Instant } from '../../access/instant.ts';
+import { formatInstant, type Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
 import { appendAudit } from './audit.ts';
+import { type BackupPlace, backupPlaces, hasBackup, newestBackup } from './backup-folder.ts';
 import type { OnCommit } from './commit-queue.ts';
 import type { Database } from './database.ts';
 import { renewLedger } from './events.ts';
-import { ledgerErrorOf } from './faults.ts';
-import { countCommits, createIdentity, findIdentity, readTally } from './identity.ts';
+import { isDamageOfFile, ledgerErrorOf } from './faults.ts';
+import { countUnfinished } from './grants.ts';
+import { countCommits, createIdentity, findIdentity, readIdentity, readTally } from './identity.ts';
+import { type BackupKept, backUpLedger } from './ledger-backups.ts';
 import { type LedgerDatabase, openLedgerDatabase } from './ledger-database.ts';
 import { lockStateDirectory, type OwnerLock } from './owner-lock.ts';
 import type { Tally } from './page-sums.ts';
 import { openReserve, RESERVE_BYTES, type Reserve } from './reserve.ts';
+import { damageNoted, forgetDamage, hasWholeBackup, isLost, noteDamage, type Restored, restoreLedger } from './restore.ts';
 import { sqliteLedger } from './sqlite-ledger.ts';
 import { prepareStateDirectory } from './state-directory.ts';
 
@@ -28,21 +32,39 @@ export interface OpenSqliteLedgerOptions {
   /** How much disk is set aside for a full one; a multiple of 64. */
   readonly reserveBytes?: number | undefined;
   readonly onCommit?: OnCommit | undefined;
+  /** A second folder with backups (LATCHKEY_BACKUP_DIR). */
+  readonly backupDir?: string | null | undefined;
+  /** The ledger was found to be damaged while it was open, and will be restored at its next opening: nothing can be relied upon. */
+  readonly onDamage?: ((error: LedgerError) => void) | undefined;
+}
+
+/** The ledger of a state directory, and its backups. */
+export interface SqliteLedger extends Ledger {
+  /**
+   * Copies the ledger into the folders that are kept for its backups: verified, and without keeping any ending waiting. One call at a
+   * time. Rejects with a `LedgerError`, or with the signal's reason.
+   */
+  backUp(at: Instant, signal: AbortSignal): Promise<readonly BackupKept[]>;
+  /** Where they are kept: in the state directory, and where a second folder is configured, there. */
+  readonly backupFolders: readonly string[];
+  /** When the newest one in the state directory was made, which is not looked at further; null where there is none. */
+  newestBackup(): Instant | null;
 }
 
 /**
  * Opens the ledger of a state directory, creating both where they are missing. The directory belongs to this process
- * until `close`. Rejects with a `LedgerError`: `locked`, `damaged`, `newer_schema`, `wrong_connector`, `no_space` or
+ * until `close`. A ledger that is damaged, or is gone where there are backups of it, is set aside and restored from the newest backup
+ * that is whole. Rejects with a `LedgerError`: `locked`, `damaged`, `newer_schema`, `wrong_connector`, `no_space` or
  * `failed`; nothing has then been changed in an existing ledger but finished migrations.
  */
-export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promise<Ledger> {
+export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promise<SqliteLedger> {
   const { stateDir, now, logger } = options;
   prepareStateDirectory(stateDir, logger);
   const lock = lockStateDirectory(stateDir, now());
   let reserve: Reserve | null = null;
   try {
     reserve = openReserve({ path: join(stateDir, 'ledger.reserve'), bytes: options.reserveBytes ?? RESERVE_BYTES, logger });
-    return openWith(reserve, options, lock);
+    return openOrRestore(reserve, options, lock);
   } catch (error) {
     reserve?.close();
     lock.release();
@@ -50,8 +72,48 @@ export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promis
   }
 }
 
+function openOrRestore(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: OwnerLock): SqliteLedger {
+  const { stateDir, logger } = options;
+  const places = placesOf(options);
+  const openIt = (restored: Restored | null) => openWith(reserve, options, { lock, places, restored });
+  const restoreIt = (why: string): SqliteLedger => {
+    const ledger = openIt(restoreLedger(stateDir, { why, places, at: options.now(), logger }));
+    forgetDamage(stateDir);
+    return ledger;
+  };
+  const noted = damageNoted(stateDir);
+  if (noted !== null && (noted.isSetAside || hasWholeBackup(places))) return restoreIt(noted.why);
+  if (isLost(stateDir, places)) return restoreIt('the ledger is missing, and there are backups of it');
+  try {
+    const ledger = openIt(null);
+    // It was noted and no backup was whole; somebody may have put a whole ledger there since.
+    if (noted !== null) forgetDamage(stateDir);
+    return ledger;
+  } catch (error) {
+    // A row that this version cannot read is no damage of the file: another copy of it would be no better.
+    if (!isDamageOfFile(error) || !hasBackup(places)) throw error;
+    logger?.error({ event: 'ledger.damaged', error }, error.message);
+    return restoreIt(error.message);
+  }
+}
+
+function placesOf({
+  stateDir,
+  backupDir = null,
+  connectorId,
+  defaultConnectorId,
+}: OpenSqliteLedgerOptions): readonly BackupPlace[] {
+  return backupPlaces(stateDir, { backupDir, connectorId: connectorId ?? defaultConnectorId });
+}
+
+interface Opening {
+  readonly lock: OwnerLock;
+  readonly places: readonly BackupPlace[];
+  readonly restored: Restored | null;
+}
+
 /** A start must not fail for want of space while some is set aside: what was due meanwhile has to end. */
-function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: OwnerLock): Ledger {
+function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, places, restored }: Opening): SqliteLedger {
   const { stateDir, logger, newLedgerId = randomUUID, onCommit } = options;
   // Ends: the reserve does.
   for (;;) {
@@ -59,14 +121,15 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: Owne
     try {
       const ledgerDatabase = openLedgerDatabase({ stateDir, reserve, logger });
       opened = ledgerDatabase;
-      takeIdentity(ledgerDatabase, { ...options, newLedgerId });
+      takeIdentity(ledgerDatabase, { ...options, newLedgerId, restored });
       ledgerDatabase.begin();
-      return sqliteLedger({
+      const ledger = sqliteLedger({
         database: ledgerDatabase.database,
         hooks: ledgerDatabase.hooks,
         space: () => reserve.space(),
         newLedgerId,
         onCommit,
+        onDamage: whenDamaged(options, places),
         release: () => {
           try {
             ledgerDatabase.close();
@@ -76,6 +139,9 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: Owne
           }
         },
       });
+      // Of the id that it has: one that was not configured may be the host's earlier name.
+      const own = placesOf({ ...options, connectorId: readIdentity(ledgerDatabase.database).connectorId });
+      return { ...ledger, ...backupMethods(ledgerDatabase, { options, places: own, isShort: () => reserve.space() !== 'ok' }) };
     } catch (error) {
       opened?.close();
       const failure = ledgerErrorOf(error, `open the ledger in ${stateDir}`);
@@ -84,14 +150,62 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: Owne
   }
 }
 
+function backupMethods(
+  { watchCopy }: LedgerDatabase,
+  { options, places, isShort }: { options: OpenSqliteLedgerOptions; places: readonly BackupPlace[]; isShort: () => boolean },
+): Pick<SqliteLedger, 'backUp' | 'backupFolders' | 'newestBackup'> {
+  const noticed = whenDamaged(options, places);
+  const path = join(options.stateDir, 'ledger.db');
+  return {
+    async backUp(at, signal) {
+      try {
+        return await backUpLedger({ from: path, watchCopy, isShort: isShort(), places, at }, signal);
+      } catch (error) {
+        if (error instanceof LedgerError && error.fault === 'damaged') noticed(error);
+        throw error;
+      }
+    },
+    backupFolders: places.map(({ folder }) => folder),
+    newestBackup: () => newestBackup(places.slice(0, 1)),
+  };
+}
+
+/**
+ * Where there is no backup, the ledger stays as it is: much of it can still be read and written, and nothing would come in its place.
+ * That it is to be restored is kept first, so that a start after any end of this process does it.
+ */
+function whenDamaged(
+  { stateDir, logger, onDamage }: OpenSqliteLedgerOptions,
+  places: readonly BackupPlace[],
+): (error: LedgerError) => void {
+  let isNoticed = false;
+  return (error) => {
+    if (isNoticed) return;
+    isNoticed = true;
+    const isRestorable = hasBackup(places);
+    logger?.error(
+      { event: 'ledger.damaged', isRestorable, error },
+      isRestorable ? error.message : `${error.message}; there is no backup, so what can be done with it goes on`,
+    );
+    if (!isRestorable) return;
+    try {
+      noteDamage(stateDir, error.message);
+    } catch (failure) {
+      logger?.error({ event: 'ledger.damaged', error: failure }, 'the next start will have to find the damage by itself');
+    }
+    onDamage?.(error);
+  };
+}
+
 type IdentityOptions = Pick<OpenSqliteLedgerOptions, 'connectorId' | 'defaultConnectorId' | 'now' | 'logger'> & {
   readonly newLedgerId: () => string;
+  readonly restored: Restored | null;
 };
 
 /** Keeps the connector id at the first opening; a different one later is another connector's. */
 function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
   const { database, known } = ledger;
-  const { connectorId, defaultConnectorId, newLedgerId, now } = options;
+  const { connectorId, defaultConnectorId, newLedgerId, now, restored } = options;
   const found = findIdentity(database);
   if (found !== null && connectorId !== null && connectorId !== found.connectorId) {
     throw new LedgerError(
@@ -101,7 +215,7 @@ function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
     );
   }
   const commits = found === null ? 0 : readTally(database).commits;
-  const why = replacedBecause({ isNew: found === null, commits, known });
+  const why = restored?.why ?? replacedBecause({ isNew: found === null, commits, known });
   if (found !== null && why === null) return;
   inTransaction(database, () => {
     if (found === null) {
@@ -139,12 +253,27 @@ function replace(
   const at = options.now();
   const ledgerId = options.newLedgerId();
   renewLedger(database, { ledgerId, at });
-  const facts = { why, commits, knownCommits };
+  const facts = { why, commits, knownCommits, ...toldRestore(database, options.restored, at) };
   appendAudit(database, [{ kind: 'ledger.replaced', at, facts }]);
   options.logger?.error(
     { event: 'ledger.replaced', ledgerId, ...facts },
     `${why}: it takes a new id. Look at every grant that was issued since its last backup`,
   );
+}
+
+/** What was set aside, what stands in its place, how old that is, and how much it knows to be not over. */
+function toldRestore(database: Database, restored: Restored | null, at: Instant): Readonly<Record<string, unknown>> {
+  if (restored === null) return {};
+  const { setAside, backup, backupAt } = restored;
+  const { pending, active, ending, openJobs } = countUnfinished(database);
+  return {
+    setAside,
+    backup,
+    backupAt: formatInstant(backupAt),
+    backupAgeSeconds: Math.max(0, Math.round((at - backupAt) / 1000)),
+    grants: { pending, active, ending },
+    openJobs,
+  };
 }
 
 function inTransaction(database: Database, work: () => void): void {

@@ -26,6 +26,8 @@ export interface PageSums {
   tally(): Tally;
   /** The pages that the file was saved with; 0 while nothing of the ledger was measured. */
   pages(): number;
+  /** Of the content of a page that was committed last. */
+  latest(page: number): number;
   /** New contents were committed; nothing is written yet. */
   committed(pages: ReadonlyMap<number, number>): void;
   /** Every page of the ledger's file is what was last committed. */
@@ -110,6 +112,7 @@ function pageSums(path: string, sums: Sums, known: Tally): PageSums {
   return {
     tally: () => tally,
     pages: () => sums.pages,
+    latest: (page) => sums.latest[page] ?? 0,
     committed(pages) {
       for (const [page, sum] of pages) {
         grow(page);

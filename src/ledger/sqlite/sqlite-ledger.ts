@@ -1,4 +1,4 @@
-import type { Consequence, Ledger, Space } from '../ledger.ts';
+import type { Consequence, Ledger, LedgerError, Space } from '../ledger.ts';
 import { readAuditHead, readAuditOf } from './audit.ts';
 import { type CommitHooks, type CommitQueue, commitQueue, type OnCommit } from './commit-queue.ts';
 import { writeConsequence } from './consequence.ts';
@@ -58,6 +58,8 @@ export interface SqliteLedgerParts {
   readonly space: () => Space;
   readonly newLedgerId: () => string;
   readonly onCommit?: OnCommit | undefined;
+  /** SQLite has met damage of the file. */
+  readonly onDamage?: ((error: LedgerError) => void) | undefined;
   /** Closes the database, and what goes with it. */
   readonly release: () => void;
 }
@@ -66,8 +68,8 @@ export interface SqliteLedgerParts {
  * The ledger in a SQLite file. What changes it is queued, endings first; what is asked for at one time shares one commit. What
  * only reads waits for nobody.
  */
-export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, release }: SqliteLedgerParts): Ledger {
-  const queue = commitQueue({ database, hooks, onCommit });
+export function sqliteLedger({ database, hooks, space, newLedgerId, onCommit, onDamage, release }: SqliteLedgerParts): Ledger {
+  const queue = commitQueue({ database, hooks, onCommit, onDamage });
   let closed = false;
   /** A change and what follows from it, in one work. */
   const change: Change = (consequence, work, isEnding = false) => {

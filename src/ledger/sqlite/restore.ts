@@ -1,0 +1,211 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { formatInstant, type Instant } from '../../access/instant.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { LedgerError } from '../ledger.ts';
+import { type Backup, type BackupPlace, findBackups, hasBackup } from './backup-folder.ts';
+import { measureAtOnce, verifyLedgerCopy } from './copy-ledger.ts';
+import { flush, openDurable } from './durable.ts';
+import { ledgerErrorOf } from './faults.ts';
+import { prepareStateDirectory, syncDirectory } from './state-directory.ts';
+
+/** What a ledger was restored from, and why. */
+export interface Restored {
+  readonly why: string;
+  /** The folder with the files that were there; null where there were none. */
+  readonly setAside: string | null;
+  readonly backup: string;
+  readonly backupAt: Instant;
+}
+
+/** The files of a ledger, the log before the file that it belongs to: without it, the file may be older than what was told. */
+const FILES = ['ledger.db-wal', 'ledger.db-shm', 'ledger.db', 'ledger.sum'] as const;
+/** Says that the ledger is not to be opened as it is; there until a restored one is open. */
+const NOTE = 'ledger.damaged';
+const DRAFT = 'ledger.db.restoring';
+const CHUNK_BYTES = 1024 * 1024;
+
+const noteSchema = z.strictObject({ why: z.string(), setAside: z.string().nullable(), isSetAside: z.boolean() });
+type Note = z.output<typeof noteSchema>;
+
+/** Keeps, through any end of the process, that the ledger is damaged: the next opening restores it. Throws a `LedgerError`. */
+export function noteDamage(stateDir: string, why: string): void {
+  writeNote(stateDir, { why, setAside: null, isSetAside: false });
+}
+
+/** Why the ledger is to be restored before anybody opens it, and whether it was set aside already; null where it is not. */
+export function damageNoted(stateDir: string): Pick<Note, 'why' | 'isSetAside'> | null {
+  return readNote(stateDir);
+}
+
+/** Reads them until one is. */
+export function hasWholeBackup(places: readonly BackupPlace[]): boolean {
+  return newestWhole(places).backup !== null;
+}
+
+/** The restored ledger is open, and nothing was done with it yet. Throws a `LedgerError`. */
+export function forgetDamage(stateDir: string): void {
+  try {
+    rmSync(join(stateDir, NOTE), { force: true });
+    syncDirectory(stateDir);
+  } catch (error) {
+    throw ledgerErrorOf(error, `remove ${join(stateDir, NOTE)}`);
+  }
+}
+
+/** Whether there is no ledger where there was one: nothing that could be opened, and backups of it. */
+export function isLost(stateDir: string, places: readonly BackupPlace[]): boolean {
+  if (['ledger.db', 'ledger.db-wal'].some((name) => sizeOf(join(stateDir, name)) > 0)) return false;
+  return hasBackup(places);
+}
+
+/**
+ * Puts the newest backup that is whole into the place of the ledger, whose files are set aside and never deleted. The caller owns the
+ * state directory, opens what is there then, and forgets the damage; interrupted anywhere, it begins anew. Throws `damaged`, with
+ * nothing changed, where no backup is whole.
+ */
+export function restoreLedger(
+  stateDir: string,
+  { why, places, at, logger }: { why: string; places: readonly BackupPlace[]; at: Instant; logger: Logger | undefined },
+): Restored {
+  const whole = newestWhole(places);
+  if (whole.backup === null) throw nothingToRestore({ why, stateDir, looked: whole.looked });
+  const { backup } = whole;
+  for (const said of whole.looked) logger?.error({ event: 'ledger.backup-unfit', problem: said }, said);
+  try {
+    const setAside = putAside(stateDir, { why, at });
+    const draft = join(stateDir, DRAFT);
+    rmSync(draft, { force: true });
+    bring(backup.path, draft);
+    renameSync(draft, join(stateDir, 'ledger.db'));
+    syncDirectory(stateDir);
+    return { why, setAside, backup: backup.path, backupAt: backup.at };
+  } catch (error) {
+    throw ledgerErrorOf(error, `restore the ledger in ${stateDir} from ${backup.path}`);
+  }
+}
+
+/** On a full disk the backup itself becomes the ledger, where that is on the same one. */
+function bring(backup: string, draft: string): void {
+  try {
+    writeDurably(draft, chunksOf(backup));
+  } catch (error) {
+    if (ledgerErrorOf(error, `copy ${backup}`).fault !== 'no_space') throw error;
+    rmSync(draft, { force: true });
+    renameSync(backup, draft);
+  }
+}
+
+/** What was noted before is of an earlier attempt: what stands there since then is a copy of a backup that nobody has used. */
+function putAside(stateDir: string, { why, at }: { why: string; at: Instant }): string | null {
+  const noted = readNote(stateDir);
+  if (noted?.isSetAside === true) {
+    for (const name of FILES) rmSync(join(stateDir, name), { force: true });
+    return noted.setAside;
+  }
+  const there = FILES.filter((name) => existsSync(join(stateDir, name)));
+  // An attempt that was cut off may have moved some of them.
+  const setAside =
+    noted?.setAside ?? (there.length === 0 ? null : join(stateDir, 'damaged', formatInstant(at).replaceAll(':', '-')));
+  writeNote(stateDir, { why, setAside, isSetAside: false });
+  if (setAside !== null) {
+    prepareStateDirectory(join(stateDir, 'damaged'), undefined);
+    mkdirSync(setAside, { recursive: true, mode: 0o700 });
+    for (const name of there) renameSync(join(stateDir, name), join(setAside, name));
+    for (const folder of [setAside, join(stateDir, 'damaged'), stateDir]) syncDirectory(folder);
+  }
+  writeNote(stateDir, { why, setAside, isSetAside: true });
+  return setAside;
+}
+
+/** Of all places the newest, the state directory first where they are of one time. */
+function newestWhole(places: readonly BackupPlace[]): { readonly backup: Backup | null; readonly looked: readonly string[] } {
+  const { backups, problems } = findBackups(places);
+  const looked = [...problems];
+  for (const backup of backups) {
+    try {
+      if (measureAtOnce(backup.path).digest !== backup.digest)
+        throw new LedgerError('damaged', 'it is not what was written (its name holds the first digits of its SHA-256)');
+      verifyLedgerCopy(backup.path, { inFull: true });
+      return { backup, looked };
+    } catch (error) {
+      looked.push(`${backup.path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { backup: null, looked };
+}
+
+function nothingToRestore({ why, stateDir, looked }: { why: string; stateDir: string; looked: readonly string[] }): LedgerError {
+  const backups = looked.length === 0 ? 'there is no backup of it' : `no backup of it is whole (${looked.join('; ')})`;
+  return new LedgerError(
+    'damaged',
+    `${why}; ${backups}. Nothing is begun with an empty ledger, which would leave all access that was given: put a backup in its place ` +
+      `(docs/operations.md, "Restore by hand"), or, to give up what it knew, move ${stateDir} and its backups aside`,
+  );
+}
+
+function readNote(stateDir: string): Note | null {
+  const path = join(stateDir, NOTE);
+  try {
+    if (!existsSync(path)) return null;
+    const read = noteSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    if (read.success) return read.data;
+  } catch {
+    // Cut off as it was written: nothing had been moved yet.
+  }
+  return { why: 'the ledger was found to be damaged', setAside: null, isSetAside: false };
+}
+
+function writeNote(stateDir: string, note: Note): void {
+  const path = join(stateDir, NOTE);
+  try {
+    const draft = `${path}.new`;
+    writeDurably(draft, [Buffer.from(`${JSON.stringify(note)}\n`)]);
+    renameSync(draft, path);
+    syncDirectory(stateDir);
+  } catch (error) {
+    throw ledgerErrorOf(error, `write ${path}`);
+  }
+}
+
+/** Writes a new file that nobody else can read; it is on disk when this returns. */
+function writeDurably(path: string, chunks: Iterable<Buffer>): void {
+  const descriptor = openDurable(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  try {
+    // Ends: a write that takes nothing throws.
+    for (const chunk of chunks) for (let written = 0; written < chunk.length; ) written += writeSync(descriptor, chunk, written);
+    flush(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Each is used before the next is read. */
+function* chunksOf(path: string): Generator<Buffer> {
+  const descriptor = openSync(path, 'r');
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    // Ends with the file.
+    for (let length = readSync(descriptor, chunk); length > 0; length = readSync(descriptor, chunk))
+      yield chunk.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function sizeOf(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0;
+}
