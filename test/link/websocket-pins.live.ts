@@ -71,6 +71,19 @@ describe('a pinned control plane', () => {
     }
   });
 
+  test('that knows no later version than TLS 1.1 is told nothing, pinned or not', async () => {
+    const settings = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    for (const pins of [[], [pin]]) {
+      await using peer = await recordingTls({ certificate, settings });
+      await using under = await linked(`wss://127.0.0.1:${peer.port}/connect`, { ca, pins });
+      under.link.start(under.listener);
+      const line = await under.log.next('link.waiting');
+      await peer.gone();
+      assert.match(String(line['code']), /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|EPROTO/);
+      assert.equal(peer.heard().length, 0);
+    }
+  });
+
   test('is checked with both pins and how to work one out', async () => {
     await using peer = await recordingTls({ certificate });
     await using under = await linked(`wss://127.0.0.1:${peer.port}/connect`);

@@ -14,6 +14,7 @@ import type { PlantedBug } from './planted-bug.ts';
 import { POLICY_BUGS } from './policy-bugs.ts';
 import { PROTECTION_BUGS } from './protection-bugs.ts';
 import { SERVER_BUGS } from './server-bugs.ts';
+import { SIGNATURE_BUGS } from './signature-bugs.ts';
 import { SYNC_BUGS } from './sync-bugs.ts';
 
 /** Deliberate faults in the product: what each is, where, and which tests must notice it. */
@@ -34,4 +35,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...PROTECTION_BUGS,
   ...CONSOLE_BUGS,
   ...POLICY_BUGS,
+  ...SIGNATURE_BUGS,
 ];

@@ -1,14 +1,22 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { Issued } from './certificate-authority.ts';
 
 /** RFC 4511 §4.14.2: an extendedResp to message 1 with result code 0. */
 const STARTED = Buffer.from('300c02010178070a010004000400', 'hex');
 
 /** A server that says nothing, and remembers what it is told within TLS; with `startTls` that begins after a consent, as in LDAP. */
-export async function recordingTls({ certificate, startTls = false }: { certificate: Issued; startTls?: boolean }) {
-  const secureContext = createSecureContext({ cert: certificate.chain, key: certificate.key });
+export async function recordingTls({
+  certificate,
+  startTls = false,
+  settings = {},
+}: {
+  certificate: Issued;
+  startTls?: boolean;
+  settings?: SecureContextOptions;
+}) {
+  const secureContext = createSecureContext({ ...settings, cert: certificate.chain, key: certificate.key });
   const sockets = new Set<Socket>();
   const heard: Buffer[] = [];
   let closings = 0;
