@@ -23,7 +23,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 const WANTED: ReadonlySet<string> = new Set([
   '1.1',
   ...['entryUUID', 'objectClass', 'uid', 'cn', 'mail', 'manager', 'owner', 'description', 'pwdAccountLockedTime'],
-  ...['member', 'uniqueMember', 'memberUid', 'memberOf', 'contextCSN', 'memberOf'],
+  ...['member', 'uniqueMember', 'memberUid', 'memberOf', 'contextCSN'],
   ...['namingContexts', 'defaultNamingContext', 'vendorName', 'vendorVersion', 'supportedControl'],
   ...['dsServiceName', 'netscapemdsuffix', 'currentTime', 'supportedCapabilities', 'subschemaSubentry', 'objectClasses'],
 ]);
