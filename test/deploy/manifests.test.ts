@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseEnv } from 'node:util';
 import { SECRETS } from '../../src/config/variables.ts';
 import { loadedAsDeployed, type Manifest, manifests, projectFile, projectYaml } from '../support/deployment.ts';
 
@@ -48,6 +49,7 @@ const deployed = (): Readonly<Record<string, Readonly<Record<string, string>>>> 
     ...Object.fromEntries(container().env.map(({ name, value }) => [name, value])),
   },
   compose: COMPOSE['connector']?.environment ?? {},
+  systemd: parseEnv(projectFile('deploy/systemd/latchkey.env')) as Readonly<Record<string, string>>,
 });
 
 /** How long a connector takes to stop, at most. */
@@ -67,7 +69,7 @@ test('what is deployed is a configuration that loads', () => {
 
 test('every secret is a file, wherever it is deployed', () => {
   for (const environment of Object.values(deployed()))
-    for (const name of SECRETS) assert.equal(environment[name], undefined, name);
+    for (const name of SECRETS) assert.match(environment[name] ?? 'credential:', /^credential:/, name);
   for (const text of [unit, projectFile('Dockerfile')])
     for (const name of SECRETS) assert.doesNotMatch(text, new RegExp(`\\b${name}=`));
 });
@@ -146,9 +148,9 @@ test('the systemd unit starts again but for what does not mend itself, and stops
 });
 
 test('the systemd unit gives no rights, no core dump, and secrets as credentials', () => {
-  const credentials = valuesOf('LoadCredential').flatMap((value) => value.split(':')[0] ?? []);
-  const files = valuesOf('Environment').filter((value) => /_FILE=/.test(value));
-  assert.deepEqual(files.map((value) => value.replace(/^\w+=%d\//, '')).toSorted(), credentials.toSorted());
+  const credentials = valuesOf('LoadCredential').map((value) => `credential:${value.replace(/:.*/, '')}`);
+  const named = Object.values(deployed()['systemd'] ?? {}).filter((value) => value.startsWith('credential:'));
+  assert.deepEqual(credentials.toSorted(), named.toSorted());
   for (const name of ['CapabilityBoundingSet', 'AmbientCapabilities']) assert.deepEqual(valuesOf(name), ['']);
   for (const name of ['NoNewPrivileges', 'ProtectHome', 'PrivateTmp', 'PrivateDevices', 'RestrictNamespaces'])
     assert.deepEqual(valuesOf(name), ['yes'], name);

@@ -1,8 +1,8 @@
-/** The real image in a real container, beside a real directory: `npm run image`, on a machine with a container engine. */
+/** The real image in a real container, beside a real directory: `npm run image`, as root, on a machine with a container engine. */
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -74,8 +74,23 @@ async function openStage(): Promise<Stage> {
   };
 }
 
-/** Starts the container anew on the same volume, and resolves once it is healthy. */
-async function startContainer({ folder, openLdap, controlPlane }: Stage): Promise<void> {
+/** Where a container finds its state and its secrets. */
+interface Place {
+  /** A volume, or a folder of this machine. */
+  readonly state: string;
+  readonly stateDir: string;
+  readonly secrets: string;
+}
+
+/** As Docker does it: a volume of its own, and files. */
+const plain = ({ folder }: Stage): Place => ({
+  state: VOLUME,
+  stateDir: '/var/lib/latchkey',
+  secrets: join(folder, 'secrets'),
+});
+
+/** Starts the container anew, and resolves once it is healthy. */
+async function startContainer({ openLdap, controlPlane }: Stage, place: Place): Promise<void> {
   const env = {
     LATCHKEY_CONTROL_PLANE_URL: `${controlPlane.apiUrl.replace('http', 'ws')}/connect`,
     LATCHKEY_CONTROL_PLANE_TOKEN_FILE: '/run/secrets/token',
@@ -87,10 +102,11 @@ async function startContainer({ folder, openLdap, controlPlane }: Stage): Promis
     LDAP_BASE_DN: openLdap.baseDn,
     LDAP_USERS_SCOPE: openLdap.usersScope,
     LDAP_GROUPS_SCOPE: openLdap.groupsScope,
+    LATCHKEY_STATE_DIR: place.stateDir,
     LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
   };
   const told = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
-  const mounts = ['-v', `${VOLUME}:/var/lib/latchkey`, '-v', `${join(folder, 'secrets')}:/run/secrets:ro`];
+  const mounts = ['-v', `${place.state}:/var/lib/latchkey`, '-v', `${place.secrets}:/run/secrets:ro`];
   // The network of this machine, where the directory and the stub listen on loopback.
   await engine('run', '-d', '--name', NAME, '--network', 'host', ...LOCKED_DOWN, ...mounts, ...told, IMAGE);
   await untilIn(NAME, 'the container to be healthy', () => isHealthy(NAME));
@@ -140,7 +156,8 @@ test('the image says who it is, runs as nobody special, and has nothing that fet
 });
 
 test('a container without any rights is healthy, and can write nothing but its volume', async (t) => {
-  await startContainer(await staged.promise);
+  const stage = await staged.promise;
+  await startContainer(stage, plain(stage));
   assert.match(await inContainer(NAME, 'cat', '/proc/1/cmdline'), /^node\0.*--permission\0/);
   const status = await inContainer(NAME, 'cat', '/proc/1/status');
   assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m);
@@ -180,9 +197,34 @@ test('it drains on SIGTERM with exit code 0, and a new one on its volume ends wh
   await untilIn(NAME, 'the time to be up', async () => Date.now() > Date.parse(grant?.expiresAt ?? ''));
   assert.ok((await stage.openLdap.members(stage.openLdap.groupDn('on-call'))).includes(stage.openLdap.personDn('hiroshi')));
   await remove({ container: NAME });
-  await startContainer(stage);
+  await startContainer(stage, plain(stage));
   await untilMember(stage, 'hiroshi', false);
   assert.equal(await stopContainer(), 0);
   for (const text of [log, await logOf(NAME), await engine('inspect', NAME)])
     for (const secret of stage.secrets) assert.ok(!text.includes(secret), 'a secret is in what the engine shows');
+});
+
+test('it runs on what Kubernetes mounts: a volume of root that its group may write to, and secrets behind links', async () => {
+  const stage = await staged.promise;
+  await remove({ container: NAME });
+  const state = join(stage.folder, 'pod-volume');
+  await mkdir(state);
+  await chown(state, 0, 1000);
+  await chmod(state, 0o2775);
+  // The kubelet replaces all files of a secret at once, by another target of the first link.
+  const secrets = join(stage.folder, 'pod-secrets');
+  await mkdir(join(secrets, '..2026_11_22'), { recursive: true });
+  await chmod(secrets, 0o755);
+  await symlink('..2026_11_22', join(secrets, '..data'));
+  for (const name of ['token', 'ldap-password', 'ldap-ca.pem']) {
+    const file = join(secrets, '..2026_11_22', name);
+    await copyFile(join(stage.folder, 'secrets', name), file);
+    await chown(file, 0, 1000);
+    await chmod(file, 0o440);
+    await symlink(join('..data', name), join(secrets, name));
+  }
+  await startContainer(stage, { state, stateDir: '/var/lib/latchkey/state', secrets });
+  assert.match(await inContainer(NAME, 'ls', '-ld', '/var/lib/latchkey/state'), /^drwx--[S-]--- .* latchkey latchkey /);
+  assert.doesNotMatch(await logOf(NAME), /"level":"(?:warn|error|fatal)","[^\n]*"event":"ledger\./);
+  assert.equal(await stopContainer(), 0);
 });

@@ -33,6 +33,9 @@ export function loadedAsDeployed(environment: Readonly<Record<string, string>>):
     writeFileSync(join(folder, 'secret'), 'a-secret', { mode: 0o600 });
     writeFileSync(join(folder, 'ca.pem'), makeCertificate(['localhost'], Date.now()).ca);
     const there = Object.entries(environment).map(([name, value]) => {
+      if (name === 'CREDENTIALS_DIRECTORY') return [name, folder] as const;
+      if (value.startsWith('credential:'))
+        writeFileSync(join(folder, value.replace('credential:', '')), 'a-secret', { mode: 0o600 });
       if (!name.endsWith('_FILE')) return [name, value] as const;
       return [name, join(folder, value.endsWith('.pem') ? 'ca.pem' : 'secret')] as const;
     });
