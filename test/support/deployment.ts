@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { parse } from 'yaml';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
 import { makeCertificate } from '../../src/control-plane/certificates.ts';
@@ -32,12 +33,14 @@ export function loadedAsDeployed(environment: Readonly<Record<string, string>>):
   try {
     writeFileSync(join(folder, 'secret'), 'a-secret', { mode: 0o600 });
     writeFileSync(join(folder, 'ca.pem'), makeCertificate(['localhost'], Date.now()).ca);
+    const key = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+    writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [{ ...key, kid: 'one' }] }));
     const there = Object.entries(environment).map(([name, value]) => {
       if (name === 'CREDENTIALS_DIRECTORY') return [name, folder] as const;
       if (value.startsWith('credential:'))
         writeFileSync(join(folder, value.replace('credential:', '')), 'a-secret', { mode: 0o600 });
       if (!name.endsWith('_FILE')) return [name, value] as const;
-      return [name, join(folder, value.endsWith('.pem') ? 'ca.pem' : 'secret')] as const;
+      return [name, join(folder, { '.pem': 'ca.pem', '.json': 'keys.json' }[extname(value)] ?? 'secret')] as const;
     });
     return loadConfig({ environment: Object.fromEntries(there), terminal: false });
   } finally {
