@@ -54,13 +54,18 @@ test('one command brings up directory, control plane and connector, all healthy'
   assert.equal((await fetch('http://127.0.0.1:9464/readyz')).status, 200);
 });
 
-test('the stub takes requests of this machine, but none without its token', async () => {
+test('the stub shows its console to this machine, and takes no request without its token', async () => {
   const ca = await inContainer(await containerOf('control-plane'), 'cat', '/var/lib/latchkey/control-plane-ca.pem');
-  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-  request('https://localhost:8790/grants', { ca }, (response) => resolve(response.resume().statusCode))
-    .on('error', reject)
-    .end();
-  assert.equal(await promise, 401);
+  const statusOf = async (path: string) => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const asked = request(`https://localhost:8790${path}`, { ca });
+    asked.on('error', reject).on('response', (response) => resolve(response.resume().statusCode));
+    asked.end();
+    return await promise;
+  };
+  for (const path of ['/console/page.html', '/console/page.css', '/console/main.js'])
+    assert.equal(await statusOf(path), 200, path);
+  assert.equal(await statusOf('/grants'), 401);
 });
 
 test('a grant that the stub is asked for is seen in the directory, and seen gone', async () => {
