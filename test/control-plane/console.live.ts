@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { faintTexts, openPage, startBrowser } from '../support/browser.ts';
-import { startStub, temporaryFolder } from '../support/control-plane.ts';
 import { type System, startSystem } from '../support/system.ts';
 
 /** A name that would run a script wherever it was taken for markup. */
@@ -140,6 +137,22 @@ describe('the console, with a real directory and connector behind the stub', () 
     assert.deepEqual(problems, []);
   });
 
+  test('a stub that hangs is found out by its silence, though its connection stands', async () => {
+    await using opened = await openPage(browser.browser);
+    const { page, problems } = opened;
+    await page.clock.install();
+    await page.goto(s.apiUrl());
+    await isLive(page);
+    s.stub()?.signal('SIGSTOP');
+    // More than the silence that the page bears; its requests meanwhile wait for the stub, and are no answer.
+    await page.clock.runFor(16_000);
+    await page.locator('#link[data-state=away]').waitFor();
+    s.stub()?.signal('SIGCONT');
+    await page.clock.runFor(2_000);
+    await isLive(page);
+    assert.deepEqual(problems, []);
+  });
+
   test('a request whose answer was lost is not taken twice', async () => {
     await using opened = await openPage(browser.browser);
     const { page } = opened;
@@ -211,42 +224,4 @@ describe('the console, with a real directory and connector behind the stub', () 
       }
     });
   }
-});
-
-test('beyond loopback the console asks for a token, keeps it from the address, and stays signed in when the stub restarts', async () => {
-  await using folder = await temporaryFolder();
-  const start = (port: number) =>
-    startStub(folder.path, { args: ['--listen', `0.0.0.0:${port}`, '--api-token-file', join(folder.path, 'api-token')] });
-  await using opened = await openPage(browser.browser, { ignoreHTTPSErrors: true });
-  const { page, problems } = opened;
-  const stub = await start(0);
-  await page.goto(stub.apiUrl);
-  await page.locator('#sign-in').waitFor();
-  assert.equal(await page.locator('main').isVisible(), false);
-  await page.locator('#token').fill(await stub.token());
-  await page.keyboard.press('Enter');
-  await page.locator('#sign-in-said', { hasText: 'no token of the API token file' }).waitFor();
-  const token = (await readFile(join(folder.path, 'api-token'), 'utf8')).trim();
-  const asked: string[] = [];
-  page.on('request', (request) => asked.push(request.url()));
-  await page.locator('#token').fill(token);
-  await page.keyboard.press('Enter');
-  await isLive(page);
-  const [cookie] = await page.context().cookies();
-  assert.deepEqual(
-    [cookie?.httpOnly, cookie?.secure, cookie?.sameSite, cookie?.path, cookie?.value === token],
-    [true, true, 'Strict', '/', false],
-  );
-  await stub.stop();
-  await page.locator('#link[data-state=away]').waitFor();
-  await using again = await start(stub.port);
-  await isLive(page);
-  await page.reload();
-  await isLive(page);
-  assert.ok(asked.length > 3 && asked.every((url) => !url.includes(token)));
-  await page.locator('#sign-out').click();
-  await page.locator('#sign-in').waitFor();
-  assert.equal(await page.evaluate("fetch('/grants').then(({ status }) => status)"), 401);
-  assert.ok(!again.stdout.lines.concat(stub.stdout.lines).join('\n').includes(token));
-  assert.deepEqual(problems, []);
 });
