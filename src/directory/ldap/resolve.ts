@@ -2,12 +2,15 @@ import { type Dn, sameDn } from '../../access/dn.ts';
 import { and, equality, type Filter } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
 import type { EntryRef, GroupRef, UserRef } from '../../access/reference.ts';
-import type { GroupEntry, Resolution, UserEntry } from '../directory.ts';
+import { DirectoryError, type GroupEntry, type Resolution, type UserEntry } from '../directory.ts';
 import { ANY_ENTRY, hasId } from './entry.ts';
 import { groups, isInside, judged, type Kind, users, wholeFilter } from './kinds.ts';
 import type { Landscape } from './landscape.ts';
 import { locate } from './locate.ts';
 import { asUnreadable, beneathBase, entryAt, type Place } from './place.ts';
+
+/** RFC 4511 §4.1.9. */
+const INVALID_DN_SYNTAX = 34;
 
 /** How many entries an ambiguous reference is counted to, in each scope. */
 const COUNTED = 10;
@@ -92,7 +95,7 @@ async function findOwn<Entry extends EntryRef>(
     case 'id':
       return named.id === own.id ? await locate(place, { kind, id: own.id }, signal) : null;
     case 'dn': {
-      const at = await entryAt(place, { dn: named.dn, filter: ANY_ENTRY, attributes: kind.attributes }, signal);
+      const at = await entryAt(place, { dn: named.dn, filter: ANY_ENTRY, attributes: kind.attributes }, signal).catch(noName);
       if (at === null) return sameDn(named.dn, own.dn) ? await locate(place, { kind, id: own.id }, signal) : null;
       return (await kind.read(at, false)).id === own.id ? await judged(place, { kind, entry: at }, signal) : null;
     }
@@ -106,6 +109,12 @@ async function findOwn<Entry extends EntryRef>(
   }
 }
 
+/** What RFC 4514 takes for a name and this server does not (invalidDNSyntax), no entry has: asked again, it would answer the same. */
+function noName(error: unknown): null {
+  if (error instanceof DirectoryError && error.ldap?.resultCode === INVALID_DN_SYNTAX) return null;
+  throw error;
+}
+
 /** Beyond the scopes is decided by the name alone, so that nobody learns what is there. */
 async function findByDn<Entry>(
   place: Place,
@@ -113,7 +122,7 @@ async function findByDn<Entry>(
   signal: AbortSignal,
 ): Promise<Resolution<Entry>> {
   if (!isInside(dn, kind.scopes)) return { kind: 'out_of_scope' };
-  const entry = await entryAt(place, { dn, filter: wholeFilter(kind), attributes: kind.attributes }, signal);
+  const entry = await entryAt(place, { dn, filter: wholeFilter(kind), attributes: kind.attributes }, signal).catch(noName);
   // The server may know names as equal that we do not, and the other way round: the entry's own name decides.
   if (entry === null || !isInside(entry.dn, kind.scopes)) return { kind: 'not_found' };
   return { kind: 'found', entry: await kind.read(entry, true) };

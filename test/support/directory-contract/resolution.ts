@@ -51,6 +51,21 @@ export function resolutionTests(get: Get, differences: ServerDifferences): void 
     }
   });
 
+  test('a name that the server does not take for one is nobody', async () => {
+    const { directory, usersScope, groupsScope } = get();
+    const type = differences.userRdn;
+    const rdns = [`${type}=#040d646f6d61696e2d61646d696e73`, `${type}=a+${type}=b`, '2.5.4.99999=x', 'noSuchAttribute=x'];
+    for (const rdn of rdns) {
+      const [user, group] = [parseDn(`${rdn},${usersScope}`), parseDn(`${rdn},${groupsScope}`)];
+      assert.ok(user.ok && group.ok);
+      for (const own of [null, { id: (await makeUser(get())).id, dn: user.value }]) {
+        const resolved = await directory.findUser({ by: 'dn', dn: user.value }, own, signal);
+        assert.ok(resolved.kind === (own === null ? 'not_found' : 'found'), `${rdn}: ${resolved.kind}`);
+      }
+      assert.equal((await directory.findGroup({ by: 'dn', dn: group.value }, null, signal)).kind, 'not_found', rdn);
+    }
+  });
+
   test('names, addresses and usernames are found in another spelling', async () => {
     const { directory } = get();
     const { id, dn, uid, mail } = await makeUser(get());
