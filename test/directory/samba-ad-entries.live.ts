@@ -46,7 +46,7 @@ suite('entries of Active Directory that other directories do not have', () => {
     const { picture } = await readAll(await ldapReader(server, { groupsScope: [dn(server.baseDn)] }));
     const ruling = [...picture.groups.values()].filter(({ builtIn }) => builtIn !== null).map(({ name }) => name);
     for (const name of ['Domain Admins', 'Administrators', 'Account Operators']) assert.ok(ruling.includes(name), name);
-    for (const name of ['engineering', 'Domain Users', 'Guests']) assert.ok(!ruling.includes(name), name);
+    for (const name of ['engineering', 'DnsUpdateProxy']) assert.ok(!ruling.includes(name), name);
   });
 
   test('the server is known by its root DSE, with its vendor', () => {
@@ -88,9 +88,61 @@ suite('entries of Active Directory that other directories do not have', () => {
       [`CN=Administrators,CN=Builtin,${server.baseDn}`, 'Administrators'],
       [`CN=Account Operators,CN=Builtin,${server.baseDn}`, 'Account Operators'],
       [`CN=Backup Operators,CN=Builtin,${server.baseDn}`, 'Backup Operators'],
-      [`CN=Users,CN=Builtin,${server.baseDn}`, null],
+      [`CN=Domain Users,CN=Users,${server.baseDn}`, 'part of the system (isCriticalSystemObject is TRUE)'],
+      [server.groupDn('on-call'), null],
     ] as const)
       assert.equal((await group(name)).builtIn, builtIn, name);
+  });
+
+  test('a group that was marked as privileged rules over the domain, until the mark is taken away', async () => {
+    const name = `CN=marked,${server.groupsScope}`;
+    await add(name, [
+      ['objectClass', 'group'],
+      ['sAMAccountName', 'marked'],
+      ['adminCount', '1'],
+    ]);
+    assert.equal((await group(name)).builtIn, 'marked as privileged (adminCount is 1)');
+    await server.modify(
+      record(name, 'modify', [
+        ['replace', 'adminCount'],
+        ['adminCount', '0'],
+      ]),
+    );
+    assert.equal((await group(name)).builtIn, null);
+  });
+
+  test('a group that is nested in one which rules over the domain is found to be, by the rule and across containers', async () => {
+    const [inner, outer] = [`CN=inner,${server.groupsScope}`, `CN=outer,${server.groupsScope}`];
+    const admins = `CN=Domain Admins,CN=Users,${server.baseDn}`;
+    for (const [name, members] of [
+      [inner, []],
+      [outer, [inner]],
+    ] as const)
+      await add(name, [
+        ['objectClass', 'group'],
+        ['sAMAccountName', name.slice(3, 8)],
+        ...members.map((member) => ['member', member] as const),
+      ]);
+    const above = async () =>
+      await directory.protectorOf(
+        { group: await group(inner), isProtected: ({ builtIn }) => builtIn === 'Domain Admins', mustBeTold: [] },
+        signal,
+      );
+    assert.equal(await above(), null);
+    await server.modify(
+      record(admins, 'modify', [
+        ['add', 'member'],
+        ['member', outer],
+      ]),
+    );
+    assert.deepEqual((await above())?.chain, [inner, outer, admins]);
+    await server.modify(
+      record(admins, 'modify', [
+        ['delete', 'member'],
+        ['member', outer],
+      ]),
+    );
+    assert.equal(await above(), null);
   });
 
   test('a user is in its primary group by an attribute of its own, and no value says so', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type System, startSystem } from '../support/system.ts';
-import { answer, groupEntry, idOf } from '../support/told.ts';
+import { answer, byHand, groupEntry, idOf } from '../support/told.ts';
 
 const BEFORE_START = ['by-name', 'by-dn', 'by-id', 'renamed', 'open'];
 
@@ -91,6 +91,26 @@ suite('protected groups', () => {
     await hasNobodyNew('no-such-group');
     assert.deepEqual((await readiness()).policy, { ready: true, protectedGroupsMissing: [], pausedSince: null });
     assert.equal(await answered('u0006', { name: 'by-name' }), 'group_protected');
+  });
+
+  test('a group nested in a protected one is refused, and grants of one that becomes so end at the next sync, told once', async () => {
+    assert.equal(await s.stopConnector(), 0);
+    for (const cn of ['inner', 'outer']) await create(cn);
+    await start('by-name');
+    await byHand(s, { group: s.group('outer'), add: s.group('inner') });
+    const { grantId } = await s.grant({ user: { username: 'u0007' }, group: { name: 'inner' }, durationSeconds: 3600 });
+    await s.event((one) => one.kind === 'job.succeeded' && one.grant?.grantId === grantId);
+    await byHand(s, { group: s.group('by-name'), add: s.group('outer') });
+    assert.equal(await answered('u0008', { name: 'inner' }), 'group_protected');
+    for (const mode of ['delta', 'full']) await s.outcome((await s.job({ kind: 'sync', mode })).jobId);
+    const { cause, membership } = await s.endOf(grantId);
+    assert.deepEqual([cause, membership], ['policy', 'removed']);
+    await hasNobodyNew('inner');
+    const trips = (await s.events()).flatMap(({ event }) => (event.kind === 'policy.tripped' ? [event] : []));
+    assert.equal(trips.length, 1);
+    assert.equal(trips[0]?.rule, 'protected_group');
+    const way = `"${s.group('inner')}" in "${s.group('outer')}" in "${s.group('by-name')}"`;
+    assert.ok(trips[0].detail.includes(way), trips[0].detail);
   });
 
   test('no rule of the protocol was broken on the way', async () => {
