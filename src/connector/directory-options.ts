@@ -6,6 +6,7 @@ import type { LoginTried } from '../directory/ldap/check/login.ts';
 import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
 import type { LdapReaderOptions } from '../directory/ldap/reader/open-ldap-reader.ts';
 import { LOOK_BACK_MS } from '../engine/after-failover.ts';
+import { protectedBySpelling } from '../engine/protected-groups.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type Learn, learning, learningKey } from '../secrets/learning.ts';
@@ -71,6 +72,10 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
     checked: {
       protectedGroups: config.policy.protectedGroups.map(shownReference),
       ruleGroups: config.policy.file?.rules.groups.map(({ group }) => shownReference(group)) ?? [],
+      isProtected: protectedBySpelling({
+        configured: config.policy.protectedGroups.map(shownReference),
+        unprotected: config.policy.unprotectedGroups.map(shownReference),
+      }),
       login,
     },
   };

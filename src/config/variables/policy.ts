@@ -21,7 +21,8 @@ export const POLICY = {
     value: values.groupList,
     unset: 'none',
     example: 'cn=domain-admins,ou=groups,dc=example,dc=com',
-    meaning: 'DNs, names or ids of groups that are never granted, nor any group that is nested in them. One that does not exist makes `/readyz` red',
+    meaning:
+      'DNs, names or ids of groups that are never granted, nor any group that is nested in them. One that does not exist makes `/readyz` red',
   },
   LATCHKEY_UNPROTECTED_GROUPS: {
     value: values.groupList,

@@ -79,7 +79,7 @@ function read({ landscape: { flavour, groupNameAttribute } }: Place, entry: Ldap
 }
 
 /** The attributes that hold names, wherever a class of this kind of server has one. */
-function nestingAttributes({ memberClasses }: Flavour): readonly MemberAttribute[] {
+export function nestingAttributes({ memberClasses }: Flavour): readonly MemberAttribute[] {
   return [...new Set([...memberClasses.values()].flat())].filter((attribute) => attribute !== 'memberUid');
 }
 

@@ -3,23 +3,21 @@ import { type Dn, sameDn } from '../../../access/dn.ts';
 import { ANY_ENTRY, valuesOf } from '../entry.ts';
 import { isInside } from '../kinds.ts';
 import { learnLandscape, readRootDse, type Scopes } from '../landscape.ts';
-import { groupsNamed } from '../locate.ts';
 import { pagedSearch } from '../paged-search.ts';
 import { entryAt, type Place } from '../place.ts';
 import type { Session } from '../session.ts';
 import { checkGroupName, checkUserAttributes } from './attributes.ts';
 import { checkFlavour } from './flavour.ts';
 import type { LoginTried, TryLogin } from './login.ts';
+import { checkProtected, checkRuleGroups, type ProtectedAsked } from './protected.ts';
 import { checkBase, checkOutside, checkScope } from './reach.ts';
 import { checkRights } from './rights.ts';
-import { type Finding, failed, findingOf, firstOf, ok, type Steps, warned } from './steps.ts';
+import { type Finding, findingOf, ok, type Steps, warned } from './steps.ts';
 import { checkMemberAttributes, surveyGroups, surveyUsers } from './survey.ts';
 
 /** What there is to look at beside the directory itself. */
-export interface CheckAsked {
-  /** DNs, names or ids of groups, as configured. */
-  readonly protectedGroups: readonly string[];
-  /** Groups of the rules of the policy file, likewise. */
+export interface CheckAsked extends ProtectedAsked {
+  /** Groups of the rules of the policy file, as configured. */
   readonly ruleGroups: readonly string[];
   /** Null for none. */
   readonly login: LoginTried | null;
@@ -88,44 +86,11 @@ async function checkEntries(
   }
   // Groups are looked for by name beneath the base, and which are protected decides where rights are wanted.
   if (!isBaseThere) return false;
-  const guarded = await list.run('protected groups', () => checkProtected(place, asked.protectedGroups, signal));
+  const guarded = await list.run('protected groups', () => checkProtected(place, asked, signal));
   if (asked.ruleGroups.length > 0) await list.run('policy rules', () => checkRuleGroups(place, asked.ruleGroups, signal));
   if (groups === null) return false;
   const checked = { users: users?.sample ?? [], groups: groups.sample, spared: guarded?.names ?? [], otherServers };
   return (await checkRights({ ...checked, place, list }, signal)).isReferred;
-}
-
-/** With the names of the groups, which are never written to. */
-async function checkProtected(place: Place, configured: readonly string[], signal: AbortSignal) {
-  const { names, missing } = await groupsOf(place, configured, signal);
-  const byKind = place.landscape.flavour.name === 'active-directory' ? 'those that rule over the domain, and ' : '';
-  const detail =
-    missing.length > 0
-      ? `${missing.join(', ')} of LATCHKEY_PROTECTED_GROUPS is no group that this account can see; correct it, or give the account the right to read it`
-      : configured.length === 0
-        ? `${byKind}none of LATCHKEY_PROTECTED_GROUPS`
-        : `${byKind}${firstOf(names.map((dn) => `"${dn}"`))}`;
-  return { ...(missing.length > 0 ? failed(detail) : ok(detail)), names };
-}
-
-async function checkRuleGroups(place: Place, configured: readonly string[], signal: AbortSignal): Promise<Finding> {
-  const { missing, names } = await groupsOf(place, configured, signal);
-  return missing.length > 0
-    ? failed(
-        `${missing.join(', ')} of LATCHKEY_POLICY_FILE is no group that this account can see; correct it, or give the account the right to read it`,
-      )
-    : ok(firstOf(names.map((dn) => `"${dn}"`)));
-}
-
-async function groupsOf(place: Place, configured: readonly string[], signal: AbortSignal) {
-  const names: Dn[] = [];
-  const missing: string[] = [];
-  for (const one of configured) {
-    const found = await groupsNamed(place, one, signal);
-    names.push(...found.map(({ dn }) => dn));
-    if (found.length === 0) missing.push(`"${one}"`);
-  }
-  return { names, missing };
 }
 
 /** Two pages of one entry each: lists of any length are read by pages. */

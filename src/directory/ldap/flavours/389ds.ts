@@ -42,6 +42,7 @@ export const DIRECTORY_SERVER_389: Flavour = {
   probedTogether: 500,
   emptyGroups: 'allowed',
   inChain: null,
+  ruling: null,
   rights: RIGHTS_OF_389,
   accessRules: ACCESS_RULES_OF_389,
   delta: 'entryusn',

@@ -62,6 +62,11 @@ export const ACTIVE_DIRECTORY: Flavour = {
   probedTogether: 50,
   emptyGroups: 'allowed',
   inChain: IN_CHAIN,
+  // Those that are known by their SID are all parts of the system.
+  ruling: and(
+    equality('objectClass', 'group'),
+    or(equality('isCriticalSystemObject', 'TRUE'), equality('adminCount', '1'), equality('sAMAccountName', 'DnsAdmins')),
+  ),
   rights: RIGHTS_OF_ACTIVE_DIRECTORY,
   accessRules: ACCESS_RULES_OF_ACTIVE_DIRECTORY,
   delta: 'uSNChanged',

@@ -127,6 +127,8 @@ export interface Flavour {
    * for by itself.
    */
   readonly inChain: string | null;
+  /** Finds the groups that rule over the directory by nature ({@link GroupFacts}); null where there are none. */
+  readonly ruling: Filter | null;
   /** How the rights of the account are asked for, and how they are given (`latchkey check`, `latchkey acl`). */
   readonly rights: RightsTest;
   readonly accessRules: AccessRules;

@@ -31,6 +31,7 @@ export const GENERIC: Flavour = {
   probedTogether: 500,
   emptyGroups: 'refused',
   inChain: null,
+  ruling: null,
   rights: RIGHTS_BY_DELETION,
   accessRules: ACCESS_RULES_IN_WORDS,
   delta: null,

@@ -33,6 +33,7 @@ export const OPENLDAP: Flavour = {
   probedTogether: 500,
   emptyGroups: 'refused',
   inChain: null,
+  ruling: null,
   rights: RIGHTS_BY_DELETION,
   accessRules: ACCESS_RULES_OF_OPENLDAP,
   delta: 'entryCSN',
