@@ -13,6 +13,7 @@ import {
   simpleBind,
   untilState,
 } from '../../support/ldap-directory-under-test.ts';
+import { record } from '../../support/ldif-admin.ts';
 import { SERVERS, type ServerWithFreshAccount } from '../../support/rights-on-servers.ts';
 
 const signal = new AbortController().signal;
@@ -91,6 +92,45 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
         assert.deepEqual([removed.result, ...removed.presences], ['ok', 'absent']);
       } finally {
         await directory.close();
+      }
+    });
+
+    test('as they are printed are enough to tell what is nested in a protected group, outside the scopes too', async () => {
+      const { server } = under;
+      const outside = `cn=facilities,ou=other-groups,${server.baseDn}`;
+      const nested = server.groupDn('engineering');
+      await server.modify(
+        record(outside, 'modify', [
+          ['add', 'member'],
+          ['member', nested],
+        ]),
+      );
+      const options = await ldapDirectoryOptions(server, fresh);
+      const directory = openLdapDirectory(options);
+      try {
+        directory.start();
+        await untilState(directory, 'up');
+        const group = await directory.findGroup({ by: 'dn', dn: dn(nested) }, null, signal);
+        const [above] = await directory.groupsNamed(outside, signal);
+        assert.ok(group.kind === 'found' && above !== undefined);
+        const asked = { group: group.entry, isProtected: () => false, mustBeTold: [above.id] };
+        assert.equal(await directory.protectorOf(asked, signal), null, 'it is told of the group, which is not protected');
+        const found = await directory.protectorOf({ ...asked, isProtected: ({ id }) => id === above.id }, signal);
+        assert.equal(found?.group.id, above.id);
+        const other = await directory.findGroup({ by: 'dn', dn: dn(server.groupDn('on-call')) }, null, signal);
+        assert.ok(other.kind === 'found');
+        assert.equal(await directory.protectorOf({ ...asked, group: other.entry }, signal), null);
+        const told = step(await checked({ ...fresh, checked: { protectedGroups: [outside], login: null } }), 'protected groups');
+        assert.ok(told?.status === 'warn', JSON.stringify(told));
+        assert.match(told.detail, new RegExp(`1 group in LDAP_GROUPS_SCOPE is nested .*"${nested}"`, 'i'));
+      } finally {
+        await directory.close();
+        await server.modify(
+          record(outside, 'modify', [
+            ['delete', 'member'],
+            ['member', nested],
+          ]),
+        );
       }
     });
 
