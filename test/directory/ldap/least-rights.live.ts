@@ -120,7 +120,10 @@ for (const [flavour, start] of Object.entries(SERVERS)) {
         const other = await directory.findGroup({ by: 'dn', dn: dn(server.groupDn('on-call')) }, null, signal);
         assert.ok(other.kind === 'found');
         assert.equal(await directory.protectorOf({ ...asked, group: other.entry }, signal), null);
-        const told = step(await checked({ ...fresh, checked: { protectedGroups: [outside], login: null } }), 'protected groups');
+        const told = step(
+          await checked({ ...fresh, checked: { protectedGroups: [outside], ruleGroups: [], login: null } }),
+          'protected groups',
+        );
         assert.ok(told?.status === 'warn', JSON.stringify(told));
         assert.match(told.detail, new RegExp(`1 group in LDAP_GROUPS_SCOPE is nested .*"${nested}"`, 'i'));
       } finally {
