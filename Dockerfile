@@ -26,11 +26,11 @@ RUN mkdir /node && cp "$(command -v node)" /node/ && cp -L /usr/lib/*-linux-gnu/
 FROM ${DEBIAN_IMAGE}
 COPY --from=dependencies /node/libatomic.so.1 /usr/local/lib/
 COPY --from=dependencies /node/node /usr/local/bin/
-# A volume takes its owner from the folder of the image. The link is for "docker exec" and the check below.
+# A volume takes its owner from the folder of the image; the second one is there for LATCHKEY_BACKUP_DIR. The link is for "docker exec" and the check below.
 RUN ldconfig \
  && groupadd --gid 1000 latchkey \
  && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /var/lib/latchkey --shell /usr/sbin/nologin latchkey \
- && install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey \
+ && install -d -m 0700 -o 1000 -g 1000 /var/lib/latchkey /var/backups/latchkey \
  && ln -s /app/scripts/latchkey.sh /usr/local/bin/latchkey
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules

@@ -31,7 +31,7 @@ values_of() {
 set -- "$main" "$@"
 case ${2:-run} in
   run)
-    state=$(values_of LATCHKEY_STATE_DIR | sed 1q)
+    state=$(values_of LATCHKEY_STATE_DIR | sed -n 1p)
     state=$(absolute "${state:-state}")
     # The process itself may not look at what is above its state directory, to make it there.
     [ -d "$state" ] || mkdir -p -m 0700 -- "$state" || {

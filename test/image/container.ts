@@ -43,7 +43,7 @@ before(async () => {
   staged.resolve(await openStage());
 });
 after(async () => {
-  await remove({ container: NAME, volume: VOLUME });
+  await remove({ container: NAME, volumes: [VOLUME, `${VOLUME}-backups`] });
   await (await staged.promise).stop();
 });
 
@@ -80,6 +80,7 @@ interface Place {
   readonly state: string;
   readonly stateDir: string;
   readonly secrets: string;
+  readonly backups: string;
 }
 
 /** As Docker does it: a volume of its own, and files. */
@@ -87,6 +88,7 @@ const plain = ({ folder }: Stage): Place => ({
   state: VOLUME,
   stateDir: '/var/lib/latchkey',
   secrets: join(folder, 'secrets'),
+  backups: `${VOLUME}-backups`,
 });
 
 /** Starts the container anew, and resolves once it is healthy. */
@@ -103,10 +105,15 @@ async function startContainer({ openLdap, controlPlane }: Stage, place: Place): 
     LDAP_USERS_SCOPE: openLdap.usersScope,
     LDAP_GROUPS_SCOPE: openLdap.groupsScope,
     LATCHKEY_STATE_DIR: place.stateDir,
+    LATCHKEY_BACKUP_DIR: '/var/backups/latchkey',
     LATCHKEY_HTTP_ADDR: '127.0.0.1:0',
   };
   const told = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
-  const mounts = ['-v', `${place.state}:/var/lib/latchkey`, '-v', `${place.secrets}:/run/secrets:ro`];
+  const mounts = [
+    `${place.state}:/var/lib/latchkey`,
+    `${place.backups}:/var/backups/latchkey`,
+    `${place.secrets}:/run/secrets:ro`,
+  ].flatMap((mount) => ['-v', mount]);
   // The network of this machine, where the directory and the stub listen on loopback.
   await engine('run', '-d', '--name', NAME, '--network', 'host', ...LOCKED_DOWN, ...mounts, ...told, IMAGE);
   await untilIn(NAME, 'the container to be healthy', () => isHealthy(NAME));
@@ -116,6 +123,13 @@ async function startContainer({ openLdap, controlPlane }: Stage, place: Place): 
 async function stopContainer(): Promise<number> {
   await engine('stop', '-t', GRACE_SECONDS, NAME);
   return Number(await engine('inspect', '-f', '{{.State.ExitCode}}', NAME));
+}
+
+/** The first one is made half a minute after the start. */
+async function untilBackedUp(): Promise<void> {
+  const folder = `/var/backups/latchkey/latchkey-${NAME}`;
+  const holds = async () => /^ledger-\d{8}T\d+Z-[0-9a-f]+\.db$/m.test(await inContainer(NAME, 'ls', folder));
+  await untilIn(NAME, 'a backup', holds);
 }
 
 async function untilMember({ openLdap }: Stage, uid: string, isThere: boolean): Promise<void> {
@@ -186,6 +200,8 @@ test('it gives a membership and takes it away on time', async () => {
   await untilIn(NAME, 'the outcome', async () => (await stage.controlPlane.grant(grantId)).ended?.membership === 'removed');
 });
 
+test('a verified backup of its ledger lies in its second volume', untilBackedUp);
+
 test('it drains on SIGTERM with exit code 0, and a new one on its volume ends what expired meanwhile', async () => {
   const stage = await staged.promise;
   const { grantId } = await stage.controlPlane.createGrant(grantOf('hiroshi', 5));
@@ -207,10 +223,12 @@ test('it drains on SIGTERM with exit code 0, and a new one on its volume ends wh
 test('it runs on what Kubernetes mounts: a volume of root that its group may write to, and secrets behind links', async () => {
   const stage = await staged.promise;
   await remove({ container: NAME });
-  const state = join(stage.folder, 'pod-volume');
-  await mkdir(state);
-  await chown(state, 0, 1000);
-  await chmod(state, 0o2775);
+  const [state, backups] = [join(stage.folder, 'pod-state'), join(stage.folder, 'pod-backups')];
+  for (const volume of [state, backups]) {
+    await mkdir(volume);
+    await chown(volume, 0, 1000);
+    await chmod(volume, 0o2775);
+  }
   // The kubelet replaces all files of a secret at once, by another target of the first link.
   const secrets = join(stage.folder, 'pod-secrets');
   await mkdir(join(secrets, '..2026_11_22'), { recursive: true });
@@ -223,8 +241,10 @@ test('it runs on what Kubernetes mounts: a volume of root that its group may wri
     await chmod(file, 0o440);
     await symlink(join('..data', name), join(secrets, name));
   }
-  await startContainer(stage, { state, stateDir: '/var/lib/latchkey/state', secrets });
-  assert.match(await inContainer(NAME, 'ls', '-ld', '/var/lib/latchkey/state'), /^drwx--[S-]--- .* latchkey latchkey /);
+  await startContainer(stage, { state, stateDir: '/var/lib/latchkey/state', secrets, backups });
+  await untilBackedUp();
+  for (const made of ['/var/lib/latchkey/state', `/var/backups/latchkey/latchkey-${NAME}`])
+    assert.match(await inContainer(NAME, 'ls', '-ld', made), /^drwx--[S-]--- .* latchkey latchkey /);
   assert.doesNotMatch(await logOf(NAME), /"level":"(?:warn|error|fatal)","[^\n]*"event":"ledger\./);
   assert.equal(await stopContainer(), 0);
 });

@@ -58,10 +58,10 @@ export async function logOf(name: string): Promise<string> {
   return `${stdout}${stderr}`;
 }
 
-/** Takes away a container, running or not, and a volume. */
-export async function remove({ container, volume }: { container: string; volume?: string }): Promise<void> {
+/** Takes away a container, running or not, and volumes. */
+export async function remove({ container, volumes = [] }: { container: string; volumes?: readonly string[] }): Promise<void> {
   await engine('rm', '-f', container);
-  if (volume !== undefined) await engine('volume', 'rm', '-f', volume);
+  for (const volume of volumes) await engine('volume', 'rm', '-f', volume);
 }
 
 async function ran(command: readonly string[], timeoutMs = PATIENCE_MS): Promise<{ stdout: string; stderr: string }> {
