@@ -7,8 +7,8 @@
 # Paths are taken from the environment and .env as they are at the start: a file that is named there later, for SIGHUP to read,
 # needs a restart. The image and the systemd unit start this.
 
-# A supervisor may have set it, and forbidden to set it again.
-[ "$(ulimit -c)" = 0 ] || ulimit -c 0
+# Tried aside first: where a supervisor forbids to set it (and so has seen to it), a shell may end here.
+(ulimit -c 0) 2>/dev/null && ulimit -c 0
 
 self=$(readlink -f -- "$0") || exit 1
 here=$(dirname -- "$self")

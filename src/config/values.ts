@@ -7,7 +7,7 @@ import { parseEntryId } from '../access/ids.ts';
 import { type KeyPin, parseKeyPin } from '../access/key-pin.ts';
 import type { GroupRef } from '../access/reference.ts';
 import { MAX_JOB_KEYS, parseJobKeys } from '../protocol/job-keys.ts';
-import { readBoundedFile } from '../secrets/bounded-file.ts';
+import { NOT_NAMED_AT_START, readBoundedFile } from '../secrets/bounded-file.ts';
 import { readCertificateFile } from '../secrets/certificate-file.ts';
 import { parsePrivateKey } from '../secrets/client-certificate.ts';
 import { readSecretFile } from '../secrets/file-secret.ts';
@@ -332,6 +332,7 @@ export function secretFile(kind: Value<string>): Value<string> {
 const SECRET_FAULT: Readonly<Record<SecretError['fault'], string>> = {
   missing: 'does not exist',
   unreadable: 'cannot be read as a file',
+  forbidden: NOT_NAMED_AT_START,
   empty: 'is empty',
   too_large: 'is far too long',
   denied: 'cannot be read',

@@ -1,6 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { Parsed } from '../access/brand.ts';
 
+/** Node.js's permission model (scripts/latchkey.sh) lets those files be read that were named when the process was started. */
+export const FORBIDDEN = 'ERR_ACCESS_DENIED';
+export const NOT_NAMED_AT_START =
+  'may not be read: it is none of those that were named when the connector was started, so start it again';
+
 /** The text of a regular file of at most so many bytes. The problem goes on the name of the file. Never throws. */
 export function readBoundedFile(path: string, maxBytes: number): Parsed<string> {
   let file: number | undefined;
@@ -13,6 +18,7 @@ export function readBoundedFile(path: string, maxBytes: number): Parsed<string> 
     return { ok: true, value: readFileSync(file, 'utf8') };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === FORBIDDEN) return { ok: false, problem: NOT_NAMED_AT_START };
     return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})` };
   } finally {
     if (file !== undefined) closeSync(file);

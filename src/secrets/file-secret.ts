@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { FORBIDDEN, NOT_NAMED_AT_START } from './bounded-file.ts';
 import { Secret } from './secret.ts';
 import { SecretError, type SecretSource } from './secret-source.ts';
 
@@ -52,5 +53,6 @@ function readBounded(path: string): Buffer {
 function translated(path: string, cause: unknown): SecretError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
   if (code === 'ENOENT') return new SecretError('missing', `the secret file ${path} does not exist`, { cause });
+  if (code === FORBIDDEN) return new SecretError('forbidden', `the secret file ${path} ${NOT_NAMED_AT_START}`, { cause });
   return new SecretError('unreadable', `the secret file ${path} cannot be read (${code})`, { cause });
 }

@@ -8,9 +8,18 @@ export type SecretSource = () => Promise<Secret>;
 
 /**
  * Why a secret could not be had. `denied`: who keeps it does not let us have it; `unavailable`: who keeps it cannot be asked now;
- * `unsuitable`: what was found there is no such secret.
+ * `unsuitable`: what was found there is no such secret. `forbidden`: Node.js may not read that
+ * file, since it was named to it after it had started.
  */
-export type SecretFault = 'missing' | 'unreadable' | 'empty' | 'too_large' | 'denied' | 'unavailable' | 'unsuitable';
+export type SecretFault =
+  | 'missing'
+  | 'unreadable'
+  | 'forbidden'
+  | 'empty'
+  | 'too_large'
+  | 'denied'
+  | 'unavailable'
+  | 'unsuitable';
 
 /** The only error that a secret source throws; its message never holds the secret. */
 export class SecretError extends Error {

@@ -48,6 +48,13 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
     tests: CONTRACT,
   },
   {
+    fault: 'under the permission model, which takes fsync away, what must be durable is only written',
+    file: 'src/ledger/sqlite/durable.ts',
+    find: 'flags | constants.O_DSYNC',
+    replace: 'flags',
+    tests: ['ledger/durable.live.ts'],
+  },
+  {
     fault: 'two processes own one ledger',
     file: 'src/ledger/sqlite/owner-lock.ts',
     find: 'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -49,6 +49,16 @@ suite('the connector as the image starts it', { concurrency: false, skip: proces
     const from = child.lines.length;
     child.signal('SIGHUP');
     await child.line((line) => line.includes('"process.reloaded"'), from);
+  });
+
+  test('SIGHUP refuses a file that was not named at the start, and says that it takes a restart', async () => {
+    const from = child.lines.length;
+    await writeFile(join(s.folder, 'another-ca.pem'), await readFile(join(s.ldap.dir, 'ca.pem')));
+    await writeFile(join(s.folder, '.env'), 'LATCHKEY_CONTROL_PLANE_CA_FILE=./another-ca.pem\n');
+    child.signal('SIGHUP');
+    const refused = await child.line((line) => line.includes('"process.reload-refused"'), from);
+    assert.match(refused, /LATCHKEY_CONTROL_PLANE_CA_FILE.*start it again/);
+    await rm(join(s.folder, '.env'));
   });
 
   test('SIGUSR1 opens no inspector, and nothing dumps core', async () => {
