@@ -20,7 +20,7 @@ export function manPage(commands: readonly CommandSpec[]): string {
     '.SH EXIT STATUS',
     ...EXIT_CODES.flatMap(([code, means]) => ['.TP', `.B ${plain(code)}`, plain(capital(means))]),
     '.SH ENVIRONMENT',
-    plain('Configuration is environment variables, or a .env file in the working directory. README.md lists them.'),
+    plain('Configuration is environment variables, or a .env file in the working directory. docs/configuration.md lists them.'),
     '.SH FILES',
     '.TP',
     '.B LATCHKEY_STATE_DIR/ledger.db',
@@ -46,6 +46,7 @@ function commandLines(spec: CommandSpec): readonly string[] {
     ...spec.details.flatMap((paragraph) => ['.PP', plain(paragraph)]),
     ...spec.arguments.flatMap(({ name, about }) => ['.TP', `.I ${plain(name)}`, plain(capital(about))]),
     ...spec.options.flatMap((option) => ['.TP', `.B ${plain(flagOf(option))}`, plain(capital(option.about))]),
+    ...spec.examples.flatMap(([typed, does]) => ['.TP', `.B ${plain(`latchkey ${typed}`)}`, plain(capital(`example: ${does}`))]),
   ];
 }
 

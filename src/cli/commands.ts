@@ -24,6 +24,8 @@ export interface CommandSpec {
   readonly about: string;
   /** Whole paragraphs. */
   readonly details: readonly string[];
+  /** As it is typed after "latchkey", and what that does. */
+  readonly examples: readonly (readonly [typed: string, does: string])[];
   readonly arguments: readonly ArgumentSpec[];
   readonly options: readonly OptionSpec[];
   /** It reads its own words, `--help` too. */
@@ -44,6 +46,7 @@ export const COMMANDS = [
       'Runs until SIGTERM or SIGINT: then it takes no more jobs, finishes those begun and ends with 0 if all of that was done within LATCHKEY_SHUTDOWN_GRACE, with 1 if not. A second signal ends it at once.',
       'SIGHUP lets it read its files again (.env, secrets, certificates): all or nothing, and what it had is kept where one of them is bad.',
     ],
+    examples: [['run', 'as a service does, with what the environment says']],
     arguments: [],
     options: [],
   },
@@ -51,6 +54,11 @@ export const COMMANDS = [
     name: 'check',
     about: 'test directory, control plane and state directory, step by step',
     details: ['One line a step, with the cause and what to do. Ends with 1 if any step failed. Changes nothing.'],
+    examples: [
+      ['check', 'before the first start, and where something is wrong'],
+      ['check --login ada', 'whether the directory takes the password of ada'],
+      ['check --json', 'the same for a pipeline'],
+    ],
     arguments: [],
     options: [
       { name: 'login', value: 'USER', about: "also a user's password, asked for on the terminal and tried once" },
@@ -63,6 +71,7 @@ export const COMMANDS = [
     details: [
       'By its socket in the state directory, so that no port need be open. Ends with 0 if every part is ready, as /readyz says it; with 1 and what is not ready; with 69 where no connector runs. A connector that is not ready still ends what is due.',
     ],
+    examples: [['health', 'as the HEALTHCHECK of an image does']],
     arguments: [],
     options: [],
   },
@@ -72,6 +81,12 @@ export const COMMANDS = [
     details: [
       'Lets the running connector tell the control plane. With --dry-run or --out the directory is read here: it changes nothing and needs no control plane, not even in the configuration.',
       '--out replaces FILE once everything is in it, and leaves it as it is where the directory cannot be read whole. It writes everything, with --dry-run what a sync would tell; what is logged goes to standard error.',
+    ],
+    examples: [
+      ['sync', 'what has changed, now'],
+      ['sync --full', 'everything, now'],
+      ['sync --dry-run', 'what would be told'],
+      ['sync --out all.ndjson', 'every user, group and member into a file'],
     ],
     arguments: [],
     options: [
@@ -93,6 +108,10 @@ export const COMMANDS = [
       'One line a grant: its id, its state, the user, the group and its end; of one that is ending, why it has not ended yet.',
       BY_ITSELF,
     ],
+    examples: [
+      ['grants', 'what there is now'],
+      ['grants --all --json', 'what was, too, for a script'],
+    ],
     arguments: [],
     options: [{ name: 'all', about: 'also those that have ended, as long as they are kept' }, JSON_OPTION],
   },
@@ -100,6 +119,7 @@ export const COMMANDS = [
     name: 'grants show',
     about: 'tell the story of one grant',
     details: ['Who asked, why, what was found, what was done, when and on which server, from the audit trail.', BY_ITSELF],
+    examples: [['grants show grant-42', 'who asked, why, what was found and done, and when']],
     arguments: [{ name: 'ID', about: 'the id of the grant' }],
     options: [JSON_OPTION],
   },
@@ -110,6 +130,11 @@ export const COMMANDS = [
       'Names one grant by its id, or with --user or --group all that a user or a group has, or with --all every one. A user is named by DN, stable id, user name or e-mail address, a group by DN, stable id or name; what could mean several is refused, with what was found.',
       'Says how many grants it is about and asks once. What is accepted is in the ledger: it is ended whatever happens to this command or to the connector. Then it waits and tells of each grant how it ended, or why it has not yet. Ends with 1 if any is left.',
       `${BY_ITSELF} What it has to tell the control plane is kept for the next connection.`,
+    ],
+    examples: [
+      ['revoke grant-42', 'one grant'],
+      ["revoke --user ada@example.com --reason 'left the company'", 'all that ada has'],
+      ['revoke --all --yes', 'everything, without a question'],
     ],
     arguments: [{ name: 'ID', isOptional: true, about: 'the id of a grant' }],
     options: [
@@ -129,6 +154,10 @@ export const COMMANDS = [
       'Only for a grant whose standing is unknown ("ownership_unknown"); of any other the ledger knows it.',
       BY_ITSELF,
     ],
+    examples: [
+      ['adopt grant-42', 'it is ours, and ends with its grant'],
+      ['adopt grant-42 --standing', 'it was there before, and stays'],
+    ],
     arguments: [{ name: 'ID', about: 'the id of the grant' }],
     options: [{ name: 'standing', about: 'it was there before us' }, YES],
   },
@@ -139,6 +168,7 @@ export const COMMANDS = [
       'New grants and extensions are refused as "paused", those that wait for the directory too. Endings and revokes go on. It holds across restarts.',
       BY_ITSELF,
     ],
+    examples: [["pause --reason 'change freeze'", 'until resume']],
     arguments: [],
     options: [{ name: 'reason', value: 'TEXT', about: 'why, for the audit trail' }, YES],
   },
@@ -146,6 +176,7 @@ export const COMMANDS = [
     name: 'resume',
     about: 'make new grants again after "pause"',
     details: [BY_ITSELF],
+    examples: [['resume', 'new grants are made again']],
     arguments: [],
     options: [{ name: 'reason', value: 'TEXT', about: 'why, for the audit trail' }, YES],
   },
@@ -156,6 +187,7 @@ export const COMMANDS = [
       'The time that the ledger trusts never runs backwards. Where it is more than 5 minutes ahead of the clock of the machine, new grants are refused as "clock_untrusted"; this command sets it to that clock. Correct the clock first.',
       BY_ITSELF,
     ],
+    examples: [['clock accept', 'once the clock of the machine is right']],
     arguments: [],
     options: [YES],
   },
@@ -165,6 +197,10 @@ export const COMMANDS = [
     details: [
       'Reads the ledger in the state directory, also while the connector runs, or FILE, such as a backup. Changes nothing. Says the first record that is wrong, what was expected and what was found, and ends with 1.',
       'That the whole ledger was put back or written anew shows only against checkpoints that are kept elsewhere: the connector logs one each minute in which the trail grew ("audit.checkpoint"), and tells it to the control plane.',
+    ],
+    examples: [
+      ['audit verify', 'the trail of the running connector'],
+      ['audit verify ledger.db --checkpoints connector.log', 'a copy, against checkpoints that were kept'],
     ],
     arguments: [{ name: 'FILE', isOptional: true, about: "a ledger's file; the one in LATCHKEY_STATE_DIR where it is left out" }],
     options: [
@@ -179,6 +215,10 @@ export const COMMANDS = [
     details: [
       'One record a line, oldest first, on standard output. ndjson has each record as it was hashed; csv is for spreadsheets: a cell that begins like a formula has an apostrophe before it.',
     ],
+    examples: [
+      ['audit export --since 7d --format csv', 'the last week, for a table'],
+      ['audit export --grant grant-42', 'all that happened to one grant'],
+    ],
     arguments: [{ name: 'FILE', isOptional: true, about: "a ledger's file; the one in LATCHKEY_STATE_DIR where it is left out" }],
     options: [
       { name: 'since', value: 'TIME', about: 'only records since 2026-01-31T12:00:00Z, or of the last 8h or 7d' },
@@ -192,6 +232,7 @@ export const COMMANDS = [
     details: [
       'In the language of the directory server, for the configured scopes. Nothing is changed, and no control plane need be configured.',
     ],
+    examples: [['acl', "for the configured scopes, in the server's own language"]],
     arguments: [],
     options: [],
   },
@@ -199,6 +240,7 @@ export const COMMANDS = [
     name: 'control-plane',
     about: 'run a control-plane stub for development',
     details: ['"latchkey control-plane --help" tells its flags.'],
+    examples: [['control-plane --listen 127.0.0.1:8790', 'on loopback, with a token that it makes']],
     arguments: [],
     options: [],
     readsItself: true,
@@ -207,6 +249,7 @@ export const COMMANDS = [
     name: 'completion',
     about: 'print the completions of a shell',
     details: ['For bash: source <(latchkey completion bash). For zsh and fish, write it where they look for completions.'],
+    examples: [['completion bash', 'for ~/.bash_completion']],
     arguments: [{ name: 'SHELL', among: ['bash', 'zsh', 'fish'], about: 'bash, zsh or fish' }],
     options: [],
   },

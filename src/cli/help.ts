@@ -27,7 +27,7 @@ export function programHelp(commands: readonly CommandSpec[]): string {
       ['latchkey COMMAND --help', 'all about one command'],
       ['latchkey --version', ''],
     ]),
-    'Configuration is environment variables, or a .env file in the working directory; README.md lists them.',
+    'Configuration is environment variables, or a .env file here; docs/configuration.md lists all of them.',
     'From a checkout, "npm start" runs the connector and "npm start -- check" any other command.',
     '',
   ].join('\n');
@@ -35,7 +35,7 @@ export function programHelp(commands: readonly CommandSpec[]): string {
 
 /** `latchkey COMMAND --help`. */
 export function commandHelp(spec: CommandSpec): string {
-  const { arguments: words, options, about, details } = spec;
+  const { arguments: words, options, about, details, examples } = spec;
   const rows = [
     ...words.map((word) => [word.name, word.about] as const),
     ...options.map((option) => [flagOf(option), option.about] as const),
@@ -47,6 +47,7 @@ export function commandHelp(spec: CommandSpec): string {
     '',
     ...details.flatMap((paragraph) => [wrapped(paragraph, ''), '']),
     ...(rows.length === 0 ? [] : [table(rows)]),
+    table(examples.map(([typed, does]) => [`latchkey ${typed}`, does])),
     `Exit codes: ${EXIT_CODES.map(([code, means]) => `${code} ${means}`).join('; ')}.`
       .replace(/(.{1,100})(?: |$)/g, '$1\n')
       .trimEnd(),

@@ -5,6 +5,7 @@ import { commandDocs } from '../../scripts/command-docs.ts';
 import { COMMANDS, type CommandSpec } from '../../src/cli/commands.ts';
 import { completionOf, SHELLS } from '../../src/cli/completion.ts';
 import { commandHelp, programHelp } from '../../src/cli/help.ts';
+import { readCommand } from '../../src/cli/read-command.ts';
 
 const ALL: readonly CommandSpec[] = COMMANDS;
 
@@ -29,6 +30,19 @@ test('every command, flag and word is in help, man page, README and each complet
     for (const { name, among = [] } of spec.arguments) {
       for (const text of [help, ...texts]) assert.ok(text.includes(name));
       for (const shell of SHELLS) for (const word of among) assert.ok(completionOf(shell).includes(word), word);
+    }
+  }
+});
+
+test('every command has an example, which is a command line of it, and stands in its help and in the man page', () => {
+  const man = (commandDocs().get('docs/latchkey.1') ?? '').replaceAll('\\-', '-');
+  for (const spec of ALL) {
+    assert.ok(spec.examples.length > 0, spec.name);
+    for (const [typed] of spec.examples) {
+      const words = [...typed.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+      const read = readCommand(words);
+      assert.ok('name' in read && read.name === spec.name, typed);
+      for (const text of [commandHelp(spec), man]) assert.ok(text.includes(`latchkey ${typed}`), typed);
     }
   }
 });
