@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import type { Parsed } from '../access/brand.ts';
 import { foldDn } from '../access/dn.ts';
 import { type NamedGroupRule, type PolicyRules, ruleName } from '../access/group-rules.ts';
 import { judgeShape } from '../protocol/json-shape.ts';
+import { readBoundedFile } from '../secrets/bounded-file.ts';
 import { nearestName } from './nearest-name.ts';
 import { policySchema, rulesOf } from './policy-schema.ts';
 import { type Problem, shown } from './problem.ts';
@@ -32,7 +31,7 @@ const EXPECTED = 'the path of a readable JSON file with the rules that docs/poli
 
 /** Reads the file, and checks all of it: every problem has its place in the file. Rules can only narrow LATCHKEY_MAX_GRANT. */
 export function readPolicyFile(path: string, { maxGrantMs }: { maxGrantMs: number }): ReadPolicy {
-  const bytes = readBytes(path);
+  const bytes = readBoundedFile(path, MAX_FILE_BYTES);
   if (!bytes.ok) return refused([fileProblem(path, bytes.problem)]);
   const parsed = parsePolicy(bytes.value.toString('utf8'), { maxGrantMs });
   if (!parsed.ok)
@@ -69,22 +68,6 @@ function refused(problems: readonly Problem[]): ReadPolicy {
 
 function fileProblem(path: string, problem: string): Problem {
   return { variable: 'LATCHKEY_POLICY_FILE', found: `${shown(path)}, which ${problem}`, expected: EXPECTED };
-}
-
-function readBytes(path: string): Parsed<Buffer> {
-  let file: number | undefined;
-  try {
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const status = fstatSync(file);
-    if (!status.isFile()) return { ok: false, problem: 'is not a regular file' };
-    if (status.size > MAX_FILE_BYTES) return { ok: false, problem: `is a file of ${status.size} bytes` };
-    return { ok: true, value: readFileSync(file) };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    return { ok: false, problem: code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})` };
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
 }
 
 /** Where the text stops to be JSON. The words of the error show some of it, which may be of another file, with a secret. */

@@ -362,7 +362,7 @@ export const jobKeysFile: Value<JobKeysFile> = value(
     const path = text.trim();
     const read = readBoundedFile(path, MAX_JOB_KEYS_FILE_BYTES);
     if (!read.ok) return read;
-    const keys = parseJobKeys(read.value);
+    const keys = parseJobKeys(read.value.toString('utf8'));
     return keys.ok ? { ok: true, value: { path, keys: keys.value } } : keys;
   },
 );

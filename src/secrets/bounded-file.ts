@@ -6,8 +6,8 @@ export const FORBIDDEN = 'ERR_ACCESS_DENIED';
 export const NOT_NAMED_AT_START =
   'may not be read: it is none of those that were named when the connector was started, so start it again';
 
-/** The text of a regular file of at most so many bytes. The problem goes on the name of the file. Never throws. */
-export function readBoundedFile(path: string, maxBytes: number): Parsed<string> {
+/** The bytes of a regular file of at most so many bytes. The problem goes on the name of the file. Never throws. */
+export function readBoundedFile(path: string, maxBytes: number): Parsed<Buffer> {
   let file: number | undefined;
   try {
     // Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
@@ -15,7 +15,7 @@ export function readBoundedFile(path: string, maxBytes: number): Parsed<string> 
     const status = fstatSync(file);
     if (!status.isFile()) return { ok: false, problem: 'is not a regular file' };
     if (status.size > maxBytes) return { ok: false, problem: `is a file of ${status.size} bytes` };
-    return { ok: true, value: readFileSync(file, 'utf8') };
+    return { ok: true, value: readFileSync(file) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === FORBIDDEN) return { ok: false, problem: NOT_NAMED_AT_START };

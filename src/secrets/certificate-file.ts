@@ -9,7 +9,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CE
 export function readCertificateFile(path: string): Parsed<string> {
   const read = readBoundedFile(path, MAX_CERTIFICATE_FILE_BYTES);
   if (!read.ok) return read;
-  const certificates = read.value.match(PEM_CERTIFICATE) ?? [];
+  const certificates = read.value.toString('utf8').match(PEM_CERTIFICATE) ?? [];
   if (certificates.length === 0) return { ok: false, problem: 'holds no PEM certificate' };
   const broken = certificates.findIndex((pem) => !isCertificate(pem));
   if (broken >= 0) return { ok: false, problem: `holds a certificate, number ${broken + 1}, that cannot be parsed` };
