@@ -3,6 +3,7 @@ import { AUDIT_BUGS } from './audit-bugs.ts';
 import { BATCH_BUGS } from './batch-bugs.ts';
 import { CHECK_BUGS } from './check-bugs.ts';
 import { CONSOLE_BUGS } from './console-bugs.ts';
+import { DEPLOYMENT_BUGS } from './deployment-bugs.ts';
 import { DRIFT_BUGS } from './drift-bugs.ts';
 import { EDGE_BUGS } from './edge-bugs.ts';
 import { ENGINE_BUGS } from './engine-bugs.ts';
@@ -36,4 +37,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...CONSOLE_BUGS,
   ...POLICY_BUGS,
   ...SIGNATURE_BUGS,
+  ...DEPLOYMENT_BUGS,
 ];

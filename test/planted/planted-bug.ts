@@ -51,7 +51,7 @@ const SILENCE_MS = 15_000;
 /** A copy of the project to plant faults in; its packages are the project's own. */
 export async function copyOfProject(root: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  for (const name of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'README.md']) {
+  for (const name of ['src', 'test', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json', 'README.md']) {
     await cp(join(root, name), join(to, name), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(to, 'node_modules'));
