@@ -25,7 +25,7 @@ type Syntax = 'name' | 'bytes' | 'text' | 'exact' | 'number';
 /** What the schema knows; an assertion about any other attribute is undefined (RFC 4511 §4.5.1.7). */
 const SCHEMA: ReadonlyMap<string, Syntax> = new Map(
   Object.entries({
-    name: 'member uniqueMember managedBy manager distinguishedName',
+    name: 'member memberOf uniqueMember managedBy manager distinguishedName',
     bytes: 'objectGUID objectSid',
     text: 'objectClass objectCategory cn ou name sn displayName description title sAMAccountName userPrincipalName mail proxyAddresses uid allowedAttributesEffective isCriticalSystemObject',
     exact: 'memberUid',
@@ -63,7 +63,7 @@ export function attributesOf(entries: AdEntries, entry: FakeEntry): AdAttributes
   return [...own.filter(([name]) => !replaced.has(name.toLowerCase())), ...more].filter(([, values]) => values.length > 0);
 }
 
-function ownAttributes({ membersHidden, baseDn, domain }: AdEntries, entry: FakeEntry): AdAttributes {
+function ownAttributes({ tree, membersHidden, baseDn, domain }: AdEntries, entry: FakeEntry): AdAttributes {
   const named = leafRdn(entry.dn).map(({ type, value }) => [type.toLowerCase(), [String(value)]] as const);
   const [[, name] = ['', []]] = named;
   const category = (schemaClass: string) => [`CN=${schemaClass},CN=Schema,CN=Configuration,${baseDn}`];
@@ -102,6 +102,7 @@ function ownAttributes({ membersHidden, baseDn, domain }: AdEntries, entry: Fake
         ['sAMAccountType', ['268435456']],
         ['objectSid', [sidBytes(ridOf(entry.id))]],
         ['primaryGroupToken', [String(ridOf(entry.id))]],
+        ['memberOf', tree.holding(entry.dn).map(({ dn }) => dn)],
         ['allowedAttributesEffective', ['member']],
         ['nTSecurityDescriptor', [membersHidden.has(entry.dn) ? MEMBERS_DENIED : READ_BY_ALL]],
         ...(membersHidden.has(entry.dn) ? [] : [[entry.attribute ?? 'member', entry.values] as const]),
@@ -209,7 +210,7 @@ export function matches(entries: AdEntries, candidate: Candidate, filter: Filter
     case 'not':
       return negated(matches(entries, candidate, filter.filter));
     case 'extensible':
-      throw new Error(`no rule ${filter.rule} is known`);
+      return isInChain(entries, candidate, filter);
     case 'present':
     case 'equality':
     case 'approx':
@@ -220,6 +221,30 @@ export function matches(entries: AdEntries, candidate: Candidate, filter: Filter
     default:
       return filter satisfies never;
   }
+}
+
+/** LDAP_MATCHING_RULE_TRANSITIVE_EVAL ([MS-ADTS] §3.1.1.3.4.4.3), upwards and downwards. */
+function isInChain({ tree }: AdEntries, { entry }: Candidate, filter: Extract<Filter, { kind: 'extensible' }>): Truth {
+  if (filter.rule !== '1.2.840.113556.1.4.1941') return undefined;
+  const [from, to] = [entry.dn, textOf(filter.value) as Dn];
+  switch (filter.attribute.toLowerCase()) {
+    case 'member':
+      return isBelow(tree, to, from);
+    case 'memberof':
+      return isBelow(tree, from, to);
+    default:
+      return undefined;
+  }
+}
+
+function isBelow(tree: FakeTree, lower: Dn, upper: Dn): boolean {
+  const met = new Set<Dn>([lower]);
+  for (const name of met)
+    for (const { dn } of tree.holding(name)) {
+      if (tree.sameDn(dn, upper)) return true;
+      met.add(dn);
+    }
+  return false;
 }
 
 function every(truths: readonly Truth[]): Truth {

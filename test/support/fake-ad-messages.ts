@@ -122,6 +122,10 @@ function readFilter(message: Buffer, element: BerElement): Filter {
       return { kind: 'present', attribute: textOf(message, element) };
     case 0xa8:
       return { kind: 'approx', ...assertion() };
+    case 0xa9: {
+      const part = (tag: number) => valueOf(message, existing(parts().find((one) => one.tag === tag)));
+      return { kind: 'extensible', rule: String(part(0x81)), attribute: String(part(0x82)), value: part(0x83) };
+    }
     default:
       throw new Error(`a filter with the tag ${element.tag}`);
   }
