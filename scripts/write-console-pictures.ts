@@ -1,6 +1,6 @@
 /**
- * Writes the pictures of the console into docs/images: a real directory, connector and stub, in a real browser. By hand, where the
- * page looks different: sh scripts/node.sh scripts/write-console-pictures.ts
+ * Writes the pictures of the console into docs/images: a real directory, connector and stub, in a real browser. By hand, where
+ * the page looks different: sh scripts/node.sh scripts/write-console-pictures.ts
  */
 
 import { mkdir } from 'node:fs/promises';

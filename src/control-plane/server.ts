@@ -22,8 +22,8 @@ export interface Listening {
 }
 
 /**
- * Opens the one port of the stub: connectors at /connect, the HTTP API and the console beside it. `apiTokens` null: the API asks for none;
- * `certificate` null: cleartext. Rejects with the error of the listening socket, EADDRINUSE above all.
+ * Opens the one port of the stub: connectors at /connect, the HTTP API and the console beside it. `apiTokens` null: the API asks
+ * for none; `certificate` null: cleartext. Rejects with the error of the listening socket, EADDRINUSE above all.
  */
 export async function listen(options: {
   host: string;

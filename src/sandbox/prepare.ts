@@ -1,4 +1,7 @@
-/** Fetches every server that the tests start and the browser, and provisions Samba's domain, so that no test has to. Nothing is installed. */
+/**
+ * Fetches every server that the tests start and the browser, and provisions Samba's domain, so that no test has to. Nothing is
+ * installed.
+ */
 
 import { chromiumProgram } from './chromium-programs.ts';
 import { ds389Programs } from './ds389-programs.ts';

@@ -49,10 +49,14 @@ async function fontsFile(folder: string, fonts: string): Promise<string> {
   const file = join(folder, 'fonts.conf');
   const preferred = (family: string, name: string) =>
     `<alias binding="strong"><family>${family}</family><prefer><family>${name}</family></prefer></alias>`;
-  await writeFile(
-    file,
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${fonts}</dir><cachedir>${folder}/fonts</cachedir>${preferred('system-ui', 'Inter')}${preferred('sans-serif', 'Inter')}${preferred('monospace', 'DejaVu Sans Mono')}</fontconfig>`,
-  );
+  const preferences = [
+    preferred('system-ui', 'Inter'),
+    preferred('sans-serif', 'Inter'),
+    preferred('monospace', 'DejaVu Sans Mono'),
+  ];
+  const folders = `<dir>${fonts}</dir><cachedir>${folder}/fonts</cachedir>`;
+  const head = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">';
+  await writeFile(file, `${head}<fontconfig>${folders}${preferences.join('')}</fontconfig>`);
   return file;
 }
 

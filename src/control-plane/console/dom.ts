@@ -25,8 +25,8 @@ export function say(into: Node, text: string): void {
 }
 
 /**
- * Shows the list in this order, one element each, known by its key: what has not changed stays as it is. `fill` writes the content,
- * and is called only where what it is made of has changed. A button that is made anew has the focus if the one before had.
+ * Shows the list in this order, one element each, known by its key: what has not changed stays as it is. `fill` writes the
+ * content, and is called only where what it is made of has changed. A button that is made anew has the focus if the one before had.
  */
 export function showList<Row, Made extends HTMLElement>(
   parent: HTMLElement,

@@ -13,8 +13,8 @@ const SILENCE_MS = 15_000;
 const RETRY_MS = 1_000;
 
 /**
- * Follows the stub's feed. Where it is lost, it is taken up again each second, for ever, since the page is of no use without; each
- * time it tells everything anew, so that nothing is missed. Returns what takes it up at once.
+ * Follows the stub's feed. Where it is lost, it is taken up again each second, for ever, since the page is of no use without;
+ * each time it tells everything anew, so that nothing is missed. Returns what takes it up at once.
  */
 export function followFeed(to: { news: (news: News) => void; link: (link: Link) => void }): { retry: () => void } {
   let source: EventSource | null = null;

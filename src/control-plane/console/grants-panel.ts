@@ -10,7 +10,10 @@ const SHOWN = 300;
 /** From here on a countdown is marked. */
 const SOON_MS = 60_000;
 
-/** The grants with their countdowns, and the question before one is revoked. `isCertain` says whether the connector can be heard. */
+/**
+ * The grants with their countdowns, and the question before one is revoked. `isCertain` says whether the connector can be
+ * heard.
+ */
 export function grantsPanel(of: { nowMs: () => number; isCertain: (connectorId: string) => boolean }) {
   const { nowMs, isCertain } = of;
   const body = byId('grant-rows', HTMLTableSectionElement);

@@ -91,7 +91,10 @@ function openConsole(): void {
 
 function awayWords(sinceMs: number): string {
   const at = timeWords(new Date(sinceMs).toISOString(), Date.now());
-  return `The stub cannot be reached since ${at}. Below is what it said last: connectors end their grants without it, and whatever they do meanwhile is told when it is back. Trying again each second.`;
+  return (
+    `The stub cannot be reached since ${at}. Below is what it said last: connectors end their grants without it, and ` +
+    'whatever they do meanwhile is told when it is back. Trying again each second.'
+  );
 }
 
 const TOTALS: readonly { readonly name: string; readonly kinds: readonly GrantKind[] }[] = [

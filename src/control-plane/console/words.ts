@@ -140,7 +140,11 @@ export function eventWords({ event }: EventRow, grants: ReadonlyMap<string, Gran
     case 'directory.changed':
       return joined(`directory is ${text('state')}`, problem);
     case 'sync.completed':
-      return `${text('mode')} sync: ${text('users')} people, ${text('groups')} groups, ${text('memberships')} memberships; ${text('changed')} changed, ${text('removed')} removed`;
+      return joined(
+        `${text('mode')} sync`,
+        `${text('users')} people, ${text('groups')} groups, ${text('memberships')} memberships; ` +
+          `${text('changed')} changed, ${text('removed')} removed`,
+      );
     case 'sync.failed':
       return joined(`${text('mode')} sync`, problem);
     case 'policy.tripped':
