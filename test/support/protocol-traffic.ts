@@ -12,7 +12,7 @@ const FOLDER = '/var/lib/latchkey';
 /**
  * Everything that goes over the wire between a connector and the stub, on a real OpenLDAP, while grants are made, extended, revoked,
  * refused and left to expire, a sync is told and another fails, the directory goes away and comes back, a membership is taken out by
- * hand, either side is sent nonsense, the ledger is found to be an older copy, and a job is signed.
+ * hand, either side is sent nonsense, the ledger is found to be an older copy, a job is signed, and a second within a minute is too many.
  */
 export async function recordTraffic(): Promise<readonly RecordedFrame[]> {
   await using s = await startSystem({ env: { LATCHKEY_NAME: 'Berlin' } });
@@ -36,10 +36,12 @@ export async function recordTraffic(): Promise<readonly RecordedFrame[]> {
   // Whoever keeps only ledger.db in a backup puts back a ledger without it.
   await rm(join(s.stateDir, 'ledger.sum'));
   const keys = join(s.folder, 'control-plane-job-keys.json');
-  await s.startConnector({ env: { ...env, LATCHKEY_JOB_KEYS_FILE: keys } });
+  await s.startConnector({ env: { ...env, LATCHKEY_JOB_KEYS_FILE: keys, LATCHKEY_MAX_GRANTS_PER_MINUTE: '1' } });
   await s.event(({ kind }) => kind === 'ledger.replaced');
   const signed = await s.grant({ grantId: 'grant-8', user: { username: 'farid' }, group: GROUP, durationSeconds: 60 });
   assert.equal((await s.outcome(signed.jobId)).kind, 'job.succeeded');
+  await s.grant({ grantId: 'grant-9', user: { username: 'farid' }, group: GROUP, durationSeconds: 60 });
+  await s.event(({ kind }) => kind === 'policy.tripped');
   await s.stopConnector();
   return proxy.frames.map(({ from, text }) => ({ from, text: text.replaceAll(s.folder, FOLDER) }));
 }
