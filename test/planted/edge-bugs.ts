@@ -209,4 +209,25 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     replace: 'grant.endedBefore !== null',
     tests: ['engine/lost-writes.test.ts'],
   },
+  {
+    fault: 'a schedule that is off runs at its default',
+    file: 'src/config/variable-reader.ts',
+    find: 'return value === undefined ? defaultOf(variable) : value;',
+    replace: 'return value ?? defaultOf(variable);',
+    tests: ['config/load-config.test.ts'],
+  },
+  {
+    fault: 'what a log line for ECS says is put among the names of ECS, where a field can pass itself off as one of them',
+    file: 'src/observability/log-format.ts',
+    find: 'if (error === undefined || error === null) return { latchkey: others };',
+    replace: 'if (error === undefined || error === null) return { ...others };',
+    tests: ['observability/log-format.test.ts'],
+  },
+  {
+    fault: 'a log line for people is written as it came, past the escapes of JSON',
+    file: 'src/observability/log-format.ts',
+    find: '${JSON.stringify(value)}`);',
+    replace: '${String(value)}`);',
+    tests: ['observability/log-format.test.ts'],
+  },
 ];

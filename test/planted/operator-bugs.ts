@@ -78,4 +78,11 @@ export const OPERATOR_BUGS: readonly PlantedBug[] = [
     replace: 'chmodSync(path, 0o666);',
     tests: ['operator/operator-socket.live.ts'],
   },
+  {
+    fault: 'a grant that waited for the directory is shown as waiting for good, though it was made',
+    file: 'src/engine/claim-membership.ts',
+    find: 'parts.overs.settled(grantId);',
+    replace: 'void parts.overs;',
+    tests: OPERATOR,
+  },
 ];
