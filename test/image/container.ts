@@ -10,13 +10,13 @@ import type { ControlPlaneClient } from '../../src/sandbox/control-plane-client.
 import { demoPrograms } from '../../src/sandbox/demo-programs.ts';
 import type { OpenLdap } from '../../src/sandbox/openldap.ts';
 import { until } from '../../src/sandbox/until.ts';
-import { buildImage, engine, inContainer, isHealthy, logOf, remove, untilIn } from '../support/container-engine.ts';
+import { buildImage, engine, inContainer, isHealthy, logOf, READ_ONLY, remove, untilIn } from '../support/container-engine.ts';
 
 const IMAGE = 'latchkey';
 const NAME = `latchkey-test-${randomUUID().slice(0, 8)}`;
 const VOLUME = `${NAME}-state`;
 const LOCKED_DOWN = [
-  '--read-only',
+  ...READ_ONLY,
   '--cap-drop',
   'ALL',
   '--security-opt',
@@ -177,7 +177,8 @@ test('a container without any rights is healthy, and can write nothing but its v
   assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m);
   for (const set of ['CapEff', 'CapPrm', 'CapBnd', 'CapAmb']) assert.match(status, new RegExp(`^${set}:\t0+$`, 'm'));
   assert.match(status, /^NoNewPrivs:\t1$/m);
-  await assert.rejects(inContainer(NAME, 'touch', '/app/x'), /Read-only file system/);
+  for (const folder of ['/app', '/tmp', '/run'])
+    await assert.rejects(inContainer(NAME, 'touch', `${folder}/x`), /Read-only file system/);
   const limit = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true';
   assert.equal((await inContainer(NAME, 'sh', '-c', limit)).trim(), String(256 * 1024 * 1024));
   assert.match(await inContainer(NAME, 'latchkey', 'check'), /^ok {4}rights to write/m);

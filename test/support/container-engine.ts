@@ -9,6 +9,8 @@ const PATIENCE_MS = 90_000;
 
 /** `docker`, or a program with the same commands: `CONTAINER_ENGINE=podman`. */
 const ENGINE = process.env['CONTAINER_ENGINE'] ?? 'docker';
+/** Podman's own --read-only leaves /tmp and /run open for writing. */
+export const READ_ONLY: readonly string[] = ENGINE === 'docker' ? ['--read-only'] : ['--read-only', '--read-only-tmpfs=false'];
 /** More words of each build, such as `--pull=never --build-arg NODE_IMAGE=…`. */
 const BUILD_FLAGS = words(process.env['CONTAINER_BUILD_FLAGS']);
 /** The compose command of that engine. */
