@@ -4,21 +4,22 @@ _latchkey() {
   COMPREPLY=()
   case "$previous" in
     --out|--checkpoints) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    --login|--accept-removals|--user|--group|--reason|--wait|--checkpoint|--since|--grant|--format) return ;;
+    --login|--accept-removals|--user|--group|--reason|--wait|--for|--requested-by|--checkpoint|--since|--grant|--format) return ;;
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in
       -*) ;;
       *) case "$command" in
         '') command="$word" ;;
-        grants|clock|audit) command="$command $word" ;;
+        grants|clock|policy|audit) command="$command $word" ;;
       esac ;;
     esac
   done
   case "$command" in
-    '') next='run check health sync grants revoke adopt pause resume clock audit acl control-plane completion --help --version' ;;
+    '') next='run check health sync grants revoke adopt pause resume clock policy audit acl control-plane completion --help --version' ;;
     'grants') next='show --all --json --help' ;;
     'clock') next='accept' ;;
+    'policy') next='explain' ;;
     'audit') next='verify export' ;;
     'run') next='--help' ;;
     'check') next='--login --json --help' ;;
@@ -30,6 +31,7 @@ _latchkey() {
     'pause') next='--reason --yes --help' ;;
     'resume') next='--reason --yes --help' ;;
     'clock accept') next='--yes --help' ;;
+    'policy explain') next='--user --group --for --requested-by --json --help' ;;
     'audit verify') next='--checkpoint --checkpoints --json --help' ;;
     'audit export') next='--since --grant --format --help' ;;
     'acl') next='--help' ;;

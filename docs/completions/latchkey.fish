@@ -13,6 +13,7 @@ complete -c latchkey -n __fish_use_subcommand -a acl -d 'print the least rights 
 complete -c latchkey -n __fish_use_subcommand -a control-plane -d 'run a control-plane stub for development'
 complete -c latchkey -n __fish_use_subcommand -a completion -d 'print the completions of a shell'
 complete -c latchkey -n __fish_use_subcommand -a clock
+complete -c latchkey -n __fish_use_subcommand -a policy
 complete -c latchkey -n __fish_use_subcommand -a audit
 complete -c latchkey -n '__fish_seen_subcommand_from check' -l login -r -d 'also a user'\''s password, asked for on the terminal and tried once'
 complete -c latchkey -n '__fish_seen_subcommand_from check' -l json -d 'for machines'
@@ -38,6 +39,12 @@ complete -c latchkey -n '__fish_seen_subcommand_from resume' -l reason -r -d 'wh
 complete -c latchkey -n '__fish_seen_subcommand_from resume' -l yes -d 'do not ask; without a terminal it is required'
 complete -c latchkey -n '__fish_seen_subcommand_from clock' -a accept -d 'believe the clock of this machine again, after it had been ahead'
 complete -c latchkey -n '__fish_seen_subcommand_from clock; and __fish_seen_subcommand_from accept' -l yes -d 'do not ask; without a terminal it is required'
+complete -c latchkey -n '__fish_seen_subcommand_from policy' -a explain -d 'tell what would become of a grant, and which rule decides'
+complete -c latchkey -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l user -r -d 'who would get the membership'
+complete -c latchkey -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l group -r -d 'of which group'
+complete -c latchkey -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l for -r -d 'for how long, such as 15m, 8h or 7d'
+complete -c latchkey -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l requested-by -r -d 'who asks, as the job would say it'
+complete -c latchkey -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from explain' -l json -d 'for machines'
 complete -c latchkey -n '__fish_seen_subcommand_from audit' -a verify -d 'verify the audit trail: find any edit, insertion, removal and reordering'
 complete -c latchkey -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from verify' -l checkpoint -r -d 'a checkpoint that the trail must agree with'
 complete -c latchkey -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from verify' -l checkpoints -r -F -d 'all those in a file of log lines or events; "-" is standard input'

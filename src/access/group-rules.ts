@@ -88,14 +88,17 @@ export function judgeRequester({ requestedBy }: GroupLimits, asks: string | unde
   };
 }
 
+/** The shorter of the group's own limit and LATCHKEY_MAX_GRANT. */
+export function lengthLimit({ maxGrantMs: ofGroup }: GroupLimits, maxGrantMs: number): Limit<number> {
+  return ofGroup !== null && ofGroup.value < maxGrantMs ? ofGroup : { value: maxGrantMs, rule: 'LATCHKEY_MAX_GRANT' };
+}
+
 /** Whether the membership may last so long: by the rule of the group, else by LATCHKEY_MAX_GRANT. Extensions count from its beginning. */
 export function judgeLength(
   limits: GroupLimits,
   { heldSince, expiresAt, maxGrantMs }: { heldSince: Instant; expiresAt: Instant; maxGrantMs: number },
 ): RuleRefusal | null {
-  const byVariable: Limit<number> = { value: maxGrantMs, rule: 'LATCHKEY_MAX_GRANT' };
-  const ofGroup = limits.maxGrantMs;
-  const { value, rule } = ofGroup !== null && ofGroup.value < maxGrantMs ? ofGroup : byVariable;
+  const { value, rule } = lengthLimit(limits, maxGrantMs);
   const verdict = judgeEnd({ heldSince, expiresAt, maxGrantMs: value });
   if (verdict.allowed) return null;
   return {

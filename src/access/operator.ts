@@ -2,7 +2,8 @@ import type { GrantView } from './event.ts';
 import type { EndCause, EndedMembership } from './grant.ts';
 import type { EntryId, GrantId } from './ids.ts';
 import type { Instant } from './instant.ts';
-import type { JobError, JobErrorCode } from './outcome.ts';
+import type { JobError, JobErrorCode, Outcome } from './outcome.ts';
+import type { EntryRef } from './reference.ts';
 import type { SyncMode, ToldSync } from './sync.ts';
 
 /**
@@ -20,6 +21,29 @@ export interface Asker {
   readonly reason: string | null;
 }
 
+/** A grant that nobody has asked for: a user and a group as typed, and for how long. */
+export interface AskedGrant {
+  readonly user: string;
+  readonly group: string;
+  readonly durationMs: number;
+  readonly requestedBy: string | null;
+}
+
+/** What would become of it, and why. */
+export interface ExplainedGrant {
+  /** The outcome of its job, or the code of its error. */
+  readonly result: Outcome | JobErrorCode;
+  readonly isGranted: boolean;
+  /** The rule that decides; of what is granted, the one that bounds its end. */
+  readonly rule: string | null;
+  readonly message: string;
+  readonly user: EntryRef | null;
+  readonly group: EntryRef | null;
+  readonly expiresAt: Instant | null;
+  /** Every rule that binds grants of the group. */
+  readonly binds: readonly { readonly rule: string; readonly says: string }[];
+}
+
 /** What a person on the machine may ask of a connector. */
 export type OperatorRequest =
   | { readonly request: 'sync'; readonly mode: SyncMode; readonly acceptRemovals: string | null }
@@ -33,7 +57,9 @@ export type OperatorRequest =
   | ({ readonly request: 'revoke'; readonly choice: GrantChoice; readonly waitMs: number } & Asker)
   | ({ readonly request: 'adopt'; readonly grantId: GrantId; readonly isStanding: boolean } & Asker)
   | ({ readonly request: 'pause' | 'resume' } & Asker)
-  | ({ readonly request: 'accept_clock' } & Asker);
+  | ({ readonly request: 'accept_clock' } & Asker)
+  /** What would become of such a grant. */
+  | { readonly request: 'explain'; readonly asked: AskedGrant };
 
 /** A grant as it is shown to a person: more than the control plane is told. */
 export interface ShownGrant extends GrantView {
@@ -76,6 +102,7 @@ export type OperatorResult =
   | { readonly answer: 'health'; readonly isReady: boolean; readonly parts: Readonly<Record<string, string>> }
   /** What the person means exactly, with all of its grants told before. */
   | { readonly answer: 'chosen'; readonly choice: GrantChoice }
+  | { readonly answer: 'explained'; readonly explained: ExplainedGrant }
   | { readonly answer: 'failed'; readonly error: Pick<JobError, 'code' | 'message'> }
   /** Nothing could be told: there is no connection to the control plane. */
   | { readonly answer: 'unlinked' }

@@ -192,6 +192,23 @@ export const COMMANDS = [
     options: [YES],
   },
   {
+    name: 'policy explain',
+    about: 'tell what would become of a grant, and which rule decides',
+    details: [
+      'Nothing is asked for, stored or changed: it goes through the steps of a job that came now, by the same rules in the same order, and tells the outcome or the error, the rule that decides, and every rule that binds such a grant. A user is named by DN, stable id, user name or e-mail address, a group by DN, stable id or name.',
+      'Ends with 0 if it would be granted, with 1 if not. docs/policy.md tells each rule.',
+      BY_ITSELF,
+    ],
+    arguments: [],
+    options: [
+      { name: 'user', value: 'USER', about: 'who would get the membership' },
+      { name: 'group', value: 'GROUP', about: 'of which group' },
+      { name: 'for', value: 'DURATION', about: 'for how long, such as 15m, 8h or 7d' },
+      { name: 'requested-by', value: 'TEXT', about: 'who asks, as the job would say it' },
+      JSON_OPTION,
+    ],
+  },
+  {
     name: 'audit verify',
     about: 'verify the audit trail: find any edit, insertion, removal and reordering',
     details: [

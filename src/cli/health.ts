@@ -28,6 +28,7 @@ export async function health(): Promise<number> {
       return said('the connector did not answer', EXIT.unavailable);
     case 'done':
     case 'chosen':
+    case 'explained':
     case 'failed':
     case 'unlinked':
     case 'refused':

@@ -17,6 +17,7 @@ const RUNS: Record<Exclude<CommandName, 'control-plane'>, (given: CommandWords) 
   pause: async (given) => (await import('./decide.ts')).pause(given),
   resume: async (given) => (await import('./decide.ts')).resume(given),
   'clock accept': async (given) => (await import('./decide.ts')).acceptClock(given),
+  'policy explain': async (given) => (await import('./policy.ts')).explainPolicy(given),
   'audit verify': async (given) => (await import('./audit.ts')).verify(given),
   'audit export': async (given) => (await import('./audit.ts')).exportAudit(given),
   acl: async () => (await import('./acl.ts')).acl(),

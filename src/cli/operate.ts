@@ -88,6 +88,7 @@ export function undone(operated: Exclude<Operated, { ok: true }> | OperatorResul
     case 'done':
     case 'health':
     case 'chosen':
+    case 'explained':
     case 'unlinked':
       return said('the connector answered something else than was asked; is it another version?', EXIT.internal);
     default:

@@ -73,6 +73,7 @@ async function ask({ config, scrubber }: Configured, { full, acceptRemovals }: S
         EXIT.unavailable,
       );
     case 'chosen':
+    case 'explained':
     case 'health':
       return said('the connector answered something else than was asked; is it another version?', EXIT.internal);
     case 'lost':

@@ -89,6 +89,8 @@ function needOf(request: EngineRequest): Need {
       return 'endings';
     case 'choose':
       return isNamed(request.choice) ? 'names' : 'nothing';
+    case 'explain':
+      return 'names';
     case 'grants':
     case 'show':
     case 'adopt':

@@ -2,7 +2,7 @@ import { leafRdn, parseDn, sameDn } from '../access/dn.ts';
 import type { Grant, PendingGrant } from '../access/grant.ts';
 import { type EntryId, parseEntryId } from '../access/ids.ts';
 import type { GrantChoice } from '../access/operator.ts';
-import { type EntryRef, shownRef, type UserRef } from '../access/reference.ts';
+import { type EntryRef, type GroupRef, shownRef, type UserRef } from '../access/reference.ts';
 import { DirectoryError } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { splitJobs } from './grant-attempt.ts';
@@ -127,10 +127,21 @@ async function lookUp(
   }
 }
 
-function userRefOf(named: string): UserRef {
+/** Whom a person means: what reads as a stable id is one, a DN is one, what has an @ is an e-mail address, else it is a user name. */
+export function userRefOf(named: string): UserRef {
+  const id = idOf(named);
+  if (id !== null) return { by: 'id', id };
   const dn = parseDn(named);
   if (dn.ok) return { by: 'dn', dn: dn.value };
   return named.includes('@') ? { by: 'email', email: named } : { by: 'username', username: named };
+}
+
+/** Which group a person means, likewise. */
+export function groupRefOf(named: string): GroupRef {
+  const id = idOf(named);
+  if (id !== null) return { by: 'id', id };
+  const dn = parseDn(named);
+  return dn.ok && named.includes('=') ? { by: 'dn', dn: dn.value } : { by: 'name', name: named };
 }
 
 /** Grants that nobody has looked up yet, whose job says that very name. */

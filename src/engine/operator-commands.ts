@@ -6,6 +6,7 @@ import { formatInstant, instant } from '../access/instant.ts';
 import type { OperatorNews, OperatorRequest, OperatorResult, ShownGrant } from '../access/operator.ts';
 import { shownRef } from '../access/reference.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { explainGrant } from './explain.ts';
 import { splitJobs } from './grant-attempt.ts';
 import { chooseGrants } from './operator-choice.ts';
 import { type RevokeSteps, revokeChosen } from './operator-revoke.ts';
@@ -165,6 +166,8 @@ export function operatorCommands(parts: EngineParts, steps: RevokeSteps): Operat
         return setPause(request);
       case 'accept_clock':
         return acceptClock(request);
+      case 'explain':
+        return { answer: 'explained', explained: await explainGrant(parts, request.asked, signal) };
       default:
         return request satisfies never;
     }

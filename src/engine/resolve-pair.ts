@@ -12,7 +12,7 @@ export type ResolvedPair =
 
 /** Looks up both references. `own` is the pair of the grant that the job changes, whose entries resolve wherever they are. */
 export async function resolvePair(
-  { directory, job, own }: { directory: Directory; job: GrantJob; own: Pair | null },
+  { directory, job, own }: { directory: Directory; job: Pick<GrantJob, 'user' | 'group'>; own: Pair | null },
   signal: AbortSignal,
 ): Promise<ResolvedPair> {
   const [user, group] = await Promise.all([

@@ -1,5 +1,14 @@
 import { type EntryId, type GrantId, parseEntryId, parseGrantId } from '../access/ids.ts';
-import type { GrantChoice, OperatorNews, OperatorRequest, OperatorResult, ShownGrant, ToldLine } from '../access/operator.ts';
+import type {
+  AskedGrant,
+  ExplainedGrant,
+  GrantChoice,
+  OperatorNews,
+  OperatorRequest,
+  OperatorResult,
+  ShownGrant,
+  ToldLine,
+} from '../access/operator.ts';
 import type { ToldSync } from '../access/sync.ts';
 
 /** The socket in the state directory by which a person on the machine speaks to the running connector. */
@@ -38,6 +47,10 @@ export function parseRequest(line: string): OperatorRequest | null {
       const choice = choiceOf(read['choice']);
       return choice === null ? null : { request: 'choose', choice };
     }
+    case 'explain': {
+      const asked = askedGrantOf(read['asked']);
+      return asked === null ? null : { request: 'explain', asked };
+    }
     default:
       return parseCommand(read);
   }
@@ -67,6 +80,14 @@ function parseCommand(read: Read): OperatorRequest | null {
     default:
       return null;
   }
+}
+
+function askedGrantOf(read: unknown): AskedGrant | null {
+  if (!isObject(read)) return null;
+  const { user, group, durationMs, requestedBy = null } = read;
+  if (!isText(user) || !isText(group) || (requestedBy !== null && !isText(requestedBy))) return null;
+  if (typeof durationMs !== 'number' || !Number.isSafeInteger(durationMs) || durationMs <= 0) return null;
+  return { user, group, durationMs, requestedBy };
 }
 
 function choiceOf(read: unknown): GrantChoice | null {
@@ -123,6 +144,8 @@ export function parseAnswer(line: string): OperatorAnswer | null {
       const choice = choiceOf(read['choice']);
       return choice === null ? null : { answer: 'chosen', choice };
     }
+    case 'explained':
+      return isExplained(read['explained']) ? { answer: 'explained', explained: read['explained'] } : null;
     case 'refused':
       return typeof read['message'] === 'string' ? { answer: 'refused', message: read['message'] } : null;
     case 'failed': {
@@ -151,6 +174,7 @@ const IS_NEWS: Record<OperatorAnswer['answer'], boolean> = {
   left: true,
   done: false,
   chosen: false,
+  explained: false,
   health: false,
   failed: false,
   unlinked: false,
@@ -164,6 +188,12 @@ function textsOf(read: unknown): Readonly<Record<string, string>> {
 
 function isShownGrant(read: unknown): read is ShownGrant {
   return isObject(read) && typeof read['grantId'] === 'string' && typeof read['state'] === 'string';
+}
+
+function isExplained(read: unknown): read is ExplainedGrant {
+  return (
+    isObject(read) && typeof read['result'] === 'string' && typeof read['message'] === 'string' && Array.isArray(read['binds'])
+  );
 }
 
 function isToldLine(read: unknown): read is ToldLine {
