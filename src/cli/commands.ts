@@ -44,7 +44,7 @@ export const COMMANDS = [
     about: 'run the connector; so does no command at all',
     details: [
       'Runs until SIGTERM or SIGINT: then it takes no more jobs, finishes those begun and ends with 0 if all of that was done within LATCHKEY_SHUTDOWN_GRACE, with 1 if not. A second signal ends it at once.',
-      'SIGHUP lets it read its files again (.env, secrets, certificates): all or nothing, and what it had is kept where one of them is bad.',
+      'SIGHUP lets it read its files again (.env, secrets, certificates, keys, policy): all or nothing, and what it had is kept where one of them is bad.',
     ],
     examples: [['run', 'as a service does, with what the environment says']],
     arguments: [],
@@ -206,6 +206,9 @@ export const COMMANDS = [
       { name: 'for', value: 'DURATION', about: 'for how long, such as 15m, 8h or 7d' },
       { name: 'requested-by', value: 'TEXT', about: 'who asks, as the job would say it' },
       JSON_OPTION,
+    ],
+    examples: [
+      ['policy explain --user ada@example.com --group db-admins --for 8h', 'whether that would be granted, and why not'],
     ],
   },
   {
