@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { directoryViewSchema, grantViewSchema, jobErrorSchema } from '../src/protocol/event-frame.ts';
 import { eventFrameSchema } from '../src/protocol/frames.ts';
-import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../src/protocol/limits.ts';
+import { MAX_FRAME_BYTES, MAX_JWS_LENGTH, SUBPROTOCOL } from '../src/protocol/limits.ts';
 import { recordSchema } from '../src/protocol/sync-frame.ts';
 import type { Examples } from './protocol-docs.ts';
 import { FRAMES, type FrameKind } from './protocol-frames.ts';
@@ -108,7 +108,7 @@ export function payloadOf({ name, schema, within }: FrameKind): Json {
     return {
       type: 'object',
       required: ['type', 'jws'],
-      properties: { type: { const: 'job' }, jws: { type: 'string', minLength: 1 } },
+      properties: { type: { const: 'job' }, jws: { type: 'string', minLength: 1, maxLength: MAX_JWS_LENGTH } },
     };
   const inner = jsonSchema(schema);
   if (within === undefined) return inner;

@@ -34,7 +34,7 @@ const SUMMARY: Readonly<Record<string, string>> = {
   'job:sync': 'sync now',
   'job:check': 'run the checks of `latchkey check`, and report them',
   'job:list': 'report every grant that has not ended',
-  'job:signed': 'any job, signed: a compact JWS whose payload holds it',
+  'job:signed': 'any job, signed: a compact JWS whose payload holds it; security.md says what must be in it',
   'event:job.succeeded': 'the effect is in the directory, and a probe has shown it',
   'event:job.failed': 'final: nothing was given, or a grant stands as before',
   'event:job.delayed': 'the directory cannot be used for it yet; the connector goes on',
