@@ -91,7 +91,7 @@ suite('a ledger that is damaged', () => {
     const files = await readdir(rig.stateDir);
     await assert.rejects(rig.opened(), (error) => {
       assert.ok(faulty('damaged')(error));
-      assert.match(String(error), /no backup of it is whole .*Nothing is begun with an empty ledger.*Restore by hand/s);
+      assert.match(String(error), /no backup of it is whole .*nothing is begun with an empty ledger.*Restore by hand/s);
       return true;
     });
     assert.deepEqual(await readdir(rig.stateDir), files);
@@ -116,6 +116,19 @@ suite('a ledger that is missing', () => {
     const ledger = await rig.opened();
     assert.deepEqual(await grantsOf(ledger), ['grant-1', 'grant-2']);
     assert.equal((await ledger.identity()).ledgerId, NEW_ID);
+  });
+
+  test('is not begun anew where there is no backup, but its checksums are there', async (t) => {
+    const rig = await backedUpLedger(t);
+    await activate(rig.first, 1);
+    await rig.first.close();
+    await rm(join(rig.stateDir, 'ledger.db'));
+    for (const _start of ['first', 'second'])
+      await assert.rejects(rig.opened(), (error) => {
+        assert.ok(faulty('damaged')(error));
+        assert.match(String(error), /the ledger is missing, and its checksums are there; there is no backup of it/);
+        return true;
+      });
   });
 
   test("is not restored from another connector's backups", async (t) => {

@@ -53,7 +53,7 @@ export function readRow<S extends z.ZodType>(schema: S, row: unknown): z.output<
   const issues = read.error.issues.slice(0, 4).map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
   throw new LedgerError(
     'damaged',
-    `the ledger holds a row that cannot be read (${issues.join('; ')}); move the state directory aside and restore a backup`,
+    `the ledger holds a row that this version cannot read (${issues.join('; ')}): run the version that wrote it, and report this`,
     { cause: read.error },
   );
 }

@@ -129,11 +129,7 @@ function measuredSums({
 }): PageSums {
   if (!isThere && known !== null && known.commits > 0 && sizeOf(`${path}-wal`) > 0) {
     // SQLite would delete the log of an empty file.
-    throw new LedgerError(
-      'damaged',
-      `the ledger is damaged: ${path} is missing or empty, but its write-ahead log is there; ` +
-        'the files are left as they are; move the state directory aside and restore a backup',
-    );
+    throw new LedgerError('damaged', `the ledger is damaged: ${path} is missing or empty, but its write-ahead log is there`);
   }
   preparePrivateFile(path);
   if (isThere) inOneOpening(path, checkInFull);

@@ -72,8 +72,5 @@ function apply(
 }
 
 function damaged(finding: string): LedgerError {
-  return new LedgerError(
-    'damaged',
-    `the ledger is damaged: ${finding}; the file is left as it is; move the state directory aside and restore a backup`,
-  );
+  return new LedgerError('damaged', `the ledger is damaged: ${finding}`);
 }

@@ -91,7 +91,7 @@ function openOrRestore(reserve: Reserve, options: OpenSqliteLedgerOptions, lock:
     return ledger;
   } catch (error) {
     // A row that this version cannot read is no damage of the file: another copy of it would be no better.
-    if (!isDamageOfFile(error) || !hasBackup(places)) throw error;
+    if (!isDamageOfFile(error)) throw error;
     logger?.error({ event: 'ledger.damaged', error }, error.message);
     return restoreIt(error.message);
   }
@@ -214,13 +214,15 @@ function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
         'set it to the first, or use another LATCHKEY_STATE_DIR for the second',
     );
   }
+  // Whatever it had given would be left for good: nothing is begun in its place but by a person who says so.
+  if (found === null && known !== null && known.commits > 0)
+    throw new LedgerError('damaged', 'the ledger is missing, and its checksums are there');
   const commits = found === null ? 0 : readTally(database).commits;
-  const why = restored?.why ?? replacedBecause({ isNew: found === null, commits, known });
+  const why = restored?.why ?? (found === null ? null : replacedBecause({ commits, known }));
   if (found !== null && why === null) return;
   inTransaction(database, () => {
     if (found === null) {
-      const lost = why === null ? null : known;
-      const created = { ledgerId: lost?.ledgerId ?? newLedgerId(), connectorId: connectorId ?? defaultConnectorId };
+      const created = { ledgerId: newLedgerId(), connectorId: connectorId ?? defaultConnectorId };
       createIdentity(database, created);
       appendAudit(database, [{ kind: 'ledger.created', at: now(), facts: created }]);
     }
@@ -234,8 +236,7 @@ function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
  * was: it counts as a copy that was put back, as it is when only `ledger.db` was kept in a backup. To take that for granted
  * costs a new id and some questions; to take a copy for the whole could claim what is not ours.
  */
-function replacedBecause({ isNew, commits, known }: { isNew: boolean; commits: number; known: Tally | null }): string | null {
-  if (isNew) return known !== null && known.commits > 0 ? 'the ledger is missing, and its checksums are there' : null;
+function replacedBecause({ commits, known }: { commits: number; known: Tally | null }): string | null {
   if (known === null) return 'the checksums of the ledger are missing, so it may be an older copy';
   if (known.commits > commits) return `the ledger has lost its last ${known.commits - commits} commits`;
   return null;

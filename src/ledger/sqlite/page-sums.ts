@@ -270,17 +270,9 @@ function readIfThere(path: string): Buffer | null {
 }
 
 function unreadable(path: string, why: string): LedgerError {
-  return new LedgerError(
-    'damaged',
-    `the checksums of the ledger in ${path} cannot be read: ${why}; the files are left as they are; ` +
-      'move the state directory aside and restore a backup',
-  );
+  return new LedgerError('damaged', `the checksums of the ledger in ${path} cannot be read: ${why}`);
 }
 
 function damagedPage(page: number, path: string): LedgerError {
-  return new LedgerError(
-    'damaged',
-    `the ledger is damaged: page ${page} of ${path} is not what was written; the files are left as they are; ` +
-      'move the state directory aside and restore a backup',
-  );
+  return new LedgerError('damaged', `the ledger is damaged: page ${page} of ${path} is not what was written`);
 }

@@ -152,7 +152,7 @@ function nothingToRestore({ why, stateDir, looked }: { why: string; stateDir: st
   const backups = looked.length === 0 ? 'there is no backup of it' : `no backup of it is whole (${looked.join('; ')})`;
   return new LedgerError(
     'damaged',
-    `${why}; ${backups}. Nothing is begun with an empty ledger, which would leave all access that was given: put a backup in its place ` +
+    `${why}; ${backups}. Nothing was changed, and nothing is begun with an empty ledger, which would leave all access that was given: put a backup in its place ` +
       `(docs/operations.md, "Restore by hand"), or, to give up what it knew, move ${stateDir} and its backups aside`,
   );
 }
