@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { GrantId } from '../../src/access/ids.ts';
 import { MINUTE_MS, startedEngine } from '../support/engine-under-test.ts';
 
 /** The ledger was put back to before a grant that had written a membership; the control plane has seen later events. */
@@ -37,5 +38,58 @@ describe('a ledger that was put back', () => {
     assert.equal(rig.outcomeOf(later), 'already_standing');
     const grant = await rig.grantOf('later');
     assert.equal(grant?.state === 'active' && grant.standing, true);
+  });
+});
+
+describe('what a restored ledger asks for may have been given and taken away again in the lost time', () => {
+  /** The ledger knows at its start that it is an older copy, as one does that the connector has restored itself. */
+  async function restartedOn(rig: Awaited<ReturnType<typeof startedEngine>>['rig'], copy: ReturnType<typeof rig.backup>) {
+    rig.restore(copy);
+    await rig.ledger.renew({ at: rig.now(), audit: [] });
+    await rig.start();
+    await rig.pass(MINUTE_MS);
+  }
+
+  test('so a grant that was pending in the copy, and has been revoked since, is not written', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    rig.fake.goDown();
+    const job = await rig.grant();
+    const copy = rig.backup();
+    rig.fake.goUp();
+    await rig.pass(MINUTE_MS);
+    assert.ok(rig.isMember(ada, admins));
+    await rig.revoke();
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    await restartedOn(rig, copy);
+    assert.ok(!rig.isMember(ada, admins));
+    const [failed] = rig.of('job.failed');
+    assert.deepEqual([failed?.jobId, failed?.error.code], [job, 'ownership_unknown']);
+    assert.equal(await rig.stateOf(), 'failed');
+  });
+
+  test('so a membership that vanished since the copy is told, and not restored', async () => {
+    const { rig, ada, admins } = await startedEngine({ drift: 'restore' });
+    await rig.grant();
+    const copy = rig.backup();
+    await rig.revoke();
+    await rig.pass(MINUTE_MS);
+    await restartedOn(rig, copy);
+    assert.equal(await rig.stateOf(), 'active');
+    rig.engine.suspect(['g1' as GrantId]);
+    await rig.pass(MINUTE_MS);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.deepEqual(
+      rig.of('grant.drifted').map(({ observed, action }) => `${observed} ${action}`),
+      ['absent reported'],
+    );
+  });
+
+  test('and what is asked for after it is written as ever', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    const copy = rig.backup();
+    await restartedOn(rig, copy);
+    await rig.grant();
+    assert.ok(rig.isMember(ada, admins));
   });
 });

@@ -1,10 +1,12 @@
 // The tests of a full disk, run by disk-full.live.ts where a small file system can be mounted.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, suite, test } from 'node:test';
+import { instant } from '../../src/access/instant.ts';
 import { LedgerError } from '../../src/ledger/ledger.ts';
+import { LEAST_LEFT_BYTES } from '../../src/ledger/sqlite/backup-folder.ts';
 import { openLedgerDatabase } from '../../src/ledger/sqlite/ledger-database.ts';
 import { MIGRATIONS } from '../../src/ledger/sqlite/migrations.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
@@ -112,6 +114,28 @@ suite('the ledger on a full disk', () => {
       );
       await ledger.acknowledge((await ledger.identity()).nextSeq - 1);
     }
+  });
+
+  test('a backup takes nothing of what endings need: none is written there, room is given back, and elsewhere they go on', async (t) => {
+    const stateDir = join(folder, 'backups');
+    const elsewhere = await mkdtemp(join(tmpdir(), 'latchkey-elsewhere-'));
+    t.after(() => rm(elsewhere, { recursive: true, force: true }));
+    const ledger = await openSqliteLedger({ ...sqliteOptions(stateDir), reserveBytes, backupDir: elsewhere });
+    t.after(() => ledger.close());
+    const kept = async (second: number) =>
+      (await ledger.backUp(instant(second * 1000), new AbortController().signal)).map(({ problem }) => problem);
+    const inPlace = async () => (await readdir(join(stateDir, 'backups'))).length;
+    for (const second of [1, 2, 3]) assert.deepEqual(await kept(second), [null, null]);
+    assert.equal(await inPlace(), 3);
+    disk.fill();
+    disk.leave(LEAST_LEFT_BYTES / 4);
+    const [own, other] = await kept(4);
+    assert.match(own ?? '', /has no room for a backup of \d+ MiB: free space on its disk/);
+    assert.equal(other, null);
+    assert.equal(await inPlace(), 1);
+    assert.ok(disk.freeBytes() >= LEAST_LEFT_BYTES / 4);
+    disk.free();
+    assert.deepEqual(await kept(5), [null, null]);
   });
 
   test('a migration that meets a full disk is taken back whole, and taken once there is room', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A file system of so many MiB, mounted at the folder. The caller has the right to, and mounts of its own. */
@@ -28,6 +28,10 @@ export function mountSmallDisk(folder: string, mebibytes: number) {
       } finally {
         closeSync(descriptor);
       }
+    },
+    /** Takes so many bytes back of what was filled. */
+    leave(bytes: number): void {
+      truncateSync(filler, statSync(filler).size - bytes);
     },
     free(): void {
       rmSync(filler, { force: true });
