@@ -83,6 +83,28 @@ suite('a ledger that is damaged', () => {
     assert.deepEqual(await grantsOf(await rig.opened()), ['grant-1', 'grant-2']);
   });
 
+  test('is restored where its log was lost, and a backup has more of what that held than the file', async (t) => {
+    const rig = await backedUpLedger(t);
+    await activate(rig.first, 1);
+    await rig.first.close();
+    const ledger = await rig.opened();
+    await activate(ledger, 2);
+    await ledger.backUp(at(1), NEVER);
+    await activate(ledger, 3);
+    // As a kill leaves them, but for the log.
+    const files = await Promise.all(
+      ['ledger.db', 'ledger.sum'].map(async (name) => [name, await readFile(join(rig.stateDir, name))] as const),
+    );
+    await ledger.close();
+    for (const [name, bytes] of files) await writeFile(join(rig.stateDir, name), bytes);
+    const again = await rig.opened();
+    assert.deepEqual(await grantsOf(again), ['grant-1', 'grant-2']);
+    assert.match(
+      String(auditRecordsOf(rig.stateDir).at(-1)?.facts['why']),
+      /has lost its last \d+ commits, and there is a backup that has more/,
+    );
+  });
+
   test('is left as it is where no backup is whole, and the start says what to do', async (t) => {
     const rig = await withBackups(t);
     await rig.damage();

@@ -16,7 +16,16 @@ import { type LedgerDatabase, openLedgerDatabase } from './ledger-database.ts';
 import { lockStateDirectory, type OwnerLock } from './owner-lock.ts';
 import type { Tally } from './page-sums.ts';
 import { openReserve, RESERVE_BYTES, type Reserve } from './reserve.ts';
-import { damageNoted, forgetDamage, hasWholeBackup, isLost, noteDamage, type Restored, restoreLedger } from './restore.ts';
+import {
+  commitsOfBackup,
+  damageNoted,
+  forgetDamage,
+  hasWholeBackup,
+  isLost,
+  noteDamage,
+  type Restored,
+  restoreLedger,
+} from './restore.ts';
 import { sqliteLedger } from './sqlite-ledger.ts';
 import { prepareStateDirectory } from './state-directory.ts';
 
@@ -121,7 +130,7 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, pl
     try {
       const ledgerDatabase = openLedgerDatabase({ stateDir, reserve, logger });
       opened = ledgerDatabase;
-      takeIdentity(ledgerDatabase, { ...options, newLedgerId, restored });
+      takeIdentity(ledgerDatabase, { ...options, newLedgerId, restored, places });
       ledgerDatabase.begin();
       const ledger = sqliteLedger({
         database: ledgerDatabase.database,
@@ -200,6 +209,7 @@ function whenDamaged(
 type IdentityOptions = Pick<OpenSqliteLedgerOptions, 'connectorId' | 'defaultConnectorId' | 'now' | 'logger'> & {
   readonly newLedgerId: () => string;
   readonly restored: Restored | null;
+  readonly places: readonly BackupPlace[];
 };
 
 /** Keeps the connector id at the first opening; a different one later is another connector's. */
@@ -219,6 +229,9 @@ function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
     throw new LedgerError('damaged', 'the ledger is missing, and its checksums are there');
   const commits = found === null ? 0 : readTally(database).commits;
   const why = restored?.why ?? (found === null ? null : replacedBecause({ commits, known }));
+  // What is left of it may be older than its newest backup: the log that was lost can hold hours.
+  if (restored === null && known !== null && known.commits > commits && commitsOfBackup(options.places) > commits)
+    throw new LedgerError('damaged', `${why}, and there is a backup that has more of them`);
   if (found !== null && why === null) return;
   inTransaction(database, () => {
     if (found === null) {

@@ -18,8 +18,10 @@ import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
 import { type Backup, type BackupPlace, findBackups, hasBackup } from './backup-folder.ts';
 import { measureAtOnce, verifyLedgerCopy } from './copy-ledger.ts';
+import { openForReading } from './database.ts';
 import { flush, openDurable } from './durable.ts';
 import { ledgerErrorOf } from './faults.ts';
+import { readTally } from './identity.ts';
 import { prepareStateDirectory, syncDirectory } from './state-directory.ts';
 
 /** What a ledger was restored from, and why. */
@@ -54,6 +56,18 @@ export function damageNoted(stateDir: string): Pick<Note, 'why' | 'isSetAside'> 
 /** Reads them until one is. */
 export function hasWholeBackup(places: readonly BackupPlace[]): boolean {
   return newestWhole(places).backup !== null;
+}
+
+/** How many commits the newest backup that is whole has had; 0 where none is. */
+export function commitsOfBackup(places: readonly BackupPlace[]): number {
+  const { backup } = newestWhole(places);
+  if (backup === null) return 0;
+  const database = openForReading({ path: backup.path, busyMs: 0 });
+  try {
+    return readTally(database).commits;
+  } finally {
+    database.close();
+  }
 }
 
 /** The restored ledger is open, and nothing was done with it yet. Throws a `LedgerError`. */
