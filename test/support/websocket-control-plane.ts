@@ -9,8 +9,13 @@ type Result = Extract<WireEvent, { kind: 'job.succeeded' | 'job.failed' }>;
 /** A control plane in the test's own process that does its work, and lets a test misbehave on the same connection. */
 export async function webSocketControlPlane({
   heartbeatSeconds = 5,
+  frameOf = (job) => ({ type: 'job', job }),
   ...options
-}: { heartbeatSeconds?: number } & Parameters<typeof webSocketServer>[0] = {}) {
+}: {
+  heartbeatSeconds?: number;
+  /** How a job goes over the wire: as it is, or signed. */
+  frameOf?: (job: Frame) => Frame;
+} & Parameters<typeof webSocketServer>[0] = {}) {
   const server = await webSocketServer(options);
   const unreceived = new Map<string, Frame>();
   const events = new Map<number, WireEvent>();
@@ -90,7 +95,7 @@ export async function webSocketControlPlane({
     });
     peer = next;
     connections += 1;
-    for (const job of unreceived.values()) next.send({ type: 'job', job });
+    for (const job of unreceived.values()) next.send(frameOf(job));
     changed();
     for (;;) {
       take(next, await next.next());
@@ -112,6 +117,7 @@ export async function webSocketControlPlane({
 
   return {
     url: server.url,
+    port: server.port,
     events: () => [...events].toSorted(([one], [other]) => one - other).map(([, event]) => event),
     errors,
     connections: () => connections,
@@ -121,7 +127,7 @@ export async function webSocketControlPlane({
     /** Sends the job, and again on each connection until it is received. */
     deliver(job: Frame & { readonly jobId: string }) {
       unreceived.set(job.jobId, job);
-      peer?.send({ type: 'job', job });
+      peer?.send(frameOf(job));
     },
     received: (jobId: string) => when(() => (unreceived.has(jobId) ? undefined : true)),
     outcome: (jobId: string) => when(() => outcomes.get(jobId)),
