@@ -62,7 +62,8 @@ EOF
       "--allow-fs-read=$root/package.json" "--allow-fs-read=$PWD/.env" '--allow-fs-read=/proc/self/*' "$@"
     ;;
 esac
-set -- --disable-proto=throw --disable-sigusr1 --disable-warning=ExperimentalWarning "$@"
+# Young objects get a tenth of the memory that Node.js would give them: a flood of frames stays within 200 MiB.
+set -- --max-semi-space-size=4 --disable-proto=throw --disable-sigusr1 --disable-warning=ExperimentalWarning "$@"
 
 # An image may have no launcher for Node.js, since its own is the right one.
 [ -e "$here/node.sh" ] && exec sh "$here/node.sh" "$@"
