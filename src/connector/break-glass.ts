@@ -11,7 +11,7 @@ import type { EngineRequest } from '../engine/operator-commands.ts';
 import { systemClock } from '../engine/system-clock.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open-sqlite-ledger.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Learn } from '../secrets/learning.ts';
+import type { Learn } from '../secrets/secret-source.ts';
 import { directoryOptions } from './directory-options.ts';
 import { enginePolicy } from './engine-policy.ts';
 

@@ -9,7 +9,8 @@ import { LOOK_BACK_MS } from '../engine/after-failover.ts';
 import { protectedBySpelling } from '../engine/protected-groups.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type Learn, learning, learningKey } from '../secrets/learning.ts';
+import { learning, learningKey } from '../secrets/learning.ts';
+import type { Learn } from '../secrets/secret-source.ts';
 
 export interface DirectoryParts {
   readonly config: Config;

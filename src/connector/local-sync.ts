@@ -10,7 +10,7 @@ import { systemClock } from '../engine/system-clock.ts';
 import type { Snapshots } from '../ledger/snapshots.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Learn } from '../secrets/learning.ts';
+import type { Learn } from '../secrets/secret-source.ts';
 import { syncRun } from '../sync/run.ts';
 import type { SyncResult } from '../sync/run-result.ts';
 import { directoryOptions, readerOptions, shownReference } from './directory-options.ts';

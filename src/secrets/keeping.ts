@@ -5,9 +5,9 @@ import type { SecretSource } from './secret-source.ts';
 export function keeping(source: SecretSource, onKept: (why: string) => void): SecretSource {
   let last: Secret | null = null;
   let told: string | null = null;
-  return async () => {
+  return async (onTheWay) => {
     try {
-      last = await source();
+      last = await source(onTheWay);
       told = null;
     } catch (error) {
       if (last === null) throw error;

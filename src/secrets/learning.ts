@@ -1,13 +1,10 @@
 import type { ClientCertificateSource } from './client-certificate.ts';
-import type { SecretSource } from './secret-source.ts';
-
-/** Told each secret as it is read. */
-export type Learn = (secret: { reveal(): string }) => void;
+import type { Learn, SecretSource } from './secret-source.ts';
 
 /** A source whose secrets no log line can show from the moment they are read. */
 export function learning(source: SecretSource, learn: Learn): SecretSource {
   return async () => {
-    const secret = await source();
+    const secret = await source(learn);
     learn(secret);
     return secret;
   };

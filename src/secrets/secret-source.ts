@@ -1,10 +1,13 @@
 import type { Secret } from './secret.ts';
 
+/** Told each secret as it is read. */
+export type Learn = (secret: { reveal(): string }) => void;
+
 /**
- * PORT: where one secret comes from. Asked anew each time it is needed, so that a rotated one is met without a restart.
- * Rejects with a {@link SecretError}.
+ * PORT: where one secret comes from. Asked anew each time it is needed, so that a rotated one is met without a restart. `onTheWay` is
+ * told what else is read that is secret, such as what opens the place where it is kept. Rejects with a {@link SecretError}.
  */
-export type SecretSource = () => Promise<Secret>;
+export type SecretSource = (onTheWay?: Learn) => Promise<Secret>;
 
 /**
  * Why a secret could not be had. `denied`: who keeps it does not let us have it; `unavailable`: who keeps it cannot be asked now;

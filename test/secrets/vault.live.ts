@@ -100,6 +100,19 @@ suite('secrets in Vault', { concurrency: false }, () => {
     assert.equal(vault.asked.filter(({ path }) => path === 'auth/approle/login').length, 3);
   });
 
+  test('what is secret on the way is told, so that no line shows it', async () => {
+    const told = async (login: VaultLogin): Promise<readonly string[]> => {
+      const learnt: string[] = [];
+      await source(login)((secret) => learnt.push(secret.reveal()));
+      return learnt;
+    };
+    assert.deepEqual(await told(TOKEN), ['hvs.of-a-person']);
+    const [secretId, token = ''] = await told(APPROLE);
+    assert.equal(secretId, 'secret-of-the-role');
+    assert.match(token, /^hvs\.login-/);
+    assert.equal((await told(KUBERNETES))[0], 'jwt-of-the-pod');
+  });
+
   test('two secrets share a login', async () => {
     vault.secrets.set('secret/data/control-plane', { token: 'abc' });
     const both = opened(KUBERNETES);

@@ -1,6 +1,6 @@
 import { type Instant, later } from '../../access/instant.ts';
 import { Secret } from '../secret.ts';
-import { SecretError, type SecretSource } from '../secret-source.ts';
+import { type Learn, SecretError, type SecretSource } from '../secret-source.ts';
 import { type AskVault, shownServer, type VaultAnswer, type VaultServer } from './ask.ts';
 import type { VaultReference } from './reference.ts';
 
@@ -44,40 +44,41 @@ export function openVault({ server, login, ask, now }: VaultOptions): Vault {
   const shown = shownServer(server);
   let held: Held | null = null;
 
-  async function loggedIn(): Promise<Held> {
+  async function loggedIn(learn: Learn): Promise<Held> {
     if (login.by === 'token') {
-      const token = (await login.token()).reveal();
+      const token = revealed(await login.token(), learn);
       if (!HEADER_TEXT.test(token))
         throw new SecretError('unsuitable', `what is given as Vault's token is none; check ${PROOF.token}`);
       return { token, until: null };
     }
-    const answer = await ask({ path: `auth/${login.mount}/login`, token: null, post: await proofOf(login) });
+    const answer = await ask({ path: `auth/${login.mount}/login`, token: null, post: await proofOf(login, learn) });
     if (answer.status !== 200) throw refusedLogin(shown, login, answer.status);
     const auth = memberOf(answer.body, 'auth');
     const token = memberOf(auth, 'client_token');
     const lifeSeconds = memberOf(auth, 'lease_duration');
     if (typeof token !== 'string' || token === '')
       throw new SecretError('unavailable', `${shown} answered a login without a token: is it Vault?`);
+    learn(new Secret(token));
     const isLimited = typeof lifeSeconds === 'number' && Number.isFinite(lifeSeconds) && lifeSeconds > 0;
     return { token, until: isLimited ? later(now(), Math.floor(Math.min(lifeSeconds, MAX_LIFE_S) * 1000 * USED_FOR)) : null };
   }
 
-  async function read(path: string): Promise<VaultAnswer> {
+  async function read(path: string, learn: Learn): Promise<VaultAnswer> {
     const known = held !== null && login.by !== 'token' && (held.until === null || now() < held.until) ? held : null;
-    const used = known ?? (await loggedIn());
+    const used = known ?? (await loggedIn(learn));
     held = used;
     const answer = await ask({ path, token: used.token, post: null });
     if (answer.status !== 403 || known === null) return answer;
     // Revoked, or ended early: that of a new login may be taken.
-    held = await loggedIn();
+    held = await loggedIn(learn);
     return await ask({ path, token: held.token, post: null });
   }
 
   return {
     secret:
       ({ path, field }, fits) =>
-      async () => {
-        const answer = await read(path);
+      async (learn = () => undefined) => {
+        const answer = await read(path, learn);
         if (answer.status !== 200) throw refusedRead({ shown, path, login }, answer);
         const text = fieldOf(answer.body, field, `${shown} has at ${path}`);
         if (!fits(text))
@@ -90,9 +91,14 @@ export function openVault({ server, login, ask, now }: VaultOptions): Vault {
 /** Ten years: beyond it a date means nothing. */
 const MAX_LIFE_S = 315_360_000;
 
-async function proofOf(login: Exclude<VaultLogin, { by: 'token' }>): Promise<Readonly<Record<string, string>>> {
-  if (login.by === 'kubernetes') return { role: login.role, jwt: (await login.jwt()).reveal() };
-  return { role_id: login.roleId, secret_id: (await login.secretId()).reveal() };
+function revealed(secret: Secret, learn: Learn): string {
+  learn(secret);
+  return secret.reveal();
+}
+
+async function proofOf(login: Exclude<VaultLogin, { by: 'token' }>, learn: Learn): Promise<Readonly<Record<string, string>>> {
+  if (login.by === 'kubernetes') return { role: login.role, jwt: revealed(await login.jwt(), learn) };
+  return { role_id: login.roleId, secret_id: revealed(await login.secretId(), learn) };
 }
 
 /** The value of one field of `{ data: { data: { … }, metadata: { … } } }`. Throws with words that begin with `where`. */
