@@ -12,6 +12,7 @@ import { afterFailover, LOOK_BACK_MS } from './after-failover.ts';
 import { auditCheckpoints, CHECKPOINT_EVERY_MS } from './audit-checkpoints.ts';
 import { before } from './before.ts';
 import { aboutJob } from './claim-membership.ts';
+import { clockWatch } from './clock-watch.ts';
 import { directoryJobError } from './directory-errors.ts';
 import { doubtedAdditions } from './doubted-additions.ts';
 import { doubtedRemovals } from './doubted-removals.ts';
@@ -124,6 +125,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const stopping = new AbortController();
   let { replacedAt, nextSeq: firstSeq } = await ledger.identity();
   const time = trustedClock({ clock, mark: await ledger.clockMark() });
+  const watched = clockWatch({ time, log });
   const pause = pauseSince(await ledger.pausedSince());
   const notes = await ledger.policyNotes();
   const recovering = recovery(() => pursued.kick('directory'));
@@ -221,6 +223,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   /** Both in one commit. */
   async function mark(): Promise<void> {
+    watched.look();
     const now = time.now();
     const marked = [keepMark(now)];
     if (directory.status().state === 'up') marked.push(ledger.useServer(now));

@@ -129,4 +129,18 @@ describe('a clock that is not trusted', () => {
     assert.equal(rig.outcomeOf(job), 'clock_untrusted');
     assert.ok(!rig.isMember(ada, admins));
   });
+
+  test('is said once, with how far it is off, and once more when it is right again', async () => {
+    const { rig } = await startedEngine();
+    const said = () =>
+      rig.log.lines.filter(({ event }) => event.startsWith('clock.')).map(({ event, level }) => `${level} ${event}`);
+    await rig.pass(5 * MINUTE_MS);
+    assert.deepEqual(said(), []);
+    rig.clock.step(-HOUR_MS);
+    await rig.pass(5 * MINUTE_MS);
+    assert.deepEqual(said(), ['error clock.untrusted']);
+    rig.clock.step(HOUR_MS);
+    await rig.pass(5 * MINUTE_MS);
+    assert.deepEqual(said(), ['error clock.untrusted', 'info clock.trusted']);
+  });
 });
