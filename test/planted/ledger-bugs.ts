@@ -77,7 +77,7 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a ledger that lost its latest commits is believed',
-    file: 'src/ledger/sqlite/open-sqlite-ledger.ts',
+    file: 'src/ledger/sqlite/take-identity.ts',
     find: 'if (known.commits > commits) return',
     replace: 'if (known.commits < 0) return',
     tests: DAMAGE,
@@ -85,7 +85,7 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a copy that was put back without its checksums is believed',
-    file: 'src/ledger/sqlite/open-sqlite-ledger.ts',
+    file: 'src/ledger/sqlite/take-identity.ts',
     find: 'if (known === null) return',
     replace: 'if (known === undefined) return',
     also: { find: 'if (known.commits > commits)', replace: 'if (known !== null && known.commits > commits)' },

@@ -4,8 +4,9 @@ import type { Instant } from '../../access/instant.ts';
 import { LedgerError } from '../ledger.ts';
 import { type BackupPlace, dropDraft, hasRoomFor, keepDraft, newDraft, prepareBackups, prune } from './backup-folder.ts';
 import { type MeasuredFile, measure, verifyLedgerCopy } from './copy-ledger.ts';
+import type { CopyVerdict } from './copy-watch.ts';
 import { copyDatabase } from './database.ts';
-import type { CopyVerdict, LedgerDatabase } from './ledger-database.ts';
+import type { LedgerDatabase } from './ledger-database.ts';
 
 /** One backup that is to be made. */
 export interface BackupJob {

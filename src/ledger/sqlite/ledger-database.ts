@@ -5,6 +5,7 @@ import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
 import { readRow } from './columns.ts';
 import type { CommitHooks } from './commit-queue.ts';
+import { type CopyWatch, copyWatches } from './copy-watch.ts';
 import { type Database, openDatabase } from './database.ts';
 import { ledgerErrorOf } from './faults.ts';
 import { readTally } from './identity.ts';
@@ -38,17 +39,6 @@ export interface LedgerDatabase {
   /** A copy of the file is about to be made: what it comes to hold can be judged by the checksums. */
   watchCopy(): CopyWatch;
   close(): void;
-}
-
-/** Whether a copy holds what was committed; `unknown` where the checksums themselves lag behind, as on a full disk. */
-export type CopyVerdict = { readonly kind: 'same' | 'unknown' } | { readonly kind: 'other'; readonly page: number };
-
-/** Knows which pages were written since a copy was begun: of all others it must hold what was committed last. */
-export interface CopyWatch {
-  /** Given the sum of each page of the copy. Ends the watch. */
-  judge(copied: Uint32Array): CopyVerdict;
-  /** Ends the watch; there is no copy. */
-  end(): void;
 }
 
 export interface LedgerDatabaseOptions {
@@ -182,13 +172,12 @@ function summed({
   let isSettled = true;
   let isRecorded = false;
 
-  /** Of each copy that is being made, the pages that were committed since it was begun. */
-  const watches = new Set<Set<number>>();
+  const copies = copyWatches(sums);
 
   function takeCommitted(): void {
     const pages = log.committed();
     sums.committed(pages);
-    for (const watch of watches) for (const page of pages.keys()) watch.add(page);
+    copies.committed(pages);
   }
 
   /** The sums of what was committed. A failure loses nothing: what has no sums stays in the write-ahead log, which has its own. */
@@ -261,19 +250,7 @@ function summed({
       changesBefore = changesOf(database);
       if (record()) sums.sync();
     },
-    watchCopy() {
-      const written = new Set<number>();
-      watches.add(written);
-      return {
-        judge(copied) {
-          watches.delete(written);
-          // What has no sums yet, or failed as it was committed, says nothing of a copy.
-          if (!hasBegun || !isSettled || !isRecorded) return { kind: 'unknown' };
-          return verdictOn(sums, { copied, written });
-        },
-        end: () => void watches.delete(written),
-      };
-    },
+    watchCopy: () => copies.watch(() => hasBegun && isSettled && isRecorded),
     close() {
       let isSummed = false;
       try {
@@ -287,16 +264,6 @@ function summed({
       }
     },
   };
-}
-
-/** The page with the byte at 1 GiB, on which SQLite locks; it holds nothing (https://sqlite.org/fileformat2.html#the_lock_byte_page). */
-const LOCK_PAGE = 0x4000_0000 / PAGE_BYTES + 1;
-
-/** The first page is written by the making of a copy itself, which counts it as a change. */
-function verdictOn(sums: PageSums, { copied, written }: { copied: Uint32Array; written: ReadonlySet<number> }): CopyVerdict {
-  for (let page = 2; page <= sums.pages(); page += 1)
-    if (page !== LOCK_PAGE && !written.has(page) && copied[page] !== sums.latest(page)) return { kind: 'other', page };
-  return { kind: 'same' };
 }
 
 function changesOf(database: Database): number {

@@ -1,33 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { formatInstant, type Instant } from '../../access/instant.ts';
+import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
-import { appendAudit } from './audit.ts';
 import { type BackupPlace, backupPlaces, hasBackup, newestBackup } from './backup-folder.ts';
 import type { OnCommit } from './commit-queue.ts';
-import type { Database } from './database.ts';
-import { renewLedger } from './events.ts';
 import { isDamageOfFile, ledgerErrorOf } from './faults.ts';
-import { countUnfinished } from './grants.ts';
-import { countCommits, createIdentity, findIdentity, readIdentity, readTally } from './identity.ts';
+import { readIdentity } from './identity.ts';
 import { type BackupKept, backUpLedger } from './ledger-backups.ts';
 import { type LedgerDatabase, openLedgerDatabase } from './ledger-database.ts';
 import { lockStateDirectory, type OwnerLock } from './owner-lock.ts';
-import type { Tally } from './page-sums.ts';
 import { openReserve, RESERVE_BYTES, type Reserve } from './reserve.ts';
-import {
-  commitsOfBackup,
-  damageNoted,
-  forgetDamage,
-  hasWholeBackup,
-  isLost,
-  noteDamage,
-  type Restored,
-  restoreLedger,
-} from './restore.ts';
+import { damageNoted, forgetDamage, hasWholeBackup, isLost, noteDamage, type Restored, restoreLedger } from './restore.ts';
 import { sqliteLedger } from './sqlite-ledger.ts';
 import { prepareStateDirectory } from './state-directory.ts';
+import { takeIdentity } from './take-identity.ts';
 
 export interface OpenSqliteLedgerOptions {
   readonly stateDir: string;
@@ -204,99 +191,4 @@ function whenDamaged(
     }
     onDamage?.(error);
   };
-}
-
-type IdentityOptions = Pick<OpenSqliteLedgerOptions, 'connectorId' | 'defaultConnectorId' | 'now' | 'logger'> & {
-  readonly newLedgerId: () => string;
-  readonly restored: Restored | null;
-  readonly places: readonly BackupPlace[];
-};
-
-/** Keeps the connector id at the first opening; a different one later is another connector's. */
-function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): void {
-  const { database, known } = ledger;
-  const { connectorId, defaultConnectorId, newLedgerId, now, restored } = options;
-  const found = findIdentity(database);
-  if (found !== null && connectorId !== null && connectorId !== found.connectorId) {
-    throw new LedgerError(
-      'wrong_connector',
-      `the ledger belongs to connector "${found.connectorId}", but LATCHKEY_CONNECTOR_ID is "${connectorId}"; ` +
-        'set it to the first, or use another LATCHKEY_STATE_DIR for the second',
-    );
-  }
-  // Whatever it had given would be left for good: nothing is begun in its place but by a person who says so.
-  if (found === null && known !== null && known.commits > 0)
-    throw new LedgerError('damaged', 'the ledger is missing, and its checksums are there');
-  const commits = found === null ? 0 : readTally(database).commits;
-  const why = restored?.why ?? (found === null ? null : replacedBecause({ commits, known }));
-  // What is left of it may be older than its newest backup: the log that was lost can hold hours.
-  if (restored === null && known !== null && known.commits > commits && commitsOfBackup(options.places) > commits)
-    throw new LedgerError('damaged', `${why}, and there is a backup that has more of them`);
-  if (found !== null && why === null) return;
-  inTransaction(database, () => {
-    if (found === null) {
-      const created = { ledgerId: newLedgerId(), connectorId: connectorId ?? defaultConnectorId };
-      createIdentity(database, created);
-      appendAudit(database, [{ kind: 'ledger.created', at: now(), facts: created }]);
-    }
-    if (why !== null) replace(database, { why, commits, knownCommits: known?.commits ?? null, options });
-    countCommits(database, known?.commits ?? 0);
-  });
-}
-
-/**
- * Why the ledger is older than what was once written, null where it is not. Without its checksums nobody knows how much
- * was: it counts as a copy that was put back, as it is when only `ledger.db` was kept in a backup. To take that for granted
- * costs a new id and some questions; to take a copy for the whole could claim what is not ours.
- */
-function replacedBecause({ commits, known }: { commits: number; known: Tally | null }): string | null {
-  if (known === null) return 'the checksums of the ledger are missing, so it may be an older copy';
-  if (known.commits > commits) return `the ledger has lost its last ${known.commits - commits} commits`;
-  return null;
-}
-
-function replace(
-  database: Database,
-  {
-    why,
-    commits,
-    knownCommits,
-    options,
-  }: { why: string; commits: number; knownCommits: number | null; options: IdentityOptions },
-): void {
-  const at = options.now();
-  const ledgerId = options.newLedgerId();
-  renewLedger(database, { ledgerId, at });
-  const facts = { why, commits, knownCommits, ...toldRestore(database, options.restored, at) };
-  appendAudit(database, [{ kind: 'ledger.replaced', at, facts }]);
-  options.logger?.error(
-    { event: 'ledger.replaced', ledgerId, ...facts },
-    `${why}: it takes a new id. Look at every grant that was issued since its last backup`,
-  );
-}
-
-/** What was set aside, what stands in its place, how old that is, and how much it knows to be not over. */
-function toldRestore(database: Database, restored: Restored | null, at: Instant): Readonly<Record<string, unknown>> {
-  if (restored === null) return {};
-  const { setAside, backup, backupAt } = restored;
-  const { pending, active, ending, openJobs } = countUnfinished(database);
-  return {
-    setAside,
-    backup,
-    backupAt: formatInstant(backupAt),
-    backupAgeSeconds: Math.max(0, Math.round((at - backupAt) / 1000)),
-    grants: { pending, active, ending },
-    openJobs,
-  };
-}
-
-function inTransaction(database: Database, work: () => void): void {
-  database.script('BEGIN IMMEDIATE');
-  try {
-    work();
-    database.script('COMMIT');
-  } catch (error) {
-    if (database.inTransaction()) database.script('ROLLBACK');
-    throw error;
-  }
 }
