@@ -43,8 +43,7 @@ export async function run(parameters: TestParameters = {}): Promise<number> {
   let running: Running = { known, connector: opened };
   // Ends with a stop, as its signal asks.
   for (;;) {
-    const { connector: open } = running;
-    const next = await Promise.race([asked.next(), open.failed]);
+    const next = await Promise.race([asked.next(), running.connector.failed]);
     if (next instanceof LedgerError) return await abandoned(running, next);
     if (next === 'stop') {
       const { connector, known: now } = running;

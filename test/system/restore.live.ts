@@ -37,8 +37,8 @@ suite('a ledger that is damaged is restored from its own backup, and the truth i
 
   /** Resolves when what is decided by now is in a backup. */
   async function backedUp(): Promise<void> {
-    const before = new Set(await backups());
-    await until('another backup', async () => (await backups()).some((name) => !before.has(name)));
+    const had = new Set(await backups());
+    await until('another backup', async () => (await backups()).some((name) => !had.has(name)));
   }
 
   /** Overwrites a letter of each page of the ledger's file from that page on. */
