@@ -1,6 +1,6 @@
 import type { PendingGrant } from '../access/grant.ts';
 import { type GroupLimits, judgeRoom } from '../access/group-rules.ts';
-import { formatInstant, type Instant } from '../access/instant.ts';
+import { formatInstant } from '../access/instant.ts';
 import { type JobError, policyError } from '../access/outcome.ts';
 import type { PolicyRule } from '../access/policy.ts';
 import type { Pair } from '../access/reference.ts';
@@ -105,7 +105,7 @@ function takeOf(
   const at = time.now();
   const taken = taking === 'takes' ? rates.take(buckets, at) : rates.look(buckets, at);
   if (taken.ok) return taken;
-  const { message } = tooFast(taken);
+  const message = tooFast(taken);
   const { bucket } = taken;
   return {
     ok: false,
@@ -118,8 +118,6 @@ function takeOf(
   };
 }
 
-function tooFast({ bucket: { rate, rule }, freeAt }: Extract<Taken, { ok: false }>): { readonly message: string } {
-  return {
-    message: `${rule} on the connector lets through ${rate.grants} new grants within ${rate.perMs / 1000} s, and these have come; ask again under new ids from ${formatInstant(freeAt as Instant)} on`,
-  };
+function tooFast({ bucket: { rate, rule }, freeAt }: Extract<Taken, { ok: false }>): string {
+  return `${rule} on the connector lets through ${rate.grants} new grants within ${rate.perMs / 1000} s, and these have come; ask again under new ids from ${formatInstant(freeAt)} on`;
 }

@@ -68,6 +68,7 @@ export function groupRules({
   });
   const rulesOf = (texts: readonly string[]): readonly GroupRule[] =>
     texts.length === 0 ? [] : ordered.filter((rule) => texts.includes(shownRef(rule.group)));
+  const byDefault = limitsOf(rules.default === null ? [] : [rules.default]);
   let lookAgainMs = Number.NEGATIVE_INFINITY;
 
   return {
@@ -79,6 +80,7 @@ export function groupRules({
     },
     resolveAnew: named.resolveAnew,
     limitsOf(group) {
+      if (ordered.length === 0) return byDefault;
       const { found, spelled } = named.meaning(group);
       return limitsOf([...rulesOf(found), ...rulesOf(spelled), ...(rules.default === null ? [] : [rules.default])]);
     },

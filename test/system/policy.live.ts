@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import type { OperatorRequest } from '../../src/access/operator.ts';
+import { askOperator } from '../../src/operator/ask.ts';
 import { runCommand } from '../support/program.ts';
 import { ready, runningConnector } from '../support/survival.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -38,16 +40,28 @@ suite('the policy file', { concurrency: false }, () => {
     const result = await s.outcome(jobId);
     return result.kind === 'job.failed' ? `${result.error.code} by ${result.error.rule ?? 'nobody'}` : result.outcome;
   };
+  const ask = async (request: OperatorRequest) => askOperator({ stateDir: s.stateDir, request }, () => undefined);
+  /** As the running connector explains it. */
+  const explained = async (user: string, group: string, requestedBy: string | null = null) => {
+    const answer = await ask({ request: 'explain', asked: { user, group, durationMs: HOUR * 1000, requestedBy } });
+    assert.ok(answer.answer === 'explained', JSON.stringify(answer));
+    return `${answer.explained.result} by ${answer.explained.rule ?? 'nobody'}`;
+  };
+  /** As the command does, with or without one. */
   const explain = async (uid: string, cn: string, ...more: readonly string[]) => {
     const { code, stdout } = await command('policy', 'explain', '--user', uid, '--group', cn, '--for', '1h', '--json', ...more);
     const { result, rule } = JSON.parse(stdout) as { result: string; rule: string };
     return { code, said: `${result} by ${rule}` };
   };
+  const sync = async () => {
+    const answer = await ask({ request: 'sync', mode: 'full', acceptRemovals: null });
+    assert.equal(answer.answer, 'done', JSON.stringify(answer));
+  };
   const reload = async (event: 'reloaded' | 'reload-refused') => {
     const child = runningConnector(s);
-    const before = child.lines.length;
+    const from = child.lines.length;
     child.signal('SIGHUP');
-    return await child.line((line) => line.includes(`"process.${event}"`), before);
+    return await child.line((line) => line.includes(`"process.${event}"`), from);
   };
   const hashes = async () => {
     const { stdout } = await command('audit', 'export');
@@ -79,7 +93,7 @@ suite('the policy file', { concurrency: false }, () => {
     });
     await s.startConnector({ env: env() });
     assert.equal(await asked('u0001', 'guarded'), `policy_denied by ${FILE}/groups/0/requestedBy`);
-    assert.deepEqual(await explain('u0001', 'guarded'), { code: 1, said: `policy_denied by ${FILE}/groups/0/requestedBy` });
+    assert.equal(await explained('u0001', 'guarded'), `policy_denied by ${FILE}/groups/0/requestedBy`);
     assert.deepEqual(await explain('u0001', 'guarded', '--requested-by', 'bot'), {
       code: 0,
       said: `granted by ${FILE}/groups/0/maxGrant`,
@@ -97,17 +111,16 @@ suite('the policy file', { concurrency: false }, () => {
   });
 
   test('tells who is in an exclusive group without a grant once, at a sync', async () => {
-    assert.equal((await command('sync', '--full')).code, 0);
+    await sync();
     const { event } = await s.event((one) => one.kind === 'policy.tripped' && one.rule === 'exclusive');
     assert.ok(event.kind === 'policy.tripped' && event.detail.includes(s.person('rosa')) && !event.detail.includes('u0001'));
-    assert.equal((await command('sync', '--full')).code, 0);
+    await sync();
     const all = (await s.events()).filter(({ event: one }) => one.kind === 'policy.tripped' && one.rule === 'exclusive');
     assert.equal(all.length, 1);
     assert.ok((await s.ldap.members(s.group('alone'))).includes(s.person('rosa')));
   });
 
   test('is taken anew by SIGHUP, all or nothing, and which one holds is in the audit trail', async () => {
-    const [first] = await hashes();
     await write('{"groups": [], "groups": []}');
     assert.match(await reload('reload-refused'), /two members of one object/);
     assert.equal(await asked('u0003', 'harmless'), `policy_denied by ${FILE}/groups/0/requestedBy`);
@@ -119,10 +132,8 @@ suite('the policy file', { concurrency: false }, () => {
     });
     await reload('reloaded');
     assert.equal(await asked('u0003', 'harmless'), 'granted');
-    const known = await hashes();
-    assert.equal(known.length, 2);
-    assert.ok(known[0] === first && known[1] !== first && /^[0-9a-f]{64}$/.test(known[1] ?? ''));
-    assert.match((await command('check')).stdout, /^FAIL {2}policy rules +"no-such" of LATCHKEY_POLICY_FILE/m);
+    const [first, second, ...others] = await hashes();
+    assert.ok(first !== second && /^[0-9a-f]{64}$/.test(second ?? '') && others.length === 0);
   });
 
   test('a rate outlives a kill, and is explained the same with and without a connector', async () => {
@@ -131,24 +142,23 @@ suite('the policy file', { concurrency: false }, () => {
     assert.equal(await asked('u0006', 'free'), beyond);
     await s.stopConnector('SIGKILL');
     assert.deepEqual(await explain('u0006', 'free'), { code: 1, said: beyond });
-    const child = await s.startConnector({ env: env() });
+    const child = await s.startConnector({ env: { ...env(), LATCHKEY_MAX_GRANTS_PER_MINUTE: '3' } });
     assert.equal(await asked('u0006', 'free'), beyond);
-    assert.deepEqual(await explain('u0006', 'free'), { code: 1, said: beyond });
+    assert.equal(await explained('u0006', 'free'), beyond);
     const { body } = await ready(child, ({ body: seen }) => seen['policy']?.['ready'] === false);
     assert.deepEqual(body['policy']?.['ruleGroupsMissing'], ['no-such']);
   });
 
   test('the rate of all grants refuses what is beyond it, and ends what it let through', async () => {
-    await s.stopConnector();
-    await write({});
-    await s.startConnector({ env: { ...env(), LATCHKEY_MAX_GRANTS_PER_MINUTE: '1' } });
-    const came = [await asked('u0007', 'free'), await asked('u0008', 'free'), await asked('u0009', 'free')];
-    assert.ok(came.includes('policy_denied by LATCHKEY_MAX_GRANTS_PER_MINUTE'), came.join(', '));
+    const came: string[] = [];
+    // One comes back in twenty seconds: a slow machine asks a little longer.
+    while (came.length < 12 && came.at(-1)?.startsWith('policy_denied') !== true)
+      came.push(await asked(`u00${String(came.length + 8).padStart(2, '0')}`, 'harmless'));
+    assert.equal(came.at(-1), 'policy_denied by LATCHKEY_MAX_GRANTS_PER_MINUTE', came.join(', '));
     await s.event((event) => event.kind === 'policy.tripped' && event.rule === 'grant_rate');
-    const ended = await command('revoke', '--all', '--yes');
-    assert.equal(ended.code, 0, ended.stderr);
-    assert.deepEqual(await s.ldap.members(s.group('free')), [s.person('rosa')]);
-    assert.match(await readFile(path, 'utf8'), /^\{\}$/);
+    const ended = await ask({ request: 'revoke', choice: { by: 'all' }, waitMs: 30_000, by: 'test', reason: null });
+    assert.equal(ended.answer, 'done');
+    assert.deepEqual(await s.ldap.members(s.group('harmless')), [s.person('rosa')]);
   });
 
   test('no rule of the protocol was broken on the way', async () => {
