@@ -199,17 +199,17 @@ for (const { name, userRdn, special, open } of SERVERS) {
             answer = await ask();
           });
           for (const { shape } of made) assert.ok(shapes.get(as)?.has(shape), `${as}: ${shape} for ${JSON.stringify(text)}`);
-          const values = made.flatMap((search) => search.values.map(String));
+          const asserted = made.flatMap((search) => search.values.map(String));
           assert.ok(
-            made.length === 0 || values.includes(text.toWellFormed()),
-            `${as}: ${JSON.stringify(text)} as ${values.join()}`,
+            made.length === 0 || asserted.includes(text.toWellFormed()),
+            `${as}: ${JSON.stringify(text)} as ${asserted.join()}`,
           );
           if (made.length > 0) askedFor += 1;
           if (as === 'email') assert.equal(answer, STORABLE.test(text) ? foldDn(holder) : 'not_found', JSON.stringify(text));
         }
         // As a name beneath the scope it is the name of that one entry, which is not there.
-        const name = child({ type: userRdn, value: text }, world.usersScope);
-        const parsed = parseDn(name);
+        const own = child({ type: userRdn, value: text }, world.usersScope);
+        const parsed = parseDn(own);
         const named = parsed.ok ? await world.directory.findUser({ by: 'dn', dn: parsed.value }, null, signal) : null;
         assert.ok(named === null || named.kind === 'not_found', JSON.stringify(text));
       }

@@ -54,8 +54,8 @@ export function resolutionTests(get: Get, differences: ServerDifferences): void 
   test('a name that the server does not take for one is nobody', async () => {
     const { directory, usersScope, groupsScope } = get();
     const type = differences.userRdn;
-    const rdns = [`${type}=#040d646f6d61696e2d61646d696e73`, `${type}=a+${type}=b`, '2.5.4.99999=x', 'noSuchAttribute=x'];
-    for (const rdn of rdns) {
+    const odd = [`${type}=#040d646f6d61696e2d61646d696e73`, `${type}=a+${type}=b`, '2.5.4.99999=x', 'noSuchAttribute=x'];
+    for (const rdn of odd) {
       const [user, group] = [parseDn(`${rdn},${usersScope}`), parseDn(`${rdn},${groupsScope}`)];
       assert.ok(user.ok && group.ok);
       for (const own of [null, { id: (await makeUser(get())).id, dn: user.value }]) {
