@@ -16,7 +16,6 @@ directoryContract('a fake Active Directory on a socket', {
     demandsMember: false,
     absentName: 'refused',
     hasSeveralMails: false,
-    findsAnyDepth: true,
   },
   async open() {
     const ad = await startFakeAd();

@@ -17,7 +17,6 @@ const PERSONALITY_DIFFERENCES: Readonly<Record<ServerName, Partial<ServerDiffere
     refusesUnknown: true,
     demandsMember: false,
     absentName: 'refused',
-    findsAnyDepth: true,
   },
 };
 

@@ -16,7 +16,6 @@ directoryContract('Samba Active Directory over ldaps', {
     absentName: 'refused',
     hasSeveralMails: false,
     normalisesNames: false,
-    findsAnyDepth: true,
   },
   open: async () => await directoryWorld(await startSambaAd(), { admin: sambaAdAdmin, transport: 'ldaps' }),
 });

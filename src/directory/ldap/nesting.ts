@@ -1,5 +1,5 @@
 import { type Dn, foldDn, parseDn } from '../../access/dn.ts';
-import { equality, type Filter, or } from '../../access/filter.ts';
+import { and, equality, type Filter, or } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
 import type { MemberAttribute } from '../../access/membership.ts';
 import type { EntryRef } from '../../access/reference.ts';
@@ -37,23 +37,18 @@ interface Met extends GroupAbove {
 export async function protectorOf(place: Place, asked: ProtectorAsked, signal: AbortSignal): Promise<Protector | null> {
   const start = await startOf(place, asked.group, signal);
   const met = new Map<EntryId, Met>([[start.id, start]]);
-  const isWhole = place.landscape.flavour.inChain !== null;
-  /** By a rule all levels are found at once; what only an entry itself has named is asked for like the first. */
-  let unasked: readonly Met[] = [start];
-  for (let level = 1, rising = unasked; rising.length > 0; level += 1) {
+  for (let level = 1, rising: readonly Met[] = [start]; rising.length > 0; level += 1) {
     if (level > MOST_LEVELS) throw unknown(start, `it is nested more than ${MOST_LEVELS} levels deep; take nesting out`);
-    const found = await groupsAbove(place, unasked, signal);
+    const found = await groupsAbove(place, rising, signal);
     const fresh = found.filter(({ id }) => !met.has(id));
     for (const one of fresh) met.set(one.id, one);
     const named = await namedByThemselves(place, { start, met, rising }, signal);
     if (met.size > MOST_GROUPS) throw unknown(start, `it is nested in more than ${MOST_GROUPS} groups; take nesting out`);
     rising = [...fresh, ...named];
-    unasked = isWhole ? named : rising;
     const protector = rising.find(asked.isProtected);
     if (protector !== undefined) return { group: protector, chain: await chainTo(place, { start, protector, met }, signal) };
   }
-  await proveOutside(place, { start, met, mustBeTold: asked.mustBeTold }, signal);
-  return null;
+  return await lastWord(place, { start, met, mustBeTold: asked.mustBeTold }, signal);
 }
 
 /** The group itself, as it is now: under a name that is another's by now, nothing would be found. */
@@ -83,7 +78,7 @@ export function nestingAttributes({ memberClasses }: Flavour): readonly MemberAt
   return [...new Set([...memberClasses.values()].flat())].filter((attribute) => attribute !== 'memberUid');
 }
 
-/** The groups that one of these is in; by the rule, at any depth. */
+/** The groups that one of these is in. */
 async function groupsAbove(place: Place, lower: readonly GroupAbove[], signal: AbortSignal): Promise<readonly Met[]> {
   const above: Met[] = [];
   for (let rest = lower; rest.length > 0; ) {
@@ -97,12 +92,12 @@ async function groupsAbove(place: Place, lower: readonly GroupAbove[], signal: A
 
 async function entriesAbove(place: Place, lower: readonly GroupAbove[], signal: AbortSignal): Promise<readonly LdapEntry[]> {
   const { session, landscape } = place;
-  const { inChain } = landscape.flavour;
-  const holds = (attribute: MemberAttribute, value: string): Filter =>
-    inChain === null ? equality(attribute, value) : { kind: 'extensible', attribute, rule: inChain, value };
-  const filters = lower.flatMap(({ dn }) => nestingAttributes(landscape.flavour).map((attribute) => holds(attribute, dn)));
+  const { inChain, groups } = landscape.flavour;
+  const held = or(...lower.flatMap(({ dn }) => nestingAttributes(landscape.flavour).map((attribute) => equality(attribute, dn))));
+  // Where every group is of one class, the server need look at nothing else: Samba took four times as long.
+  const filter = inChain === null ? held : and(groups, held);
   // A limit of ours above the server's own would be refused by some (result 11).
-  const request = { base: landscape.baseDn, scope: 'sub', filter: or(...filters), attributes: attributesOf(place) } as const;
+  const request = { base: landscape.baseDn, scope: 'sub', filter, attributes: attributesOf(place) } as const;
   const answer = await session.search({ ...request, sizeLimit: 0 }, signal).catch((error: unknown) => {
     throw asUnreadable(error, landscape.baseDn);
   });
@@ -158,33 +153,57 @@ async function readable(place: Place, dn: Dn, signal: AbortSignal): Promise<Ldap
 }
 
 /**
- * Of the protected groups that are known each must say itself that none of those is its member: where a search shows only what may
- * be read, its silence proves nothing. By the rule, and by what entries say of themselves, the server has told already.
+ * Where no protected group was found on the way: whether that is so. Each of the protected groups that are known must say itself that
+ * nothing which was met is its member, since a search shows only what may be read, and its silence proves nothing. Where the server
+ * has a rule for chains, that is asked instead, of the group alone: over all groups, Samba took a second for three thousand people.
  */
-async function proveOutside(
+async function lastWord(
   place: Place,
   { start, met, mustBeTold }: { start: Met; met: ReadonlyMap<EntryId, Met>; mustBeTold: readonly EntryId[] },
   signal: AbortSignal,
-): Promise<void> {
-  const { flavour, schema } = place.landscape;
-  if (flavour.inChain !== null) return;
-  const values = [...met.values()].map(({ dn }) => dn);
+): Promise<Protector | null> {
+  const { flavour } = place.landscape;
   for (let rest = mustBeTold.filter((id) => !met.has(id)); rest.length > 0; rest = rest.slice(LOCATED_TOGETHER)) {
     const filter = or(...rest.slice(0, LOCATED_TOGETHER).map((id) => hasId(id, flavour.id)));
-    const attributes = [flavour.id.attribute, 'objectClass'];
-    for (const group of await beneathBase(place, { filter, attributes }, signal)) {
-      const { allowed } = await memberStyle(flavour, valuesOf(group, 'objectClass'), schema);
-      for (const attribute of allowed) {
-        if (attribute === 'memberUid') continue;
-        const presences = await probe(place, { group: group.dn, attribute, values, likely: 'absent' }, signal);
-        if (presences.some((presence) => presence !== 'absent'))
-          throw unknown(
-            start,
-            `the account may not search ${attribute} of the protected group "${group.dn}"; give it the right to ("latchkey acl" prints it)`,
-          );
-      }
-    }
+    const known = await beneathBase(place, { filter, attributes: attributesOf(place) }, signal);
+    if (flavour.inChain === null) for (const group of known) await proveOutside(place, { start, met, group }, signal);
+    const group = flavour.inChain === null ? null : await inChainOf(place, { start, known, rule: flavour.inChain }, signal);
+    if (group !== null) return { group: read(place, group), chain: [start.dn, group.dn] };
   }
+  return null;
+}
+
+async function proveOutside(
+  place: Place,
+  { start, met, group }: { start: Met; met: ReadonlyMap<EntryId, Met>; group: LdapEntry },
+  signal: AbortSignal,
+): Promise<void> {
+  const { flavour, schema } = place.landscape;
+  const values = [...met.values()].map(({ dn }) => dn);
+  const { allowed } = await memberStyle(flavour, valuesOf(group, 'objectClass'), schema);
+  for (const attribute of allowed) {
+    if (attribute === 'memberUid') continue;
+    const presences = await probe(place, { group: group.dn, attribute, values, likely: 'absent' }, signal);
+    if (presences.some((presence) => presence !== 'absent'))
+      throw unknown(
+        start,
+        `the account may not search ${attribute} of the protected group "${group.dn}"; give it the right to ("latchkey acl" prints it)`,
+      );
+  }
+}
+
+/** Which of these the group is in, by the server's rule; null for none. */
+async function inChainOf(
+  place: Place,
+  { start, known, rule }: { start: Met; known: readonly LdapEntry[]; rule: string },
+  signal: AbortSignal,
+): Promise<LdapEntry | null> {
+  if (known.length === 0) return null;
+  const isIn = ({ dn: value }: LdapEntry): Filter => ({ kind: 'extensible', attribute: MEMBER_OF, rule, value });
+  const asked = { dn: start.dn, attributes: ['1.1'] };
+  if ((await entryAt(place, { ...asked, filter: or(...known.map(isIn)) }, signal)) === null) return null;
+  for (const one of known) if ((await entryAt(place, { ...asked, filter: isIn(one) }, signal)) !== null) return one;
+  return null;
 }
 
 /** From the group up to the one that protects it, as DNs; the two ends alone where the way between cannot be told. */

@@ -123,8 +123,7 @@ export interface Flavour {
   /** Whether the schema lets a group of names be without a member, or a placeholder must stand in (result 65). */
   readonly emptyGroups: 'allowed' | 'refused';
   /**
-   * The matching rule by which one search finds every group that another is nested in, at any depth; null where each level is asked
-   * for by itself.
+   * The matching rule by which an entry says that it is in a group, at any depth; null where there is none.
    */
   readonly inChain: string | null;
   /** Finds the groups that rule over the directory by nature ({@link GroupFacts}); null where there are none. */
