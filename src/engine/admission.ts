@@ -1,6 +1,7 @@
-import type { PendingGrant } from '../access/grant.ts';
+import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import { type GroupLimits, judgeRoom } from '../access/group-rules.ts';
 import { formatInstant } from '../access/instant.ts';
+import type { RequestedEnd } from '../access/job.ts';
 import { type JobError, policyError } from '../access/outcome.ts';
 import type { PolicyRule } from '../access/policy.ts';
 import type { Pair } from '../access/reference.ts';
@@ -10,7 +11,7 @@ import type { EngineParts } from './engine-parts.ts';
 import type { PolicyTrip } from './policy-trips.ts';
 import { resolvedRecord } from './put-in.ts';
 import type { Bucket, Taken } from './rates.ts';
-import { clockUntrusted, noSpace, pausedRefusal } from './refusals.ts';
+import { clockUntrusted, endRefusal, noSpace, pausedRefusal } from './refusals.ts';
 
 /** Whether a limit lets work through: then what the ledger is to remember of it; else what to say, and what is told of the limit. */
 export type Admitted =
@@ -42,9 +43,20 @@ interface Counted {
   readonly limits: GroupLimits;
 }
 
-/** What counts: how many grants of the group are open, and how fast new ones come, of it and of the user. */
-export async function admitPair(parts: EngineParts, { pair, limits }: Counted, taking: Taking): Promise<Admitted> {
+/**
+ * What counts: how many grants of the group are open, and how fast new ones come, of it and of the user. One that is too long is refused
+ * before, so that it takes nothing from those that are not; the last word on its end is that of the write.
+ */
+export async function admitPair(
+  parts: EngineParts,
+  { pair, limits, group, end }: Counted & { group: GroupEntry; end: RequestedEnd },
+  taking: Taking,
+): Promise<Admitted> {
   const { maxActiveGrants } = limits;
+  const { period } = await parts.ledger.pairState(pair);
+  const at = parts.time.now();
+  const tooLong = endRefusal(parts, { group, heldSince: period?.heldSince ?? at, expiresAt: expiryOf(end, at), at });
+  if (tooLong !== null) return { ok: false, error: tooLong, trip: null };
   const { id: groupId } = pair.group;
   if (maxActiveGrants !== null) {
     const open = await parts.ledger.countOpenGrants({ groupId, limit: maxActiveGrants.value });
@@ -73,7 +85,7 @@ export async function admitResolved(
   if (limits.maxActiveGrants === null && bucketsOf(parts, { pair, limits }).length === 0)
     return { ok: true, notes: [], isSaved: false };
   return locks.run(`room:${pair.group.id}`, 'grant', async () => {
-    const admitted = await admitPair(parts, { pair, limits }, 'takes');
+    const admitted = await admitPair(parts, { pair, limits, group, end: grant.end }, 'takes');
     if (!admitted.ok) return { ...admitted, isSaved: false };
     const at = time.now();
     await ledger.savePending({ ...grant, pair }, [], {

@@ -70,7 +70,8 @@ async function judged(parts: EngineParts, { user, group, durationMs, requestedBy
   const binds = bindsOf(parts, limits);
   const denied = (await refusal(parts, resolved)) ?? requesterRefusal(parts, { group: resolved.group, job });
   if (denied !== null) return { ...refusedBy(denied, pair), binds };
-  const admitted = await admitPair(parts, { pair, limits }, 'asks');
+  const counted = { pair, limits, group: resolved.group, end: { kind: 'after', durationMs } } as const;
+  const admitted = await admitPair(parts, counted, 'asks');
   if (!admitted.ok) return { ...refusedBy(admitted.error, pair), binds };
   return { ...(await judgedWrite(parts, { ...resolved, limits, durationMs })), binds };
 }

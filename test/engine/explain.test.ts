@@ -75,6 +75,15 @@ const SCENES: readonly Scene[] = [
     before: (rig) => rig.grant({ grantId: 'first' }),
     rule: `${FILE}/ratePerUser`,
   },
+  {
+    title: 'too long a time in a full group',
+    options: admins({ maxGrantMs: MINUTE_MS, maxActiveGrants: 1 }),
+    before: async (rig) => {
+      rig.addUser('bob');
+      await rig.grant({ grantId: 'bob', user: 'bob', seconds: 30 });
+    },
+    rule: `${FILE}/maxGrant`,
+  },
   { title: 'too long a time', options: admins({ maxGrantMs: MINUTE_MS }), rule: `${FILE}/maxGrant` },
   {
     title: 'too long a time since the membership began',

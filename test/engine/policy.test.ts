@@ -137,6 +137,9 @@ describe('the rates of a group and of a user', () => {
   test('lose nothing to what is refused before them, and a grant that waits for the directory is counted once', async () => {
     const { rig } = await engineWith({ rules: admins({ rate: hourly(2), requestedBy: ['bot'] }) });
     assert.deepEqual(await grantsOf(rig, [1, 2, 3]), ['policy_denied', 'policy_denied', 'policy_denied']);
+    const tooLong = { requestedBy: 'bot', seconds: 500 * 86_400 };
+    assert.deepEqual(await grantsOf(rig, [7, 8], tooLong), ['policy_denied', 'policy_denied']);
+    assert.deepEqual(trips(rig), []);
     rig.fake.goDown();
     await rig.grant({ grantId: 'waits', user: 'u4', requestedBy: 'bot' });
     for (let i = 0; i < 5; i += 1) {
