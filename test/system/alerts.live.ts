@@ -67,7 +67,12 @@ test('a real Prometheus fires on a real connector: each alert when its trouble c
   const target = `127.0.0.1:${httpPort}`;
   await using s = await startSystem({
     ldap: { people: 40 },
-    env: { LATCHKEY_HTTP_ADDR: target, SYNC_SCHEDULE: '*/2 * * * * *', LATCHKEY_LOG_LEVEL: 'debug', TEST_BACKUP_MS: '3600000:3600000' },
+    env: {
+      LATCHKEY_HTTP_ADDR: target,
+      SYNC_SCHEDULE: '*/2 * * * * *',
+      LATCHKEY_LOG_LEVEL: 'debug',
+      TEST_BACKUP_MS: '3600000:3600000',
+    },
   });
   const clock = await steppedClock({ folder: s.folder });
   await s.startStub();
