@@ -3,7 +3,7 @@ import type { GrantId } from '../access/ids.ts';
 import type { Intent } from '../access/intent.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
-import type { GroupEntry, UserEntry } from '../directory/directory.ts';
+import { DirectoryError, type GroupEntry, type UserEntry } from '../directory/directory.ts';
 import type { PairState, StoredJob } from '../ledger/ledger.ts';
 import { activated, claim, driftEvents, type Member } from './claim-membership.ts';
 import { unknownMembership } from './directory-errors.ts';
@@ -57,7 +57,7 @@ export async function settleOwnIntent(
     if (whose.kind === 'ours') {
       const lateMs = parts.lateRemovals.remainingMs(intent.pair);
       if (lateMs > 0 && !isCancelled(attempt)) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
-      await parts.groupRules.resolve(signal);
+      if (!isCancelled(attempt)) await rulesWhereTold(parts);
       return claimFound(parts, attempt, { intent, group, state: await ledger.pairState(intent.pair), steps });
     }
     for (const [i, value] of values.entries())
@@ -67,6 +67,18 @@ export async function settleOwnIntent(
     const waiting = user === null ? await userMissing(parts, attempt, intent) : null;
     return waiting ?? { strayed: whose.strayed };
   });
+}
+
+/**
+ * They only choose among the jobs whose end the grant is claimed with. What is written must be claimed, or nothing would ever end it:
+ * without an answer, the rules bind whoever goes by their names.
+ */
+async function rulesWhereTold({ groupRules, signal }: EngineParts): Promise<void> {
+  try {
+    await groupRules.resolve(signal);
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+  }
 }
 
 /** Whose work the values are that a probe found. */
