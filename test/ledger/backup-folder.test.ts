@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { instant, later } from '../../src/access/instant.ts';
+import { type Instant, instant, later } from '../../src/access/instant.ts';
 import {
   backupName,
   backupPlaces,
@@ -41,7 +41,7 @@ test('where the disk is short only the newest stays, and files that are no backu
   const folder = await temporaryStateDir(t);
   for (const seconds of [1, 2, 3]) await writeFile(join(folder, backupName({ at: at(seconds), digest: 'f'.repeat(16) })), '');
   await writeFile(join(folder, 'a-note'), '');
-  await prune(folder, { onlyNewest: true });
+  await prune(folder, { now: at(4), onlyNewest: true });
   assert.deepEqual(
     listBackups(folder).map((backup) => backup.at),
     [at(3)],
@@ -62,4 +62,23 @@ test('a copy that was cut off is no backup, and is gone with the next one', asyn
   assert.equal(listBackups(folder).length, 1);
   await rig.first.backUp(at(2), NEVER);
   assert.ok((await readdir(folder)).every((name) => readBackupName(name) !== null));
+});
+
+test('what a clock that was ahead has named is older than what is made now, and takes no place from it', async (t) => {
+  const folder = await temporaryStateDir(t);
+  const ahead = [at(400 * 86_400), at(400 * 86_400 + 300)];
+  const put = (one: Instant) => writeFile(join(folder, backupName({ at: one, digest: 'f'.repeat(16) })), '');
+  for (const one of [at(0), ...ahead]) await put(one);
+  // Until there is a better one it may be the newest; short of room, it is none.
+  await prune(folder, { now: at(100), onlyNewest: true });
+  assert.deepEqual(
+    listBackups(folder).map((backup) => backup.at),
+    [at(0)],
+  );
+  for (const one of [at(300), ...ahead]) await put(one);
+  await prune(folder, { now: at(300), onlyNewest: false });
+  assert.deepEqual(
+    listBackups(folder).map((backup) => backup.at),
+    [at(300), at(0)],
+  );
 });

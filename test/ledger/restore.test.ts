@@ -176,6 +176,33 @@ suite('a restore that was cut off', () => {
     await assert.rejects(readdir(join(rig.stateDir, 'damaged')));
   });
 
+  for (const name of ['ledger.db.restoring', 'ledger.db'])
+    test(`loses no backup that became ${name} itself, for want of room for a copy`, async (t) => {
+      const rig = await withBackups(t);
+      const folder = rig.places[0]?.folder ?? '';
+      const backup = join(folder, (await rig.backupsIn(0)).at(-1) ?? '');
+      await rm(rig.places[1]?.folder ?? '', { recursive: true });
+      for (const one of await readdir(rig.stateDir)) if (/^ledger\.(?:db|sum)/.test(one)) await rm(join(rig.stateDir, one));
+      await rename(backup, join(rig.stateDir, name));
+      const note = { why: 'SQLite met damage', setAside: null, isSetAside: true, backup };
+      await writeFile(join(rig.stateDir, 'ledger.damaged'), JSON.stringify(note));
+      assert.deepEqual(await grantsOf(await rig.opened()), ['grant-1', 'grant-2']);
+      assert.equal(damageNoted(rig.stateDir), null);
+      assert.equal(auditRecordsOf(rig.stateDir).at(-1)?.facts['backupAt'], '2026-01-02T00:00:02.000Z');
+    });
+
+  test('takes nothing for a ledger that is half of one', async (t) => {
+    const rig = await withBackups(t);
+    const backup = join(rig.places[0]?.folder ?? '', (await rig.backupsIn(0)).at(-1) ?? '');
+    await rm(rig.places[1]?.folder ?? '', { recursive: true });
+    for (const one of await readdir(rig.stateDir)) if (/^ledger\.(?:db|sum)/.test(one)) await rm(join(rig.stateDir, one));
+    await writeFile(join(rig.stateDir, 'ledger.db.restoring'), (await readFile(backup)).subarray(0, 8192));
+    await rm(backup);
+    const note = { why: 'SQLite met damage', setAside: null, isSetAside: true, backup };
+    await writeFile(join(rig.stateDir, 'ledger.damaged'), JSON.stringify(note));
+    assert.deepEqual(await grantsOf(await rig.opened()), ['grant-1']);
+  });
+
   test('before anything was moved begins anew, and moves all of it', async (t) => {
     const rig = await withBackups(t);
     await writeFile(join(rig.stateDir, 'ledger.damaged'), '{"why"');

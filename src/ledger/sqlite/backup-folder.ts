@@ -133,10 +133,16 @@ export async function keepDraft(folder: string, { at, digest }: Pick<Backup, 'at
   return path;
 }
 
-/** Deletes what no generation needs any more; `onlyNewest` where the disk is short of room. Rejects where that cannot be done. */
-export async function prune(folder: string, { onlyNewest }: { onlyNewest: boolean }): Promise<void> {
+/**
+ * Deletes what no generation needs any more; `onlyNewest` where the disk is short of room. What is named later than `now` is of a clock
+ * that was ahead, and older than whatever is not: it would take the place of each that is made from now on. Rejects where that cannot
+ * be done.
+ */
+export async function prune(folder: string, { now, onlyNewest }: { now: Instant; onlyNewest: boolean }): Promise<void> {
   const backups = backupsAmong(folder, await readdir(folder));
-  const kept = new Set(onlyNewest ? backups.slice(0, 1) : generations(backups));
+  const past = backups.filter(({ at }) => at <= now);
+  const dated = past.length === 0 ? backups : past;
+  const kept = new Set(onlyNewest ? dated.slice(0, 1) : generations(dated));
   for (const backup of backups) if (!kept.has(backup)) await rm(backup.path, { force: true });
 }
 

@@ -51,7 +51,7 @@ export async function backUpLedger(job: BackupJob, signal: AbortSignal): Promise
         const copy: Made =
           first === null ? await copyVerified(folder, job, signal) : await copyAgain(folder, first, { job, signal });
         made ??= copy;
-        await prune(folder, { onlyNewest: false });
+        await prune(folder, { now: job.at, onlyNewest: false });
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof LedgerError && error.fault === 'damaged') throw error;
@@ -129,17 +129,17 @@ async function copyAgain(folder: string, first: Made, { job, signal }: { job: Ba
 }
 
 /** Why no backup is to be written in that folder now; null where one is. */
-async function obstacle(place: BackupPlace, { from, isShort }: BackupJob): Promise<string | null> {
+async function obstacle(place: BackupPlace, { from, isShort, at }: BackupJob): Promise<string | null> {
   const { folder } = place;
   const bytes = sizeOf(from) + sizeOf(`${from}-wal`);
   try {
     await prepareBackups(place);
     if (isShort && (await stat(folder)).dev === statSync(from).dev) {
-      await prune(folder, { onlyNewest: true });
+      await prune(folder, { now: at, onlyNewest: true });
       return `no backup is written to ${folder} while the disk of the ledger is full: what is left is for endings. Free space on it`;
     }
     if (await hasRoomFor(folder, bytes)) return null;
-    await prune(folder, { onlyNewest: true });
+    await prune(folder, { now: at, onlyNewest: true });
     if (await hasRoomFor(folder, bytes)) return null;
     return `${folder} has no room for a backup of ${Math.ceil(bytes / 1024 / 1024)} MiB: free space on its disk`;
   } catch (error) {

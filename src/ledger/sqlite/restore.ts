@@ -11,12 +11,12 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { formatInstant, type Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
-import { type Backup, type BackupPlace, findBackups, hasBackup } from './backup-folder.ts';
+import { type Backup, type BackupPlace, findBackups, hasBackup, readBackupName } from './backup-folder.ts';
 import { measureAtOnce, verifyLedgerCopy } from './copy-ledger.ts';
 import { openForReading } from './database.ts';
 import { flush, openDurable } from './durable.ts';
@@ -40,7 +40,13 @@ const NOTE = 'ledger.damaged';
 const DRAFT = 'ledger.db.restoring';
 const CHUNK_BYTES = 1024 * 1024;
 
-const noteSchema = z.strictObject({ why: z.string(), setAside: z.string().nullable(), isSetAside: z.boolean() });
+const noteSchema = z.strictObject({
+  why: z.string(),
+  setAside: z.string().nullable(),
+  isSetAside: z.boolean(),
+  /** What was to take its place when it was set aside. */
+  backup: z.string().optional(),
+});
 type Note = z.output<typeof noteSchema>;
 
 /** Keeps, through any end of the process, that the ledger is damaged: the next opening restores it. Throws a `LedgerError`. */
@@ -95,12 +101,14 @@ export function restoreLedger(
   stateDir: string,
   { why, places, at, logger }: { why: string; places: readonly BackupPlace[]; at: Instant; logger: Logger | undefined },
 ): Restored {
+  const begun = takeUpMoved(stateDir);
+  if (begun !== null) return begun;
   const whole = newestWhole(places);
   if (whole.backup === null) throw nothingToRestore({ why, stateDir, looked: whole.looked });
   const { backup } = whole;
   for (const said of whole.looked) logger?.error({ event: 'ledger.backup-unfit', problem: said }, said);
   try {
-    const setAside = putAside(stateDir, { why, at });
+    const setAside = putAside(stateDir, { why, at, backup: backup.path });
     const draft = join(stateDir, DRAFT);
     rmSync(draft, { force: true });
     bring(backup.path, draft);
@@ -109,6 +117,32 @@ export function restoreLedger(
     return { why, setAside, backup: backup.path, backupAt: backup.at };
   } catch (error) {
     throw ledgerErrorOf(error, `restore the ledger in ${stateDir} from ${backup.path}`);
+  }
+}
+
+/**
+ * An earlier attempt that found no room for a copy has made the backup itself the ledger, and was cut off before that was open: it is
+ * nowhere else by then. Null where there is none, or what is there is not whole.
+ */
+function takeUpMoved(stateDir: string): Restored | null {
+  const noted = readNote(stateDir);
+  if (noted?.isSetAside !== true || noted.backup === undefined || existsSync(noted.backup)) return null;
+  const { why, setAside, backup } = noted;
+  const name = readBackupName(basename(backup));
+  if (name === null) return null;
+  const [draft, ledger] = [join(stateDir, DRAFT), join(stateDir, 'ledger.db')];
+  try {
+    if (existsSync(draft) && measureAtOnce(draft).digest === name.digest) {
+      renameSync(draft, ledger);
+      syncDirectory(stateDir);
+    }
+    if (!existsSync(ledger)) return null;
+    verifyLedgerCopy(ledger, { inFull: true });
+    return { why, setAside, backup, backupAt: name.at };
+  } catch (error) {
+    const failure = ledgerErrorOf(error, `take up ${ledger}`);
+    if (failure.fault === 'damaged') return null;
+    throw failure;
   }
 }
 
@@ -124,9 +158,10 @@ function bring(backup: string, draft: string): void {
 }
 
 /** What was noted before is of an earlier attempt: what stands there since then is a copy of a backup that nobody has used. */
-function putAside(stateDir: string, { why, at }: { why: string; at: Instant }): string | null {
+function putAside(stateDir: string, { why, at, backup }: { why: string; at: Instant; backup: string }): string | null {
   const noted = readNote(stateDir);
   if (noted?.isSetAside === true) {
+    if (noted.backup !== backup) writeNote(stateDir, { ...noted, backup });
     for (const name of FILES) rmSync(join(stateDir, name), { force: true });
     return noted.setAside;
   }
@@ -141,7 +176,7 @@ function putAside(stateDir: string, { why, at }: { why: string; at: Instant }): 
     for (const name of there) renameSync(join(stateDir, name), join(setAside, name));
     for (const folder of [setAside, join(stateDir, 'damaged'), stateDir]) syncDirectory(folder);
   }
-  writeNote(stateDir, { why, setAside, isSetAside: true });
+  writeNote(stateDir, { why, setAside, isSetAside: true, backup });
   return setAside;
 }
 
