@@ -112,8 +112,13 @@ export const proxyAddress: Value<ProxyAddress> = address(
   },
 );
 
+/** Null where it is none. A URL parser drops tabs and line breaks (WHATWG URL §4.4), and would read another host than stands there. */
+function urlOf(text: string): URL | null {
+  return /[\s\p{Cc}]/u.test(text) ? null : URL.parse(text);
+}
+
 function readProxy(text: string): Parsed<ProxyAddress> {
-  const url = URL.parse(text);
+  const url = urlOf(text);
   if (url === null) return { ok: false, problem: 'no URL' };
   const scheme = url.protocol.slice(0, -1);
   if (scheme !== 'http' && scheme !== 'https') return { ok: false, problem: `a proxy of another kind than http or https` };
@@ -149,7 +154,7 @@ interface UrlParts {
 }
 
 function readUrl(text: string): Parsed<UrlParts> {
-  const url = URL.parse(text);
+  const url = urlOf(text);
   if (url === null || !/^[A-Za-z]+:\/\//.test(text)) return { ok: false, problem: 'no URL' };
   if (url.username !== '' || url.password !== '' || /^[^/?#]*\/\/[^/?#]*@/.test(text))
     return { ok: false, problem: 'a URL with credentials' };

@@ -14,9 +14,13 @@ export interface ConfigWarning {
 /** Longest part of a value that is shown, in characters; enough to recognise it. */
 const SHOWN_LENGTH = 120;
 
-/** A value as it may be shown on a terminal: quoted, one line, no control or direction characters, bounded. */
+/**
+ * A value as it may be shown on a terminal: quoted, its first line, no control or direction characters, bounded. No value needs a
+ * second line: where there is one, a quote was left open, and what follows are other lines of a `.env` file, with the secrets in them.
+ */
 export function shown(value: string): string {
-  const cut = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
+  const [first = ''] = value.slice(0, SHOWN_LENGTH).split(/[\r\n]/, 1);
+  const cut = first.length < value.length ? `${first}…` : value;
   return `"${cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\uFFFD')}"`;
 }
 

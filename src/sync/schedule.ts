@@ -17,6 +17,8 @@ export function parseSchedule(text: string): Parsed<string | null> {
   if (trimmed === 'off') return { ok: true, value: null };
   const expression = WORDS[trimmed] ?? trimmed;
   if (expression.length > MAX_EXPRESSION || !FIELDS.test(expression)) return { ok: false, problem: 'no schedule' };
+  // The library would count to the end of a range before it looks at the bounds of the field: for minutes, or out of memory.
+  if (/\d{3}/.test(expression)) return { ok: false, problem: 'a number of more than two digits' };
   const { valid, errors, fields } = validateDetailed(expression);
   if (!valid || fields === undefined) return { ok: false, problem: errors[0]?.message ?? 'no cron expression' };
   // Vixie's cron takes either of the two, this one asks for both: who writes both is surprised by one of them.

@@ -46,6 +46,17 @@ function refused(variables: Variables, variable: string, about: RegExp, nowMs?: 
   return words;
 }
 
+test('an address with a line break or a tab in it is refused: without them it would be another host', () => {
+  for (const blank of ['\r', '\n', '\t', '\r\n', ' ', '\u0001']) {
+    refused(
+      { LATCHKEY_CONTROL_PLANE_URL: `wss://control.example.${blank}om/connect` },
+      'LATCHKEY_CONTROL_PLANE_URL',
+      /no URL|legible/,
+    );
+    refused({ HTTPS_PROXY: `http://proxy.exa${blank}mple.com` }, 'HTTPS_PROXY', /no URL|legible/);
+  }
+});
+
 test('a proxy is read from either case of its name, with or without a scheme', () => {
   const of = (url: string, name = 'HTTPS_PROXY') => {
     const { proxy } = controlPlaneOf({ [name]: url });

@@ -71,6 +71,14 @@ test('problems are printed with the variable, what was found and what is expecte
   assert.ok(!text.includes('\u001b'));
 });
 
+test('where a quote is left open in a .env file, the secrets on the lines that it swallows are not shown', () => {
+  const dotenvText = `LDAP_BIND_DN='cn=x\nLDAP_BIND_PASSWORD=open-sesame\nLATCHKEY_CONTROL_PLANE_URL='\nLDAP_URL="x\r\nVAULT_TOKEN=open-sesame\n"`;
+  const loaded = loadConfig({ environment: {}, dotenvText, terminal: false });
+  assert.ok(!loaded.ok);
+  assert.ok(loaded.problems.some(({ variable, found }) => variable === 'LDAP_URL' && found.includes('"x')));
+  assert.ok(!JSON.stringify(loaded.problems).includes('open-sesame'));
+});
+
 test('no secret is in any problem or warning, wherever it was put by mistake', () => {
   const marker = fc.string({ minLength: 12, maxLength: 12, unit: fc.constantFrom(...ALPHABET) });
   const place = fc.record({

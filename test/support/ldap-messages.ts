@@ -72,13 +72,13 @@ export function entryContents(name: string, attributes: Readonly<Record<string, 
 export const SUCCESS_CONTENTS = Buffer.from('0a010004000400', 'hex');
 
 /** One element of BER: its tag and its contents. */
-interface Element {
+export interface Element {
   readonly tag: number;
   readonly contents: Buffer;
 }
 
 /** The elements that stand in a row. Throws where they are cut off. */
-function elementsIn(bytes: Buffer): readonly Element[] {
+export function elementsIn(bytes: Buffer): readonly Element[] {
   const elements: Element[] = [];
   for (let at = 0; at < bytes.length; ) {
     const [tag, whole] = [bytes[at], elementAt(bytes, at)];

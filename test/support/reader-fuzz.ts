@@ -95,11 +95,16 @@ export function spoilt(answer: Buffer, random: () => number): Buffer {
 }
 
 /** Reads the bytes as the answer to a search, cut by chance; throws where they are refused by anything but the port's own error. */
-export function readSpoilt(bytes: Buffer, random: () => number): 'read' | 'refused' | 'cut' {
+export function readSpoilt(
+  bytes: Buffer,
+  random: () => number,
+): { readonly outcome: 'read' | 'refused' | 'cut'; readonly id: number; readonly entries: readonly string[] } {
   let isDone = false;
+  const entries: string[] = [];
   const receiver = {
     values: () => undefined,
-    entry: ({ controls }: { controls: ReadonlyMap<string, Buffer> }) => {
+    entry: ({ dn, controls }: { dn: string; controls: ReadonlyMap<string, Buffer> }) => {
+      entries.push(dn);
       const state = controls.get(SYNC_STATE);
       if (state !== undefined) readSyncState(state);
     },
@@ -124,8 +129,8 @@ export function readSpoilt(bytes: Buffer, random: () => number): 'read' | 'refus
       at += length;
     }
   } catch (error) {
-    if (error instanceof DirectoryError) return 'refused';
+    if (error instanceof DirectoryError) return { outcome: 'refused', id: ID, entries };
     throw error;
   }
-  return isDone ? 'read' : 'cut';
+  return { outcome: isDone ? 'read' : 'cut', id: ID, entries };
 }

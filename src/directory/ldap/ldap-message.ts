@@ -101,9 +101,14 @@ export function elementsOf(bytes: Buffer, { start, end }: BerElement): readonly 
  * last byte: an element that is longer than what it lies in is read by ldapts again and again, without end, and each time kept.
  */
 export function countElements(bytes: Buffer, { operation, end }: LdapEnvelope, most: number): number | undefined {
-  const others = countAll({ bytes, most }, { start: operation.end, end }, countBehind);
+  const others = countElementsBehind(bytes, { start: operation.end, end }, most);
   const own = countOperation({ bytes, most }, operation);
   return others === undefined || own === undefined ? undefined : others + own;
+}
+
+/** The same of what stands behind an operation: its controls (RFC 4511 §4.1.11), and what is yet to be thought of. */
+export function countElementsBehind(bytes: Buffer, place: Pick<BerElement, 'start' | 'end'>, most: number): number | undefined {
+  return countAll({ bytes, most }, place, countBehind);
 }
 
 interface Counted {

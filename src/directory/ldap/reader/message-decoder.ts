@@ -1,6 +1,6 @@
 import { DirectoryError } from '../../directory.ts';
 import { BER, berInteger, readBerElement } from '../ber.ts';
-import { type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
+import { countElements, countElementsBehind, type LdapEnvelope, OPERATION, readControls, readEnvelope } from '../ldap-message.ts';
 import { type AttributePlaces, attributePlaces, type KnownType, type WantedAttribute } from './attribute-places.ts';
 import { type DecodedEntry, emptyPlaces, NO_BYTES, NO_TEXTS, newEntry, type Places, withOne } from './decoded-entry.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -257,7 +257,7 @@ export class MessageDecoder {
     const length = this.#messageEnd - held.at;
     if (length > MOST_CONTROLS_BYTES) throw refused('an entry whose controls are too long');
     if (!held.needs(length)) return false;
-    if (length > 0) this.#entry.controls = readControls(held.bytes, readBerElement(held.bytes, held.at, this.#messageEnd));
+    if (length > 0) this.#entry.controls = controlsIn(held.bytes, { start: held.at, end: this.#messageEnd });
     held.at = this.#messageEnd;
     this.#step = 'message';
     this.#receiver.entry(this.#entry);
@@ -269,10 +269,18 @@ export class MessageDecoder {
     if (!held.needs(this.#messageEnd - held.at)) return false;
     const message = held.bytes.subarray(held.at, this.#messageEnd);
     const envelope = readEnvelope(message);
-    if (envelope === undefined) throw refused('a malformed message');
+    // A control that cannot be read would be one that is not there: of a page, that it is the last.
+    if (envelope === undefined || countElements(message, envelope, MOST_OTHER_BYTES) === undefined)
+      throw refused('a malformed message');
     held.at = this.#messageEnd;
     this.#step = 'message';
     this.#receiver.other(message, envelope);
     return true;
   }
+}
+
+/** The controls of an entry. Throws where they are not built as they should be, which could be any. */
+function controlsIn(bytes: Buffer, place: { readonly start: number; readonly end: number }): ReadonlyMap<string, Buffer> {
+  if (countElementsBehind(bytes, place, MOST_CONTROLS_BYTES) === undefined) throw refused('an entry with malformed controls');
+  return readControls(bytes, readBerElement(bytes, place.start, place.end));
 }

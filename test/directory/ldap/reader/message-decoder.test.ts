@@ -155,6 +155,8 @@ suite('the message decoder', () => {
 
 function hostile(): readonly (readonly [string, Buffer])[] {
   const operation = (contents: Buffer) => berElement(0x30, berNumber(0x02, 1), berElement(0x64, contents));
+  const message = (...parts: readonly Buffer[]) => berElement(0x30, berNumber(0x02, 1), ...parts);
+  const lyingControls = Buffer.from([0xa0, 0x7f, 0x30, 0x00]);
   const attributes = (list: Buffer) => operation(Buffer.concat([berText('cn=a'), berElement(0x30, list)]));
   return [
     ['a message of more than 64 MiB', Buffer.from('308404000001', 'hex')],
@@ -172,6 +174,10 @@ function hostile(): readonly (readonly [string, Buffer])[] {
     ['an entry without a name', operation(berElement(0x30))],
     ['a name of more than 64 KiB', operation(Buffer.concat([berElement(0x04, Buffer.alloc(70_000, 'a')), berElement(0x30)]))],
     ['a name that is not UTF-8', operation(Buffer.concat([berElement(0x04, Buffer.from([0xff])), berElement(0x30)]))],
+    // Taken for none, they would make a page the last one, and a change a removal.
+    ['controls of an entry that go on beyond it', message(berElement(0x64, berText('cn=a'), berElement(0x30)), lyingControls)],
+    ['controls of a result that go on beyond it', message(berElement(0x65, Buffer.from('0a010004000400', 'hex')), lyingControls)],
+    ['a reference that goes on beyond itself', message(berElement(0x73, Buffer.from([0x04, 0x20, 0x61])))],
     ['an attribute without a type', attributes(berElement(0x30, berElement(0x31)))],
     [
       'an attribute type of more than a kilobyte',
