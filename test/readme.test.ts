@@ -21,7 +21,7 @@ for (const document of ['proof.md', 'directories.md', 'security.md'])
     const text = readFileSync(new URL(`../docs/${document}`, import.meta.url), 'utf8');
     const named = [
       ...text.matchAll(
-        /`((?:access|cli|directory|config|engine|ledger|link|observability|planted|protocol|secrets|system|readme)\b[\w/*.-]*)`/g,
+        /`((?:access|cli|config|deploy|directory|engine|ledger|link|observability|planted|protocol|secrets|system|readme)\b[\w/*.-]*)`/g,
       ),
     ];
     const tests = named.map(([, name = '']) => name).filter((name) => name.includes('/') || name.endsWith('.live'));

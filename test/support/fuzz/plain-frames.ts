@@ -67,6 +67,7 @@ export function isJob(job: Record<string, unknown>): boolean {
         optional(job['notAfter'], isTime)
       );
     case 'check':
+      return optional(job['notAfter'], isTime);
     case 'list':
       return optional(job['notAfter'], isTime) && optional(job['endedSince'], isTime);
     default:
