@@ -1,7 +1,7 @@
 import { type Dn, foldDn, parseDn } from '../../access/dn.ts';
 import { and, equality, type Filter, or } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
-import type { MemberAttribute } from '../../access/membership.ts';
+import type { MemberAttribute, Presence } from '../../access/membership.ts';
 import type { EntryRef } from '../../access/reference.ts';
 import { batchLength, halves } from '../batch.ts';
 import { DirectoryError, type GroupAbove, type Protector, type ProtectorAsked } from '../directory.ts';
@@ -44,7 +44,9 @@ export async function protectorOf(place: Place, asked: ProtectorAsked, signal: A
     for (const one of fresh) met.set(one.id, one);
     const named = await namedByThemselves(place, { start, met, rising }, signal);
     if (met.size > MOST_GROUPS) throw unknown(start, `it is nested in more than ${MOST_GROUPS} groups; take nesting out`);
-    rising = [...fresh, ...named];
+    const stale = await disowning(place, { met, groups: named.filter(asked.isProtected) }, signal);
+    for (const { id } of stale) met.delete(id);
+    rising = [...fresh, ...named.filter((one) => !stale.includes(one))];
     const protector = rising.find(asked.isProtected);
     if (protector !== undefined) return { group: protector, chain: await chainTo(place, { start, protector, met }, signal) };
   }
@@ -140,6 +142,26 @@ async function namedByThemselves(
     }
   }
   return named;
+}
+
+/**
+ * Of the groups that entries name as theirs, those that show themselves that nothing which was met is in them: the name is of before,
+ * and no grant ends for it. One that does not show its members is believed to be named rightly.
+ */
+async function disowning(
+  place: Place,
+  { met, groups }: { met: ReadonlyMap<EntryId, Met>; groups: readonly Met[] },
+  signal: AbortSignal,
+): Promise<readonly Met[]> {
+  const disowned: Met[] = [];
+  for (const group of groups) {
+    const values = [...met.values()].map(({ dn }) => dn).filter((dn) => dn !== group.dn);
+    const presences: Presence[] = [];
+    for (const attribute of nestingAttributes(place.landscape.flavour))
+      presences.push(...(await probe(place, { group: group.dn as Dn, attribute, values, likely: 'absent' }, signal)));
+    if (presences.every((presence) => presence === 'absent')) disowned.push(group);
+  }
+  return disowned;
 }
 
 async function readable(place: Place, dn: Dn, signal: AbortSignal): Promise<LdapEntry | null> {

@@ -165,6 +165,16 @@ describe('the way up from a group', () => {
     await assert.rejects(server([start, { ...silent, isHidden: true }]).ask('g0', 'other'), untold(/cannot read/));
   });
 
+  test('does not believe a name that the protected group itself disowns, and finds that by another way', async () => {
+    const start = { name: 'g0', members: [], memberOf: ['tier'] };
+    assert.equal(await server([start, { name: 'tier', members: ['other'] }]).ask('g0', 'tier'), null);
+    const found = await server([start, { name: 'between', members: ['g0'] }, { name: 'tier', members: ['between'] }]).ask(
+      'g0',
+      'tier',
+    );
+    assert.deepEqual(found?.chain, ['g0', 'between', 'tier'].map(groupDn));
+  });
+
   test('has no answer where a protected group does not say who is in it', async () => {
     const silent = { name: 'silent', members: ['g0'], hidesMembers: true };
     await assert.rejects(server([...ladder(0), silent]).ask('g0', 'silent'), untold(/may not search member of/));
