@@ -9,7 +9,7 @@ import { protectionOf } from './protection.ts';
 
 /** Finds out which groups have become protected while grants of them are active, and ends those. */
 export interface ProtectionWatch {
-  /** Looks at every group that has an active grant. Where a look is under way, another follows it. */
+  /** Looks at every group that has an open grant. Where a look is under way, another follows it. */
   look(): void;
   /** Begins no further look; resolves when the one begun is over. */
   stop(): Promise<void>;
@@ -91,7 +91,7 @@ export function protectionWatch(
     const found = new Map<EntryId, NowProtected>();
     const result = { found, unknown: 0, error: null as DirectoryError | null };
     await protectedGroups.resolveAnew(signal);
-    for (const id of await groupsInUse()) {
+    for (const id of await ledger.groupsOfOpenGrants()) {
       if (stopped) return result;
       try {
         const group = await directory.locateGroup(id, signal);
@@ -106,12 +106,6 @@ export function protectionWatch(
       }
     }
     return result;
-  }
-
-  async function groupsInUse(): Promise<ReadonlySet<EntryId>> {
-    const groups = new Set<EntryId>();
-    for await (const some of pages()) for (const { pair } of some) groups.add(pair.group.id);
-    return groups;
   }
 
   async function* pages() {

@@ -265,6 +265,8 @@ export interface Ledger {
   countOwnershipUnknown(): Promise<number>;
   /** How many grants of a group have not ended, at most `limit`; of those that are pending, the ones whose pair is known. */
   countOpenGrants(query: { readonly groupId: EntryId; readonly limit: number }): Promise<number>;
+  /** The groups of those grants, in order of id. */
+  groupsOfOpenGrants(): Promise<readonly EntryId[]>;
   /**
    * Memberships that live grants hold and that are ours (standing access is not, and one of which that is unknown may not be), in
    * order of user and group, from after `after`.

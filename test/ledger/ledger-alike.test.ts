@@ -190,6 +190,7 @@ async function observed({ ledger, auditRecords }: LedgerUnderTest): Promise<unkn
     unfinished: await ledger.unfinished(),
     replaced: await ledger.replacedIntents(seconds(2)),
     active: await ledger.activeMemberships({ after: null, limit: 100 }),
+    openGroups: await ledger.groupsOfOpenGrants(),
     open: await Promise.all(pairs.map(({ group }) => ledger.countOpenGrants({ groupId: group.id, limit: 2 }))),
     policyNotes: await ledger.policyNotes(),
     events: await ledger.events({ after: 0, limit: 1000 }),

@@ -30,6 +30,7 @@ const READS: ReadonlySet<keyof Ledger> = new Set<keyof Ledger>([
   'doubts',
   'countOwnershipUnknown',
   'countOpenGrants',
+  'groupsOfOpenGrants',
   'policyNotes',
   'heldMemberships',
   'activeMemberships',

@@ -356,6 +356,7 @@ function grantRules(open: OpenLedger): void {
     const { ledger } = await open(t);
     const [pair, elsewhere] = [samplePair(1, 1), samplePair(1, 2)];
     const { id: groupId } = pair.group;
+    assert.deepEqual(await ledger.groupsOfOpenGrants(), []);
     const openGrants = (limit = 100) => ledger.countOpenGrants({ groupId, limit });
     await ledger.savePending(pendingGrant('unresolved', null), [], quietly());
     await ledger.savePending(pendingGrant('elsewhere', elsewhere), [], quietly());
@@ -369,9 +370,12 @@ function grantRules(open: OpenLedger): void {
       );
     await ledger.beginEnding(endingGrant('ending', pair), [], quietly());
     assert.deepEqual([await openGrants(), await openGrants(3)], [4, 3]);
+    assert.deepEqual(await ledger.groupsOfOpenGrants(), [groupId, elsewhere.group.id].toSorted());
     await ledger.failGrant(failedGrant('failing', { pair }), quietly());
     await ledger.end({ grant: endedGrant('ending', { pair }), period: samplePeriod({ pair }), placeholder: null }, quietly());
     assert.equal(await openGrants(), 2);
+    await ledger.failGrant(failedGrant('elsewhere', { pair: elsewhere }), quietly());
+    assert.deepEqual(await ledger.groupsOfOpenGrants(), [groupId]);
   });
 
   test('a census counts what is not over, and since when the earliest ending is due', async (t) => {

@@ -245,6 +245,11 @@ function openState(initial: State, newLedgerId: () => string): MemoryLedger {
         const open = [...grants.values()].filter((grant) => isOpen(grant) && grant.pair?.group.id === groupId);
         return Math.min(open.length, limit);
       }),
+    groupsOfOpenGrants: () =>
+      read('groupsOfOpenGrants', ({ grants }) => {
+        const open = [...grants.values()].filter(({ state: has }) => has === 'pending' || has === 'active' || has === 'ending');
+        return [...new Set(open.flatMap(({ pair }) => (pair === null ? [] : [pair.group.id])))].toSorted();
+      }),
     heldMemberships: ({ after, limit }) =>
       read('heldMemberships', (draft) =>
         heldMemberships(draft)

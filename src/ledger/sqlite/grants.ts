@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActiveGrant, EndedGrant, EndingGrant, Grant, Known, LiveGrant, PendingGrant } from '../../access/grant.ts';
-import type { GrantId } from '../../access/ids.ts';
+import type { EntryId, GrantId } from '../../access/ids.ts';
 import type { Instant } from '../../access/instant.ts';
 import type { Pair } from '../../access/reference.ts';
 import { type ActiveMembership, type Census, type HeldMembership, type Ledger, LedgerError } from '../ledger.ts';
@@ -36,6 +36,7 @@ const activeMembershipRow = z
   .strictObject({ grant_id: grantIdColumn, ...pairColumns, is_believed: flagColumn })
   .transform((row): ActiveMembership => ({ grantId: row.grant_id, pair: pairOf(row), isBelieved: row.is_believed }));
 const grantCountRow = z.strictObject({ grants: z.int() });
+const groupIdRow = z.strictObject({ group_id: entryIdColumn });
 const nextExpiryRow = z.strictObject({ expires_at: instantColumn.nullable() });
 
 /** What is known under a grant id. */
@@ -162,6 +163,19 @@ export function countOpenGrants(database: Database, { groupId, limit }: Paramete
     { groupId, limit },
   );
   return readRow(grantCountRow, row).grants;
+}
+
+/** From one group to the next by the index: a look at each of a hundred thousand grants would hold the event loop. */
+export function readGroupsOfOpenGrants(database: Database): readonly EntryId[] {
+  const open = "FROM grants WHERE state IN ('pending', 'active', 'ending')";
+  return database
+    .rows(
+      `WITH RECURSIVE groups(group_id) AS (
+         SELECT min(group_id) ${open}
+         UNION ALL SELECT (SELECT min(grants.group_id) ${open} AND grants.group_id > groups.group_id) FROM groups WHERE group_id IS NOT NULL)
+       SELECT group_id FROM groups WHERE group_id IS NOT NULL`,
+    )
+    .map((row) => readRow(groupIdRow, row).group_id);
 }
 
 /** Memberships that grants of ours hold, each by the one that became active first; in order of user and group. */

@@ -16,6 +16,7 @@ import {
   readDueGrants,
   readEndingGrants,
   readGrants,
+  readGroupsOfOpenGrants,
   readHeldMemberships,
   readNextExpiry,
   readPendingGrants,
@@ -175,6 +176,7 @@ function grantMethods(
   | 'lastEnded'
   | 'countOwnershipUnknown'
   | 'countOpenGrants'
+  | 'groupsOfOpenGrants'
   | 'heldMemberships'
   | 'activeMemberships'
   | 'listGrants'
@@ -229,6 +231,7 @@ function grantMethods(
     lastEnded: (pair) => queue.read(() => findLastEnded(database, pair)),
     countOwnershipUnknown: () => queue.read(() => countOwnershipUnknown(database)),
     countOpenGrants: (query) => queue.read(() => countOpenGrants(database, query)),
+    groupsOfOpenGrants: () => queue.read(() => readGroupsOfOpenGrants(database)),
     heldMemberships: (query) => queue.read(() => readHeldMemberships(database, query)),
     activeMemberships: (query) => queue.read(() => readActiveMemberships(database, query)),
     listGrants: (query) => queue.read(() => readGrants(database, query)),
