@@ -230,4 +230,25 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     replace: '${String(value)}`);',
     tests: ['observability/log-format.test.ts'],
   },
+  {
+    fault: 'controls of an answer that cannot be read are taken for none, and a page for the last one',
+    file: 'src/directory/ldap/reader/message-decoder.ts',
+    find: 'if (envelope === undefined || countElements(message, envelope, MOST_OTHER_BYTES) === undefined)',
+    replace: 'if (envelope === undefined || countElements(message, envelope, 0) === null)',
+    tests: ['directory/ldap/reader/message-decoder.test.ts'],
+  },
+  {
+    fault: 'an address with a line break in it leads to another host',
+    file: 'src/config/address.ts',
+    find: 'return /[\\s\\p{Cc}]/u.test(text) ? null : URL.parse(text);',
+    replace: 'return URL.parse(text);',
+    tests: ['config/control-plane.test.ts'],
+  },
+  {
+    fault: 'where a quote is left open in .env, a problem shows the password on the next line',
+    file: 'src/config/problem.ts',
+    find: '.split(/[\\r\\n]/, 1);',
+    replace: '.split(/$/, 1);',
+    tests: ['config/problems.test.ts'],
+  },
 ];
