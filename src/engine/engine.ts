@@ -196,8 +196,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     if (status.state === 'up') {
       pursued.kick('directory');
       await ledger.tell({ at, events: [{ kind: 'directory.changed', state: 'up', directory: viewed(status.view) }], audit: [] });
-      await parts.protectedGroups.resolve(parts.signal);
+      // Before what may be refused: it says itself what it could not look at.
       watchFirst();
+      await parts.protectedGroups.resolve(parts.signal);
       await parts.groupRules.resolve(parts.signal);
     } else
       await ledger.tell({

@@ -90,7 +90,17 @@ export function protectionWatch(
   async function round() {
     const found = new Map<EntryId, NowProtected>();
     const result = { found, unknown: 0, error: null as DirectoryError | null };
-    await protectedGroups.resolveAnew(signal);
+    /** False where there is no answer at all: there will be none for the others. */
+    const isAnswered = (error: unknown): boolean => {
+      if (!(error instanceof DirectoryError)) throw error;
+      result.unknown += 1;
+      result.error ??= error;
+      return !isAway(error);
+    };
+    // One name that must not be looked up hides nothing of what is known to be protected.
+    await protectedGroups.resolveAnew(signal).catch((error: unknown) => {
+      if (!isAnswered(error)) throw error;
+    });
     for (const id of await ledger.groupsOfOpenGrants()) {
       if (stopped) return result;
       try {
@@ -98,11 +108,7 @@ export function protectionWatch(
         const why = group === null ? null : await protectionOf(parts, group);
         if (group !== null && why !== null) found.set(id, { group, why });
       } catch (error) {
-        if (!(error instanceof DirectoryError)) throw error;
-        result.unknown += 1;
-        result.error ??= error;
-        // No answer at all: there will be none for the others.
-        if (error.fault === 'unavailable' || error.fault === 'bind_refused') return result;
+        if (!isAnswered(error)) return result;
       }
     }
     return result;
@@ -210,6 +216,10 @@ export function protectionWatch(
       await looking;
     },
   };
+}
+
+function isAway({ fault }: DirectoryError): boolean {
+  return fault === 'unavailable' || fault === 'bind_refused';
 }
 
 function withTrip({ grant, consequence }: EndingToBegin, trip: PolicyTrip): EndingToBegin {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
+import { DirectoryError } from '../../src/directory/directory.ts';
 import {
   type EngineUnderTest,
   type EngineUnderTestOptions,
@@ -238,6 +239,30 @@ suite('a group that becomes protected while grants of it are active', () => {
     rig.fake.tree.showAll();
     await rig.pass(2 * MINUTE_MS);
     assert.deepEqual(endings(rig), ['g1 policy removed']);
+  });
+
+  test('ends them where another protected name must not be looked up, which is said', async () => {
+    let refuses = false;
+    const { rig, nest } = await started({
+      protectedGroups: ['unindexed', 'tier-0'],
+      watch: {
+        ledger: (ledger) => ledger,
+        directory: (directory) => ({
+          ...directory,
+          async groupsNamed(name, signal) {
+            if (refuses && name === 'unindexed') throw new DirectoryError('refused', 'the search exceeds a limit of the server');
+            return directory.groupsNamed(name, signal);
+          },
+        }),
+      },
+    });
+    await rig.grant({ seconds: 40_000 });
+    refuses = true;
+    nest();
+    await recheck(rig);
+    await rig.pass(MINUTE_MS);
+    assert.deepEqual(endings(rig), ['g1 policy removed']);
+    assert.ok(rig.log.lines.some(({ event, level }) => event === 'policy.not-checked' && level === 'warn'));
   });
 
   test('ends nothing while the directory is away, nor where the group is not found', async () => {

@@ -42,7 +42,7 @@ export const PROTECTION_BUGS: readonly PlantedBug[] = [
   {
     fault: 'grants of a group that cannot be judged end as if it had become protected',
     file: 'src/engine/protection-watch.ts',
-    find: 'result.unknown += 1;',
+    find: 'if (!isAnswered(error)) return result;',
     replace: "found.set(id, { group: (await directory.locateGroup(id, signal)) as GroupEntry, why: 'unknown' });",
     tests: NESTED,
   },
@@ -56,7 +56,7 @@ export const PROTECTION_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a nesting is walked as far up as it goes and no further than one level',
     file: 'src/directory/ldap/nesting.ts',
-    find: 'rising = [...fresh, ...named];',
+    find: 'rising = [...fresh, ...named.filter((one) => !stale.includes(one))];',
     replace: 'rising = [];',
     tests: ['directory/ldap/nesting.test.ts'],
   },
