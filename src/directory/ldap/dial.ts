@@ -13,7 +13,7 @@ import { judgePin, type KeyPin, keyPinOf } from '../../access/key-pin.ts';
 import { DirectoryError } from '../directory.ts';
 import { readBerHeader } from './ber.ts';
 import { type Endpoint, isLoopbackAddress, troubleOf, unavailable } from './endpoint.ts';
-import { OPERATION, readEnvelope, readResult } from './ldap-message.ts';
+import { countElements, OPERATION, readEnvelope, readResult } from './ldap-message.ts';
 import { answeredError } from './result-codes.ts';
 
 /** Opens a TCP connection: a parameter, so that tests can put something between. */
@@ -261,7 +261,8 @@ export async function startTls(endpoint: Endpoint, tcp: Socket, signal: AbortSig
 function consented(endpoint: Endpoint, answer: Buffer): void {
   // A message with bytes behind it does not read as one message, so an injected answer never passes.
   const envelope = readEnvelope(answer);
-  const result = envelope && readResult(answer, envelope);
+  const isWhole = envelope !== undefined && countElements(answer, envelope, MAX_START_TLS_ANSWER) !== undefined;
+  const result = isWhole ? readResult(answer, envelope) : undefined;
   if (envelope?.messageId !== 1 || envelope.operation.tag !== OPERATION.extendedResponse || result === undefined)
     throw unavailable(endpoint, { trouble: 'tls_failed', doing: 'start TLS with the directory' });
   if (result.resultCode === 0) return;
