@@ -88,7 +88,7 @@ export function protectionWatch(
   }
 
   async function round() {
-    const found = new Map<EntryId, NowProtected>();
+    const found = new Set<EntryId>();
     const result = { found, unknown: 0, error: null as DirectoryError | null };
     /** False where there is no answer at all: there will be none for the others. */
     const isAnswered = (error: unknown): boolean => {
@@ -104,14 +104,18 @@ export function protectionWatch(
     for (const id of await ledger.groupsOfOpenGrants()) {
       if (stopped) return result;
       try {
-        const group = await directory.locateGroup(id, signal);
-        const why = group === null ? null : await protectionOf(parts, group);
-        if (group !== null && why !== null) found.set(id, { group, why });
+        if ((await judged(id)) !== null) found.add(id);
       } catch (error) {
         if (!isAnswered(error)) return result;
       }
     }
     return result;
+  }
+
+  async function judged(id: EntryId): Promise<NowProtected | null> {
+    const group = await directory.locateGroup(id, signal);
+    const why = group === null ? null : await protectionOf(parts, group);
+    return group === null || why === null ? null : { group, why };
   }
 
   async function* pages() {
@@ -125,12 +129,14 @@ export function protectionWatch(
     }
   }
 
-  async function endAll(found: ReadonlyMap<EntryId, NowProtected>): Promise<void> {
+  /** Judged anew right before: a round may be long, and no grant ends for what was so when it began. */
+  async function endAll(found: ReadonlySet<EntryId>): Promise<void> {
     const told = new Set<EntryId>();
     for await (const some of pages()) {
-      for (const [id, one] of found) {
+      for (const id of found) {
         const grantIds = some.filter(({ pair }) => pair.group.id === id).map(({ grantId }) => grantId);
-        await endThose(grantIds, { ...one, told });
+        const one = grantIds.length === 0 || stopped ? null : await judged(id);
+        if (one !== null) await endThose(grantIds, { ...one, told });
       }
     }
   }

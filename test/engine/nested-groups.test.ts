@@ -265,6 +265,31 @@ suite('a group that becomes protected while grants of it are active', () => {
     assert.ok(rig.log.lines.some(({ event, level }) => event === 'policy.not-checked' && level === 'warn'));
   });
 
+  test('ends nothing where the nesting was taken out between the look and the end', async () => {
+    let answered = (): void => undefined;
+    const { rig, nest, takeOut } = await started({
+      ...PROTECTED,
+      watch: {
+        ledger: (ledger) => ledger,
+        directory: (directory) => ({
+          ...directory,
+          async protectorOf(asked, signal) {
+            const answer = await directory.protectorOf(asked, signal);
+            if (answer !== null) answered();
+            return answer;
+          },
+        }),
+      },
+    });
+    await rig.grant({ seconds: 40_000 });
+    nest();
+    answered = takeOut;
+    await recheck(rig);
+    await rig.pass(MINUTE_MS);
+    assert.equal(await rig.stateOf(), 'active');
+    assert.deepEqual(endings(rig), []);
+  });
+
   test('ends nothing while the directory is away, nor where the group is not found', async () => {
     const { rig, admins, nest } = await started();
     await rig.grant({ seconds: 40_000 });

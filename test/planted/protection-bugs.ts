@@ -42,8 +42,8 @@ export const PROTECTION_BUGS: readonly PlantedBug[] = [
   {
     fault: 'grants of a group that cannot be judged end as if it had become protected',
     file: 'src/engine/protection-watch.ts',
-    find: 'if (!isAnswered(error)) return result;',
-    replace: "found.set(id, { group: (await directory.locateGroup(id, signal)) as GroupEntry, why: 'unknown' });",
+    find: 'await protectionOf(parts, group);',
+    replace: "await protectionOf(parts, group).catch(() => 'unknown');",
     tests: NESTED,
   },
   {
