@@ -77,7 +77,7 @@ function readDirectoryUrl(text: string): Parsed<DirectoryAddress> {
 
 /** LATCHKEY_CONTROL_PLANE_URL: a path is part of it, a query is not, since queries end up in logs. */
 export const controlPlaneAddress: Value<ControlPlaneAddress> = shaped(
-  { pattern: '^wss?://[^\\s?#@]+$' },
+  { pattern: '^wss?://[^\\s?#@/]+(?:/[^\\s?#]*)?$' },
   address('wss://host[:443][/path], or ws:// to a loopback address, without credentials, query or fragment', (text) => {
     const parts = readUrl(text);
     if (!parts.ok) return parts;
