@@ -56,7 +56,7 @@ function reference(): string {
 }
 
 function shownDefault(row: VariableRow<unknown>): string {
-  return row.unset ?? `\`${row.default ?? ''}\``;
+  return row.unset ?? (row.default === undefined ? 'none' : `\`${row.default}\``);
 }
 
 function valueOf({ value, secret }: VariableRow<unknown>): string {

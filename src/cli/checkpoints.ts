@@ -28,6 +28,9 @@ export function checkpointInLine(line: string): KeptCheckpoint | null {
 function checkpointIn(value: unknown, ledgerId: string | null): KeptCheckpoint | null {
   if (typeof value !== 'object' || value === null) return null;
   const read = value as Readonly<Record<string, unknown>>;
+  // The log with the names of the Elastic Common Schema keeps our own fields beneath one.
+  if (read['event.action'] === 'audit.checkpoint')
+    return checkpointIn({ ...Object(read['latchkey']), kind: 'audit.checkpoint' }, null);
   const known = typeof read['ledgerId'] === 'string' ? read['ledgerId'] : ledgerId;
   if (read['event'] !== 'audit.checkpoint' && read['kind'] !== 'audit.checkpoint') return checkpointIn(read['event'], known);
   const { count, hash } = read;

@@ -85,7 +85,8 @@ function ecsLines(version: string): LineFormat {
       base: {},
       ...ecsFormat({ serviceName: 'latchkey', serviceVersion: version, apmIntegration: false, convertErr: false }),
     },
-    fields: ecsFields,
+    // Of the program it stands in every line already, and a name must stand in one only once.
+    fields: ({ version: of, ...fields }) => ecsFields(of === undefined || of === version ? fields : { ...fields, version: of }),
     withheld: (time) => ({
       'log.level': 'warn',
       '@timestamp': time,
@@ -97,19 +98,9 @@ function ecsLines(version: string): LineFormat {
   };
 }
 
-function ecsFields({
-  event,
-  error,
-  err,
-  version,
-  connectorId,
-  instanceId,
-  traceparent,
-  ...others
-}: Fields): Record<string, unknown> {
+function ecsFields({ event, error, err, connectorId, instanceId, traceparent, ...others }: Fields): Record<string, unknown> {
   return {
     'event.action': event,
-    ...(version === undefined ? {} : { 'service.version': version }),
     ...(connectorId === undefined ? {} : { 'service.node.name': connectorId }),
     ...(instanceId === undefined ? {} : { 'service.ephemeral_id': instanceId }),
     ...traceFields(traceparent),

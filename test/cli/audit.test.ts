@@ -36,9 +36,12 @@ test('a checkpoint is read from a log line, from an event as the control plane h
   assert.deepEqual(checkpointInLine(`Nov 22 host latchkey[7]: ${log}`), { ...told, ledgerId: 'l' });
   const event = JSON.stringify({ index: 1, ledgerId: 'l', seq: 9, event: { kind: 'audit.checkpoint', ...told, time: 'x' } });
   assert.deepEqual(checkpointInLine(event), { ...told, ledgerId: 'l' });
+  const ecs = JSON.stringify({ 'event.action': 'audit.checkpoint', latchkey: { ...told, ledgerId: 'l' }, message: 'm' });
+  assert.deepEqual(checkpointInLine(ecs), { ...told, ledgerId: 'l' });
   for (const other of [
     '',
     '{',
+    '{"event.action":"audit.checkpoint"}',
     '{"event":"audit.checkpoint"}',
     `{"event":"audit.checkpoint","count":-0.5,"hash":"${HASH}"}`,
     `5:${HASH}0`,

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { LogFormat } from '../../src/observability/log-format.ts';
 import { createLogger } from '../../src/observability/pino-logger.ts';
+import { readJsonObject } from '../../src/protocol/json-object.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 
 function recorded(format: LogFormat, options: Omit<Parameters<typeof createLogger>[0], 'destination' | 'level' | 'format'> = {}) {
@@ -115,6 +116,17 @@ test('a line for ECS has its names for what it names, and the rest under ours', 
     latchkey: { jobId: 'j1', grantId: 'g1', error: { cause: { name: 'Error', message: 'why' } } },
     message: 'refused',
   });
+});
+
+test('a line for ECS names nothing twice, whichever version it tells', () => {
+  for (const version of [BASE.version, '2.5.13']) {
+    const { logger, lines } = recorded('ecs', { base: BASE });
+    logger.info({ event: 'x', version, connectorId: 'c2', instanceId: 'i2' }, 'y');
+    const line = readJsonObject(lines[0] ?? '', { maxDepth: 8, maxValues: 100 });
+    assert.ok(line.ok, line.ok ? '' : line.problem);
+    assert.equal(line.value['service.version'], BASE.version);
+    assert.deepEqual(line.value['latchkey'], version === BASE.version ? {} : { version });
+  }
 });
 
 test('a traceparent that is none, and an error that is a text, cost a line for ECS nothing', () => {
