@@ -158,7 +158,7 @@ async function disowning(
     const values = [...met.values()].map(({ dn }) => dn).filter((dn) => dn !== group.dn);
     const presences: Presence[] = [];
     for (const attribute of nestingAttributes(place.landscape.flavour))
-      presences.push(...(await probe(place, { group: group.dn as Dn, attribute, values, likely: 'absent' }, signal)));
+      presences.push(...(await probe(place, { group: group.dn, attribute, values, likely: 'absent' }, signal)));
     if (presences.every((presence) => presence === 'absent')) disowned.push(group);
   }
   return disowned;
