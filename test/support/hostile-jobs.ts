@@ -95,8 +95,8 @@ export function hostileJobs({
       ['sixty-eight years', { durationSeconds: 2 ** 31 - 1 }],
       ['until the year 9999', { durationSeconds: undefined, expiresAt: '9999-12-31T23:59:59.999Z' }],
       [
-        'until a minute later than allowed',
-        { durationSeconds: undefined, expiresAt: formatInstant(later(now, maxGrantMs + 60_000)) },
+        'until an hour later than allowed',
+        { durationSeconds: undefined, expiresAt: formatInstant(later(now, maxGrantMs + 3_600_000)) },
       ],
     ]),
     ...of('job_expired', [

@@ -18,6 +18,8 @@ export async function misbehavingFront(targetPort: number) {
     const misbehave = next.shift();
     if (misbehave !== undefined) {
       misbehave(socket);
+      // What nobody reads keeps a socket from its end.
+      socket.resume();
       socket.once('close', () => {
         for (const tell of met) tell();
       });
