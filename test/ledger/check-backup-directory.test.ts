@@ -18,3 +18,12 @@ test('a second folder for backups is checked where one is configured: that it is
   assert.equal(beside?.status, 'warn');
   assert.match(beside.detail, /is on the file system of the ledger and is lost with it/);
 });
+
+test('before the first start, the file system of the ledger is that in which its directory will be made', async (t) => {
+  const folder = await temporaryStateDir(t);
+  const backupDir = join(folder, 'mount');
+  await mkdir(backupDir, { recursive: true });
+  const [beside] = await checkBackupDirectory({ stateDir: join(folder, 'var', 'lib', 'state'), backupDir });
+  assert.equal(beside?.status, 'warn');
+  assert.match(beside.detail, /is on the file system of the ledger and is lost with it/);
+});

@@ -51,15 +51,16 @@ export async function checkStateDirectory(
   }
 }
 
-async function statOf(path: string) {
+/** Null where nothing is there. Rejects where that cannot be looked at. */
+export async function statOf(path: string) {
   return await stat(path).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   });
 }
 
-/** The directory in which it would be made. */
-async function nearest(path: string): Promise<string> {
+/** The directory in which one that is missing would be made. Rejects where that cannot be looked at. */
+export async function nearest(path: string): Promise<string> {
   const parent = dirname(path);
   return parent === path || (await statOf(parent)) !== null ? parent : await nearest(parent);
 }
