@@ -22,9 +22,9 @@ export interface ConnectorBackups {
   states(): BackupStates;
 }
 
-/** Of one folder: for how long, by the monotonic clock, it has not held what the ledger holds. */
 interface Place {
   readonly folder: string;
+  /** When, by the monotonic clock, it last held what the ledger held; null where no backup of it was ever there. */
   goodAtMs: number | null;
   problem: string | null;
 }
@@ -51,13 +51,23 @@ export function connectorBackups({
 }): ConnectorBackups {
   const { firstMs, everyMs } = { ...DEFAULT_TIMINGS, ...timings };
   const stopping = new AbortController();
-  const startedAtMs = clock.monotonicMs();
-  const newest = ledger.newestBackup();
-  const newestAgeMs = newest === null ? 0 : Math.max(0, clock.wall() - newest);
   const places = ledger.backupFolders.map((folder): Place => ({ folder, goodAtMs: null, problem: null }));
+  /** The ledger is as old as the oldest backup of it that is known: for that long a folder without any has missed it. */
+  let oldestAtMs = clock.monotonicMs();
   let known: string | null = null;
   let cancelTimer = (): void => undefined;
   let underWay: Promise<void> = Promise.resolve();
+
+  /** What an earlier life left there. Nothing waits for it: a mount that does not answer is no reason to. */
+  async function lookAt(place: Place): Promise<void> {
+    // A folder that cannot be read counts as one without any, and the first backup will tell.
+    const times = await ledger.backupTimes(place.folder).catch(() => []);
+    for (const at of times) {
+      const atMs = clock.monotonicMs() - Math.max(0, clock.wall() - at);
+      place.goodAtMs ??= atMs;
+      oldestAtMs = Math.min(oldestAtMs, atMs);
+    }
+  }
 
   /** Whatever is decided is audited, and whatever is told has a number. */
   async function stateNow(): Promise<string> {
@@ -66,15 +76,19 @@ export function connectorBackups({
     return `${ledgerId} ${count} ${hash} ${nextSeq}`;
   }
 
-  function isKept(): boolean {
-    return places.every(({ goodAtMs, problem }) => goodAtMs !== null && problem === null) && ledger.newestBackup() !== null;
+  /** Whether each folder still has one: it may have been emptied or unmounted since. */
+  async function isKept(): Promise<boolean> {
+    for (const { folder, problem } of places) {
+      if (problem !== null || (await ledger.backupTimes(folder).catch(() => [])).length === 0) return false;
+    }
+    return true;
   }
 
   async function turn(): Promise<void> {
     const beganMs = clock.monotonicMs();
     try {
       const state = await stateNow();
-      if (state === known && isKept()) {
+      if (state === known && (await isKept())) {
         for (const place of places) place.goodAtMs = beganMs;
         return;
       }
@@ -110,11 +124,11 @@ export function connectorBackups({
     });
   }
 
-  /** Before the first one of this process, as old as the newest that was found. */
   function ageMs({ goodAtMs }: Place): number {
-    const now = clock.monotonicMs();
-    return goodAtMs === null ? newestAgeMs + now - startedAtMs : now - goodAtMs;
+    return clock.monotonicMs() - (goodAtMs ?? oldestAtMs);
   }
+
+  for (const place of places) void lookAt(place);
 
   return {
     start: () => next(firstMs),
@@ -131,7 +145,7 @@ export function connectorBackups({
         ageSeconds: Math.round(youngestMs / 1000),
         folders: places.map((place) => ({
           folder: place.folder,
-          ageSeconds: Math.round(ageMs(place) / 1000),
+          ageSeconds: place.goodAtMs === null ? null : Math.round(ageMs(place) / 1000),
           ...(place.problem === null ? {} : { problem: place.problem }),
         })),
         ...(problems.length === 0 ? {} : { message: problems.join('; ') }),

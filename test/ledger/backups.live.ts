@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import type { Instant } from '../../src/access/instant.ts';
 import { connectorBackups } from '../../src/connector/backups.ts';
 import type { LedgerError } from '../../src/ledger/ledger.ts';
 import type { SqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
@@ -38,7 +39,7 @@ suite('a backup of a ledger in use', () => {
       kept.map(({ problem }) => problem),
       [null, null],
     );
-    assert.equal(rig.first.newestBackup(), at(1));
+    for (const { folder } of rig.places) assert.deepEqual(await rig.first.backupTimes(folder), [at(1)]);
     for (const [place, { folder }] of rig.places.entries()) {
       const names = await rig.backupsIn(place);
       assert.equal(names.length, 1);
@@ -82,7 +83,13 @@ suite('a backup of a ledger in use', () => {
 suite('backups by the clock', () => {
   async function scheduled(t: Parameters<typeof backedUpLedger>[0]) {
     const rig = await backedUpLedger(t);
-    const clock = fakeClock();
+    return { rig, ...started(t, rig) };
+  }
+
+  /** As each start of the connector does, and each SIGHUP. */
+  function started(t: Parameters<typeof backedUpLedger>[0], rig: Awaited<ReturnType<typeof backedUpLedger>>, now?: Instant) {
+    const clock = fakeClock(now);
+    const looking: Promise<unknown>[] = [];
     const lines: { event?: string; problem?: string }[] = [];
     const logger = createLogger({ level: 'debug', destination: { write: (line) => lines.push(JSON.parse(line) as object) } });
     let made = 0;
@@ -91,6 +98,11 @@ suite('backups by the clock', () => {
       async backUp(...given) {
         made += 1;
         return await rig.first.backUp(...given);
+      },
+      backupTimes(folder) {
+        const times = rig.first.backupTimes(folder);
+        looking.push(times);
+        return times;
       },
     };
     const backups = connectorBackups({ ledger, clock, log: logger, timings: { firstMs: EVERY_MS, everyMs: EVERY_MS } });
@@ -101,7 +113,7 @@ suite('backups by the clock', () => {
       clock.advance(EVERY_MS);
       await clock.armed(EVERY_MS);
     };
-    return { rig, lines, backups, turn, made: () => made };
+    return { lines, backups, turn, made: () => made, looked: () => Promise.allSettled(looking) };
   }
 
   test('are made where something was decided since, and only then', async (t) => {
@@ -132,5 +144,31 @@ suite('backups by the clock', () => {
     assert.ok(lines.some(({ event }) => event === 'backup.made-again'));
     assert.equal(backups.states().elsewhereMs, 0);
     assert.equal((await readdir(rig.places[1]?.folder ?? '')).length, 1);
+  });
+
+  test('are as old after a start as the newest of their own folder, and as the oldest of the other where there was never one', async (t) => {
+    const rig = await backedUpLedger(t);
+    for (const seconds of [0, 3000]) await rig.first.backUp(at(seconds), NEVER);
+    const [own, elsewhere] = rig.places.map(({ folder }) => folder);
+    const both = started(t, rig, at(3060));
+    await both.looked();
+    assert.deepEqual(both.backups.states(), { stateMs: 60_000, elsewhereMs: 60_000 });
+    await rm(rig.backupDir, { recursive: true });
+    const one = started(t, rig, at(3060));
+    await one.looked();
+    assert.deepEqual(one.backups.states(), { stateMs: 60_000, elsewhereMs: 3_060_000 });
+    assert.deepEqual(one.backups.health()['folders'], [
+      { folder: own, ageSeconds: 60 },
+      { folder: elsewhere, ageSeconds: null },
+    ]);
+  });
+
+  test('that vanish from the second folder are missed though nothing was decided since', async (t) => {
+    const { rig, backups, turn, lines } = await scheduled(t);
+    await turn();
+    await rm(rig.backupDir, { recursive: true });
+    await turn();
+    assert.equal(lines.filter(({ event }) => event === 'backup.failed').length, 1);
+    assert.deepEqual(backups.states(), { stateMs: 0, elsewhereMs: EVERY_MS });
   });
 });

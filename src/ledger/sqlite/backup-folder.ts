@@ -93,9 +93,14 @@ export function hasBackup(places: readonly BackupPlace[]): boolean {
   return findBackups(places).backups.length > 0;
 }
 
-/** When the newest of them was made, by its name; null where there is none. */
-export function newestBackup(places: readonly BackupPlace[]): Instant | null {
-  return findBackups(places).backups[0]?.at ?? null;
+/** When the backups of a folder were made, by their names, the newest first; none where it is not there. Rejects where it cannot be read. */
+export async function backupTimes(folder: string): Promise<readonly Instant[]> {
+  try {
+    return backupsAmong(folder, await readdir(folder)).map(({ at }) => at);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** Makes the folder where it is missing, and takes away what an earlier life left half written. Rejects where that cannot be done. */

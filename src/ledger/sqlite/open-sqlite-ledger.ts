@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
-import { type BackupPlace, backupPlaces, hasBackup, newestBackup } from './backup-folder.ts';
+import { type BackupPlace, backupPlaces, backupTimes, hasBackup } from './backup-folder.ts';
 import type { OnCommit } from './commit-queue.ts';
 import { isDamageOfFile, ledgerErrorOf } from './faults.ts';
 import { readIdentity } from './identity.ts';
@@ -43,8 +43,8 @@ export interface SqliteLedger extends Ledger {
   backUp(at: Instant, signal: AbortSignal): Promise<readonly BackupKept[]>;
   /** Where they are kept: in the state directory, and where a second folder is configured, there. */
   readonly backupFolders: readonly string[];
-  /** When the newest one in the state directory was made, which is not looked at further; null where there is none. */
-  newestBackup(): Instant | null;
+  /** When those of such a folder were made, the newest first; they are not looked at further. Rejects where it cannot be read. */
+  backupTimes(folder: string): Promise<readonly Instant[]>;
 }
 
 /**
@@ -149,7 +149,7 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, pl
 function backupMethods(
   { watchCopy }: LedgerDatabase,
   { options, places, isShort }: { options: OpenSqliteLedgerOptions; places: readonly BackupPlace[]; isShort: () => boolean },
-): Pick<SqliteLedger, 'backUp' | 'backupFolders' | 'newestBackup'> {
+): Pick<SqliteLedger, 'backUp' | 'backupFolders' | 'backupTimes'> {
   const noticed = whenDamaged(options, places);
   const path = join(options.stateDir, 'ledger.db');
   return {
@@ -162,7 +162,7 @@ function backupMethods(
       }
     },
     backupFolders: places.map(({ folder }) => folder),
-    newestBackup: () => newestBackup(places.slice(0, 1)),
+    backupTimes,
   };
 }
 
