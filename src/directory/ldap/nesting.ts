@@ -44,10 +44,11 @@ export async function protectorOf(place: Place, asked: ProtectorAsked, signal: A
     for (const one of fresh) met.set(one.id, one);
     const named = await namedByThemselves(place, { start, met, rising }, signal);
     if (met.size > MOST_GROUPS) throw unknown(start, `it is nested in more than ${MOST_GROUPS} groups; take nesting out`);
-    const stale = await disowning(place, { met, groups: named.filter(asked.isProtected) }, signal);
+    const claimed = named.filter(asked.isProtected);
+    const stale = await disowning(place, { met, groups: claimed }, signal);
     for (const { id } of stale) met.delete(id);
     rising = [...fresh, ...named.filter((one) => !stale.includes(one))];
-    const protector = rising.find(asked.isProtected);
+    const protector = fresh.find(asked.isProtected) ?? claimed.find((one) => !stale.includes(one));
     if (protector !== undefined) return { group: protector, chain: await chainTo(place, { start, protector, met }, signal) };
   }
   return await lastWord(place, { start, met, mustBeTold: asked.mustBeTold }, signal);
