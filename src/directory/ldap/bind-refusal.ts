@@ -63,6 +63,8 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
   /** What the last session was opened with. */
   let proved: string | null = null;
   let worked: Credential | null = null;
+  /** What was said of the last one that was refused. */
+  let why: { readonly mark: string; readonly message: string } | null = null;
   let isSaved = false;
   let trying: Promise<unknown> = Promise.resolve();
   const markOf = (password: string): string => createHmac('sha256', seal).update(password).digest('hex');
@@ -84,9 +86,12 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
   async function admit(credential: Credential): Promise<void> {
     const barred = await barring(credential);
     if (barred === null) return;
+    // What the directory said then is still the reason; a new process has not heard it.
+    const said =
+      why?.mark === markOf(credential.mark) ? `${why.message} That was` : `The directory refused the bind of ${account}`;
     throw new DirectoryError(
       'bind_refused',
-      `The directory refused the bind of ${account} at ${formatInstant(barred.at)}. So as not to lock the account, it is not tried again before ${formatInstant(barred.until)}, but what is changed (the password, or the client certificate) is tried at once.`,
+      `${said} at ${formatInstant(barred.at)}. So as not to lock the account, it is not tried again before ${formatInstant(barred.until)}, but what is changed (the password, or the client certificate) is tried at once.`,
     );
   }
 
@@ -95,7 +100,10 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
       const mark = markOf(credential.mark);
       const alone = async () => {
         await admit(credential);
-        const opened = await opening();
+        const opened = await opening().catch((error: unknown) => {
+          if (error instanceof DirectoryError && error.fault === 'bind_refused') why = { mark, message: error.message };
+          throw error;
+        });
         proved = mark;
         return opened;
       };

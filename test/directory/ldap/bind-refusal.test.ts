@@ -44,6 +44,19 @@ suite('a refused bind', () => {
     assert.deepEqual([both.map(({ status }) => status), binds], [['rejected', 'rejected'], 1]);
   });
 
+  test('while one waits, what the directory said of it is still the reason that is told', async () => {
+    const gate = gateAt(1_000_000).open();
+    const refused = async () => {
+      await gate.refused(of('old'));
+      throw new DirectoryError('bind_refused', 'The password has expired.');
+    };
+    await assert.rejects(gate.open(of('old'), refused), { message: 'The password has expired.' });
+    await assert.rejects(
+      tried(gate, 'old'),
+      /^DirectoryError: The password has expired\. That was at 1970-.*not tried again before/,
+    );
+  });
+
   test('the refused password waits, another does not, and the wait ends', async () => {
     const world = gateAt(1_000_000);
     const gate = world.open();
