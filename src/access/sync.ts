@@ -90,3 +90,13 @@ export interface ToldSync {
   /** Entries and memberships that are no longer there. */
   readonly removed: number;
 }
+
+/** Who is in a group without a grant of ours, as a sync has read it. */
+export interface Others {
+  readonly groupId: EntryId;
+  /** In order, the standing members among the users in scope; empty where there are too many to be named. */
+  readonly userIds: readonly EntryId[];
+  readonly users: number;
+  /** Member values that mean no user in scope. */
+  readonly outside: number;
+}

@@ -1,25 +1,16 @@
 import { contentHash } from '../access/canonical-json.ts';
 import type { EntryId } from '../access/ids.ts';
+import type { Others } from '../access/sync.ts';
 import { DirectoryError } from '../directory/directory.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { logTrip, type PolicyTrip, tripRecords } from './policy-trips.ts';
-
-/** Who is in a group without a grant of ours, as a sync has read it. */
-export interface FoundOthers {
-  readonly groupId: EntryId;
-  /** In order; empty where there are too many to be named. */
-  readonly userIds: readonly EntryId[];
-  readonly users: number;
-  /** Member values that mean no user in scope. */
-  readonly outside: number;
-}
 
 /** Reports who is in a group that a rule calls exclusive, and has no grant. Nobody is taken out. */
 export interface ExclusiveGroups {
   /** Those that are known now; rejects where the directory cannot be asked. */
   groups(): Promise<readonly EntryId[]>;
   /** Told once each time that they are others than before, also over restarts. */
-  found(others: FoundOthers): Promise<void>;
+  found(others: Others): Promise<void>;
 }
 
 const PREFIX = 'exclusive/';
@@ -71,7 +62,7 @@ export function exclusiveGroups(
 
 async function detailOf(
   parts: EngineParts,
-  { group, rule, userIds, users, outside }: FoundOthers & { group: string; rule: string },
+  { group, rule, userIds, users, outside }: Others & { group: string; rule: string },
 ): Promise<string> {
   const { directory, signal } = parts;
   const named: string[] = [];

@@ -1,18 +1,9 @@
 import type { Clock } from '../access/clock.ts';
 import type { EntryId } from '../access/ids.ts';
+import type { Others } from '../access/sync.ts';
 import type { Picture, Snapshots, StoredGroup } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { turns } from './turns.ts';
-
-/** Who is in a group without a grant of ours. */
-export interface Others {
-  readonly groupId: EntryId;
-  /** At most MOST_IDS, in order; the standing members among the users in scope. */
-  readonly userIds: readonly EntryId[];
-  readonly users: number;
-  /** Member values that mean no user in scope. */
-  readonly outside: number;
-}
 
 /** Who is told of groups that nobody but who has a grant may be in. */
 export interface OthersWatch {

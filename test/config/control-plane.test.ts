@@ -1,37 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { instant } from '../../src/access/instant.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { makeClientCertificate } from '../support/client-certificate.ts';
+import { configFolder, configOf, MINIMAL } from '../support/minimal-config.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'latchkey-config-'));
-after(() => rmSync(folder, { recursive: true }));
-const file = (name: string, content: string) => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
-
-const MINIMAL = {
-  LATCHKEY_CONTROL_PLANE_URL: 'wss://control.example.com/connect',
-  LATCHKEY_CONTROL_PLANE_TOKEN: 'control-plane-token',
-  LDAP_URL: 'ldaps://ldap.example.com',
-  LDAP_BIND_DN: 'cn=latchkey,dc=example,dc=com',
-  LDAP_BIND_PASSWORD: 'bind-password',
-};
+const { folder, file } = configFolder();
 
 type Variables = Readonly<Record<string, string>>;
 const load = (variables: Variables, nowMs = Date.now()) =>
   loadConfig({ environment: { ...MINIMAL, ...variables }, terminal: false, now: () => instant(nowMs) });
 
 function controlPlaneOf(variables: Variables) {
-  const loaded = load(variables);
-  assert.ok(loaded.ok, inspect(loaded));
-  return loaded.config.controlPlane;
+  return configOf(load(variables)).controlPlane;
 }
 
 /** Asserts that exactly one problem is found, about this variable, and returns it in words. */

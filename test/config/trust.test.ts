@@ -1,42 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { toldConfig } from '../../src/config/told-config.ts';
+import { configFolder, configOf, MINIMAL, problemsOf } from '../support/minimal-config.ts';
 import { jwksOf, signingKey } from '../support/signed-jobs.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'latchkey-config-'));
-after(() => rmSync(folder, { recursive: true }));
-const file = (name: string, content: string) => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
-
-const MINIMAL = {
-  LATCHKEY_CONTROL_PLANE_URL: 'wss://control.example.com/connect',
-  LATCHKEY_CONTROL_PLANE_TOKEN: 'control-plane-token',
-  LDAP_URL: 'ldaps://ldap.example.com',
-  LDAP_BIND_DN: 'cn=latchkey,dc=example,dc=com',
-  LDAP_BIND_PASSWORD: 'bind-password',
-};
+const { folder, file } = configFolder();
 
 type Variables = Readonly<Record<string, string | undefined>>;
 const load = (variables: Variables) => loadConfig({ environment: { ...MINIMAL, ...variables }, terminal: false });
-
-function configOf(loaded: LoadedConfig) {
-  assert.ok(loaded.ok, inspect(loaded));
-  return loaded.config;
-}
-
-/** The problems as `variable: found | expected`. */
-function problemsOf(loaded: LoadedConfig): readonly string[] {
-  assert.ok(!loaded.ok, 'expected problems');
-  return loaded.problems.map(({ variable, found, expected }) => `${variable}: ${found} | ${expected}`);
-}
 
 /** Asserts that exactly one problem is found, about this variable. */
 function refused(variables: Variables, variable: string, about = /./): void {

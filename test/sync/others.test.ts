@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { GrantId } from '../../src/access/ids.ts';
-import type { SyncWish } from '../../src/access/sync.ts';
-import type { Others } from '../../src/sync/others.ts';
+import type { Others, SyncWish } from '../../src/access/sync.ts';
 import { syncUnderTest } from '../support/sync-under-test.ts';
 import { addPerson, syncedTree, treeId } from '../support/synced-tree.ts';
 
