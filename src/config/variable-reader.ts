@@ -70,8 +70,14 @@ export function variableReader(environment: Environment): VariableReader {
   };
 }
 
-/** What holds where a variable is not set. Throws for a default that its own row does not take, a fault of the table. */
+/** Read once. A default that its own row does not take, a fault of the table, is thrown for at once. */
+const DEFAULTS: ReadonlyMap<string, unknown> = new Map(
+  Object.entries<VariableRow<unknown>>(VARIABLES)
+    .filter(([, row]) => row.default !== undefined)
+    .map(([variable, { value, default: text }]) => [variable, value.schema.parse(text)]),
+);
+
+/** What holds where a variable is not set. */
 export function defaultOf<V extends VariableWithDefault>(variable: V): ValueOf<V> {
-  const row: VariableRow<ValueOf<V>> = VARIABLES[variable];
-  return row.value.schema.parse(row.default);
+  return DEFAULTS.get(variable) as ValueOf<V>;
 }

@@ -9,7 +9,7 @@ import type { FuzzCounts } from './target.ts';
 import { type FuzzName, TARGETS } from './targets.ts';
 
 /** What a thread runs before its memory is given back. */
-const PART = 100_000;
+const PART = 500_000;
 const FULL = 20_000_000;
 /** The sample shares the machine with other test files. */
 const THREADS = atScale({ sample: 1, full: availableParallelism() });
@@ -54,7 +54,10 @@ export async function fuzzed(t: TestContext, { target, sample }: { target: FuzzN
 
 /** Rejects with what a case or a rejection that nobody heeded ended the thread with. */
 async function inThread(part: { target: FuzzName; seed: number; cases: number }): Promise<FuzzCounts> {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: part });
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: part,
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
+  });
   try {
     const [counts] = await once(worker, 'message');
     return counts as FuzzCounts;

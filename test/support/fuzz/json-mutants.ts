@@ -30,7 +30,6 @@ const SPLICES = [
   '"*"',
   '")(uid=*"',
   `"${'x'.repeat(257)}"`,
-  `"${'x'.repeat(9000)}"`,
   '[[[[]]]]',
   '{"username":"u","dn":"uid=a"}',
   '{"name":"n","id":"0b5e7c1a-7f0d-4f0e-9d57-0a4f3c1d2e3f"}',
@@ -45,9 +44,15 @@ const SPLICES = [
   '"grant"',
   '"revoke"',
   `${'['.repeat(40)}${']'.repeat(40)}`,
-  `[${'0,'.repeat(11_000)}0]`,
 ] as const;
+/** They take as long as a hundred others, so they are chosen seldom. */
+const LARGE_SPLICES = [`"${'x'.repeat(9000)}"`, `[${'0,'.repeat(11_000)}0]`] as const;
+const LARGE_SHARE = 0.002;
 const NAMES = ['__proto__', 'constructor', 'toString', 'type', 'job', 'jws', 'kind', 'dn', 'name', 'id', 'rate', 'x'] as const;
+
+function splice({ pick, often }: Chance): string {
+  return often(LARGE_SHARE) ? pick(LARGE_SPLICES) : pick(SPLICES);
+}
 
 /** One of these texts, spoilt by chance: edited as a value, then as a text; or nothing but grammar, or bytes. Some are left whole. */
 export function jsonMutant(valid: readonly [string, ...string[]], random: Random): string {
@@ -65,7 +70,7 @@ export function jsonMutant(valid: readonly [string, ...string[]], random: Random
 /** One that only grammar gives: with names of the text that it shall resemble, and values of any kind. */
 function grown(choice: Chance, names: readonly [string, ...string[]], levels: number): string {
   const { pick, often, below } = choice;
-  if (levels === 0 || often(0.3)) return pick(SPLICES);
+  if (levels === 0 || often(0.3)) return splice(choice);
   const many = Array.from({ length: below(6) }, () => grown(choice, names, levels - 1));
   if (often(0.2)) return `[${many.join(',')}]`;
   return `{${many.map((value) => `${JSON.stringify(pick(names))}:${value}`).join(',')}}`;
@@ -94,11 +99,11 @@ function edited(text: string, { choice, valid }: { choice: Chance; valid: readon
   switch (below(8)) {
     case 0:
     case 1:
-      return replace(`${shown}:${pick(SPLICES)}`);
+      return replace(`${shown}:${splice(choice)}`);
     case 2:
       return replace(`${shown}:${other().otherValue}`);
     case 3:
-      return replace(`${whole},${shown}:${pick([value, pick(SPLICES)])}`);
+      return replace(`${whole},${shown}:${pick([value, splice(choice)])}`);
     case 4: {
       const { otherName, otherValue } = other();
       return replace(`${whole},${JSON.stringify(otherName)}:${otherValue}`);

@@ -56,7 +56,7 @@ export function policy(): FuzzTarget {
         return 'refused';
       }
       const written: unknown = JSON.parse(text);
-      assert.ok(validate(written), `${text}: ${inspect(validate.errors)}`);
+      if (!validate(written)) assert.fail(`${text}: ${inspect(validate.errors)}`);
       assert.ok(isPlainJson(text, { depth: 8, values: 1_000_000 }), text);
       const { groups = [], perUser, default: byDefault } = written as WrittenPolicy;
       assert.equal(parsed.rules.groups.length, groups.length);

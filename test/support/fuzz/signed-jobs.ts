@@ -3,7 +3,7 @@ import { verify as verifyBytes } from 'node:crypto';
 import { jobSignatures } from '../../../src/link/job-signatures.ts';
 import { CONNECTOR, claimsOf, GRANT, headerOf, jobKeysOf, NOW, type SigningKey, signed, signingKey } from '../signed-jobs.ts';
 import { type Chance, chance } from './chance.ts';
-import type { FuzzTarget } from './target.ts';
+import { type FuzzTarget, inFamilies } from './target.ts';
 
 const SECONDS = NOW / 1000;
 const REVOKE = { jobId: 'job-2', kind: 'revoke', issuedAt: '2026-06-01T12:00:00.000Z', grantId: 'grant-1' };
@@ -51,6 +51,8 @@ const VALUES = [
 ] as const;
 const CHARACTERS = ['A', 'Q', 'g', 'w', 'Z', '0', '9', '-', '_', '+', '/', '=', '.', ' ', '\n'] as const;
 
+type Pair = readonly [string, string];
+
 interface Keys {
   readonly ed: SigningKey;
   readonly ec: SigningKey;
@@ -63,9 +65,14 @@ export function signedJobs(): FuzzTarget {
   const all = [ed, ed, ed, ec, ec, signingKey('ed-1'), signingKey('ec-1', 'ES256'), signingKey('stranger')] as const;
   const keys = { ed, ec, all };
   const verify = jobSignatures({ keys: jobKeysOf(ed, ec), connectorId: CONNECTOR, now: () => NOW });
-  return {
-    async one(random) {
-      const jws = made(chance(random), keys);
+  return inFamilies({
+    // A signature takes longer than all the rest.
+    whole(random) {
+      const choice = chance(random);
+      return [made(choice, keys), made(choice, keys)] as const;
+    },
+    async one(random, pair) {
+      const jws = changed(pair, chance(random));
       const { ok } = await verify(jws);
       assert.equal(Object.hasOwn(Object.prototype, 'kind'), false);
       if (!ok) return 'refused';
@@ -73,13 +80,10 @@ export function signedJobs(): FuzzTarget {
       return 'believed';
     },
     outcomes: ['believed', 'refused'],
-  };
+  });
 }
 
-function made(choice: Chance, { all }: Keys): string {
-  const { pick, often, below } = choice;
-  if (often(0.02)) return Buffer.from(Array.from({ length: below(300) }, () => below(256))).toString('latin1');
-  if (often(0.05)) return Array.from({ length: below(200) }, () => pick(CHARACTERS)).join('');
+function made({ pick, often, below }: Chance, { all }: Keys): string {
   const [who, asked] = [pick(all), pick<Readonly<Record<string, unknown>>>([GRANT, REVOKE])];
   const parts = { header: { ...headerOf(who) }, claims: { ...claimsOf(asked) }, job: { ...asked } };
   let isWhole = false;
@@ -89,13 +93,32 @@ function made(choice: Chance, { all }: Keys): string {
     Object.defineProperty(parts[of], name, { value, enumerable: true, configurable: true });
     isWhole ||= of === 'claims' && name === 'job';
   }
-  let jws = signed(who, isWhole ? parts.claims : { ...parts.claims, job: parts.job }, parts.header);
-  for (let spoils = often(0.4) ? 1 + below(2) : 0; spoils > 0; spoils -= 1) jws = spoilt(jws, choice);
-  return jws;
+  return signed(who, isWhole ? parts.claims : { ...parts.claims, job: parts.job }, parts.header);
 }
 
-function spoilt(text: string, { below, pick }: Chance): string {
-  const at = below(text.length + 1);
+/** One of them as it is, with a part of the other, or spoilt; or nothing but characters of the alphabet, or bytes. */
+function changed([jws, other]: Pair, choice: Chance): string {
+  const { pick, often, below } = choice;
+  if (often(0.02)) return Buffer.from(Array.from({ length: below(300) }, () => below(256))).toString('latin1');
+  if (often(0.05)) return Array.from({ length: below(200) }, () => pick(CHARACTERS)).join('');
+  if (often(0.1)) return jws;
+  let text = often(0.15) ? exchanged(jws, other, below(3)) : spoilt(jws, choice);
+  if (often(0.3)) text = spoilt(text, choice);
+  return text;
+}
+
+/** With one of the three parts of the other. */
+function exchanged(jws: string, other: string, part: number): string {
+  const of = other.split('.');
+  return jws
+    .split('.')
+    .map((own, i) => (i === part ? (of[i] ?? own) : own))
+    .join('.');
+}
+
+/** Half of the time in the header, which is read before any signature is. */
+function spoilt(text: string, { below, pick, often }: Chance): string {
+  const at = below((often(0.5) ? text.indexOf('.') + 1 : text.length) + 1);
   const [before, after] = [text.slice(0, at), text.slice(at)];
   switch (below(6)) {
     case 0:
