@@ -82,13 +82,30 @@ function definedOnly(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined));
 }
 
-/** dotenv passes over a line that it cannot read; a scope lost that way would widen what is written. */
+/**
+ * What dotenv reads otherwise than it was meant, without a word; a scope or a protected group lost that way would widen what is
+ * written. It passes over a line that it cannot read, takes the last of two lines, and ends a value without quotes at a `#`, where a
+ * shell and other readers of such files need a blank before it.
+ */
 function judgeDotenv(text: string, merged: Environment, reader: VariableReader): void {
-  for (const [, name = ''] of text.matchAll(/^[ \t]*(?:export[ \t]+)?((?:LATCHKEY|LDAP|SYNC)_\w*)/gm)) {
-    if (merged[name] === undefined)
-      reader.problem({ variable: name, found: 'a line in the .env file that cannot be read', expected: `${name}=value` });
+  const read = parseDotenv(text);
+  const seen = new Set<string>();
+  for (const [, name = '', rest = ''] of text.matchAll(DOTENV_LINE)) {
+    if (judgeName(name).kind === 'foreign') continue;
+    const problem = (found: string, expected: string) => reader.problem({ variable: name, found, expected });
+    if (merged[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
+    else if (merged[name] !== read[name]) continue;
+    else if (seen.has(name)) problem('more than one line in the .env file, of which the last alone would count', 'one line');
+    else if (!QUOTED.test(rest) && CUT.test(rest))
+      problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
+    seen.add(name);
   }
 }
+
+const DOTENV_LINE = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)(?:[ \t]*[=:][ \t]*(.*)|.*)$/gm;
+const QUOTED = /^(['"`]).*\1[ \t]*(?:#.*)?$/;
+/** A comment that is meant as one has a blank before it. */
+const CUT = /(?:^|\S)#/;
 
 function judgeNames(environment: Environment, reader: VariableReader): void {
   for (const name of Object.keys(environment).toSorted()) {

@@ -57,6 +57,8 @@ export type NameVerdict =
 
 export function judgeName(name: string): NameVerdict {
   if (SUPPORTED_NAMES.has(name)) return { kind: 'supported' };
+  const inCapitals = name.toUpperCase().replace(/[.-]/g, '_');
+  if (OURS.test(inCapitals) && SUPPORTED_NAMES.has(inCapitals)) return { kind: 'unknown', nearest: inCapitals };
   if (NOT_YET_SUPPORTED_NAMES.has(name)) return { kind: 'not_yet_supported' };
   if (!OURS.test(name) || KUBERNETES.test(name)) return { kind: 'foreign' };
   return { kind: 'unknown', nearest: nearestName(name, [...SUPPORTED, ...NOT_YET_SUPPORTED]) };

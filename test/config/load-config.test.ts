@@ -174,6 +174,33 @@ test('the environment wins over the .env file, and the file fills what it leaves
   assert.deepEqual([config.directory.baseDn, config.policy.maxGrantMs], ['dc=file', 7_200_000]);
 });
 
+test('a value of the .env file that would be cut at a "#" is a problem, not a protected group that is lost', () => {
+  const cut = (line: string) => (loadedFrom(line).ok ? null : problemsOf(loadedFrom(line)).join());
+  const loadedFrom = (line: string) => load({}, `${line}\n`);
+  for (const value of ['C# Admins;Payroll', '"C# Admins;Payroll', "C#'Payroll'", '#1;Payroll'])
+    assert.match(cut(`LATCHKEY_PROTECTED_GROUPS=${value}`) ?? '', /^LATCHKEY_PROTECTED_GROUPS: a "#" in the \.env file/, value);
+  for (const value of ['"C# Admins;Payroll"', "'C#;Payroll' # both", '`C#`', 'Payroll # of Berlin', 'C\t#x'])
+    assert.equal(cut(`export LATCHKEY_PROTECTED_GROUPS = ${value}`), null, value);
+  assert.equal(cut('SOMETHING_ELSE=C#'), null);
+  const secret = problemsOf(load({ LDAP_BIND_PASSWORD: undefined }, 'LDAP_BIND_PASSWORD=open#sesame\n')).join();
+  assert.match(secret, /^LDAP_BIND_PASSWORD: a "#"/);
+  assert.doesNotMatch(secret, /open|sesame/);
+});
+
+test('a variable that stands twice in the .env file is a problem: the first line would be lost', () => {
+  const twice = 'LATCHKEY_PROTECTED_GROUPS=Payroll\nexport LATCHKEY_PROTECTED_GROUPS=Domain Admins\n';
+  assert.match(problemsOf(load({}, twice)).join(), /^LATCHKEY_PROTECTED_GROUPS: more than one line in the \.env file/);
+  assert.ok(load({ LATCHKEY_PROTECTED_GROUPS: 'Payroll' }, twice).ok, 'the environment wins over both');
+  assert.ok(load({}, 'OTHER=1\nOTHER=2\n#LDAP_DOMAIN=a.example\nLDAP_DOMAIN=b.example\n').ok);
+});
+
+test('a variable of ours in small letters, or with other marks between its words, is a problem, not ignored', () => {
+  for (const name of ['latchkey_protected_groups', 'LATCHKEY-PROTECTED-GROUPS', 'Latchkey.Protected.Groups']) {
+    refused({ [name]: 'Payroll' }, name, /did you mean LATCHKEY_PROTECTED_GROUPS\?/);
+  }
+  assert.ok(load({ ldap_host: 'x', latchkey: 'y' }).ok, 'names that mean nothing to us');
+});
+
 test('a line of the .env file that cannot be read is a problem, not a lost scope', () => {
   assert.match(problemsOf(load({}, 'LDAP_USERS_SCOPE ou=people,dc=x\n')).join(), /^LDAP_USERS_SCOPE: a line in the \.env file/);
 });
