@@ -364,9 +364,10 @@ function fakeLookups(
       const id = parseEntryId(nameOrDn);
       const name = nameOrDn.includes('=') ? parseDn(nameOrDn) : null;
       const isMeant = (entry: FakeEntry): boolean => {
+        if (entry.kind !== 'group') return false;
         if (id.ok) return entry.id === id.value;
         if (name?.ok) return tree.sameDn(entry.dn, name.value);
-        return entry.kind === 'group' && nameOrDn.trim() !== '' && sameText(entry.name, nameOrDn);
+        return nameOrDn.trim() !== '' && sameText(entry.name, nameOrDn);
       };
       return tree
         .visible()

@@ -3,8 +3,9 @@ import { and, equality, or } from '../../access/filter.ts';
 import { type EntryId, parseEntryId } from '../../access/ids.ts';
 import type { MemberAttribute } from '../../access/membership.ts';
 import type { EntryRef } from '../../access/reference.ts';
-import { ANY_ENTRY, hasId, idOf, type LdapEntry } from './entry.ts';
+import { ANY_ENTRY, hasId, idOf, type LdapEntry, valuesOf } from './entry.ts';
 import { isInside, judged, type Kind, wholeFilter } from './kinds.ts';
+import { memberStyle } from './member-style.ts';
 import { beneathBase, entryAt, type Place } from './place.ts';
 
 /** Finds an entry by its stable id under the whole base; scopes and configured filters do not narrow the search. */
@@ -61,20 +62,43 @@ export async function occupant(
   return entry === null ? null : idOf(entry, flavour.id);
 }
 
-/** Groups anywhere under the base that a configured name, DN or id means. */
+/**
+ * Groups anywhere under the base that a configured name, DN or id means. An entry that is there and is no group means none: who names
+ * the folder of the groups has named no group in it.
+ */
 export async function groupsNamed(place: Place, nameOrDn: string, signal: AbortSignal): Promise<readonly EntryRef[]> {
   const { flavour, groupNameAttribute } = place.landscape;
-  const attributes = [flavour.id.attribute];
-  const refs = (entries: readonly LdapEntry[]) =>
-    entries.map((entry): EntryRef => ({ id: idOf(entry, flavour.id), dn: entry.dn }));
+  const attributes = [flavour.id.attribute, 'objectClass'];
   const id = parseEntryId(nameOrDn);
-  if (id.ok) return refs(await beneathBase(place, { filter: hasId(id.value, flavour.id), attributes }, signal));
+  if (id.ok) {
+    const entries = await beneathBase(place, { filter: hasId(id.value, flavour.id), attributes }, signal);
+    return refs(place, await groupsAmong(place, entries, signal));
+  }
   const dn = parseDn(nameOrDn);
   if (nameOrDn.includes('=') && dn.ok) {
     const entry = await entryAt(place, { dn: dn.value, filter: ANY_ENTRY, attributes }, signal);
-    return entry === null ? [] : refs([entry]);
+    return refs(place, await groupsAmong(place, entry === null ? [] : [entry], signal));
   }
   if (nameOrDn.trim() === '') return [];
   const filter = and(flavour.groups, equality(groupNameAttribute, nameOrDn));
-  return refs(await beneathBase(place, { filter, attributes }, signal));
+  return refs(place, await beneathBase(place, { filter, attributes }, signal));
+}
+
+function refs({ landscape: { flavour } }: Place, entries: readonly LdapEntry[]): readonly EntryRef[] {
+  return entries.map((entry) => ({ id: idOf(entry, flavour.id), dn: entry.dn }));
+}
+
+/** Without those that are known to be no groups: by their classes they are none, nor can they have members. */
+async function groupsAmong(place: Place, entries: readonly LdapEntry[], signal: AbortSignal): Promise<readonly LdapEntry[]> {
+  const { flavour, schema } = place.landscape;
+  const found: LdapEntry[] = [];
+  for (const entry of entries) {
+    const classes = valuesOf(entry, 'objectClass');
+    const isGroup =
+      classes.length === 0 ||
+      (await entryAt(place, { dn: entry.dn, filter: flavour.groups, attributes: ['1.1'] }, signal)) !== null ||
+      (await memberStyle(flavour, classes, schema)).allowed.length > 0;
+    if (isGroup) found.push(entry);
+  }
+  return found;
 }

@@ -107,6 +107,12 @@ export function identityTests(get: Get, differences: ServerDifferences): void {
     assert.deepEqual(await directory.groupsNamed(child({ type: 'cn', value: 'nothing' }, groupsScope), signal), []);
     assert.deepEqual(await directory.groupsNamed('nothing', signal), []);
   });
+
+  test('an entry that is there and is no group means no group: the folder of the groups protects none of them', async () => {
+    const { directory, groupsScope } = get();
+    const user = await makeUser(get());
+    for (const text of [groupsScope, user.dn, user.id]) assert.deepEqual(await directory.groupsNamed(text, signal), [], text);
+  });
 }
 
 export function goneTests(get: Get): void {
