@@ -1,5 +1,6 @@
 import { type ActiveGrant, endGrant, expiryOf } from '../access/grant.ts';
 import type { GrantId } from '../access/ids.ts';
+import type { Instant } from '../access/instant.ts';
 import type { Intent } from '../access/intent.ts';
 import { type JobError, jobError } from '../access/outcome.ts';
 import { pairKey } from '../access/reference.ts';
@@ -172,16 +173,20 @@ export async function claimFound(
   return DONE;
 }
 
-/** The job whose end the write is claimed with: the first that the policy allows. One was judged before the write. */
+/**
+ * The job whose end the write is claimed with: the first that the policy allows. One was judged before the write; where the rules have
+ * become narrower since, it is the one that ends soonest, and no end that nobody has ever allowed.
+ */
 function writtenFor(
   parts: EngineParts,
   waiting: readonly WaitingGrantJob[],
   { member: { at, period }, group }: { member: Member; group: GroupEntry },
 ): WaitingGrantJob | undefined {
-  const isAllowed = ({ job }: WaitingGrantJob): boolean =>
-    (requesterRefusal(parts, { group, job }) ??
-      endRefusal(parts, { group, heldSince: period.heldSince, expiresAt: expiryOf(job.end, at), at })) === null;
-  return waiting.find(isAllowed) ?? waiting[0];
+  const endOf = ({ job }: WaitingGrantJob): Instant => expiryOf(job.end, at);
+  const isAllowed = (one: WaitingGrantJob): boolean =>
+    (requesterRefusal(parts, { group, job: one.job }) ??
+      endRefusal(parts, { group, heldSince: period.heldSince, expiresAt: endOf(one), at })) === null;
+  return waiting.find(isAllowed) ?? waiting.toSorted((one, other) => endOf(one) - endOf(other))[0];
 }
 
 async function groupMissing(

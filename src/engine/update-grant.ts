@@ -129,7 +129,7 @@ async function extend(
       jobError('directory_unavailable', 'the outcome of another write of the same membership is still unknown'),
     );
   const judge: PutInRequest['judge'] = ({ at, heldSince }) =>
-    pausedRefusal(parts) ?? endRefusal(parts, { group, heldSince, expiresAt, at });
+    expired(parts, attempt) ?? pausedRefusal(parts) ?? endRefusal(parts, { group, heldSince, expiresAt, at });
   const put = await putIn(parts, {
     grantId,
     pair,

@@ -49,4 +49,21 @@ describe('an extension', () => {
       assert.deepEqual(rig.fake.tree.group(what === 'group' ? left : admins)?.values, [userDn('keeper')]);
     });
   }
+
+  test('whose notAfter comes while the directory is asked is not made: the grant stands as before, and nothing is written', async () => {
+    for (const isThere of [true, false]) {
+      const { rig, ada, admins } = await granted();
+      if (!isThere) rig.fake.tree.apply({ group: admins, attribute: 'member', add: [], remove: [ada] });
+      const held = rig.fake.holdNext('protectorOf');
+      const longer = await rig.grant({ seconds: 240, notAfter: rig.in(5000) });
+      await held.reached;
+      await rig.pass(6000);
+      held.go();
+      await rig.pass(1000);
+      assert.equal(rig.outcomeOf(longer), 'job_expired');
+      assert.equal(rig.isMember(ada, admins), isThere);
+      await rig.pass(2 * MINUTE_MS);
+      assert.ok(!rig.isMember(ada, admins));
+    }
+  });
 });

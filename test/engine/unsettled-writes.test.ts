@@ -35,6 +35,24 @@ describe('a write whose answer was lost', () => {
     assert.equal(changes(rig).length, 2);
   });
 
+  test('is never claimed with an end that was refused before it, though the rules have become narrower since', async () => {
+    const options = { maxGrantMs: 8 * HOUR_MS };
+    const { rig, ada, admins } = await startedEngine(options);
+    rig.fake.goDown();
+    const tooLong = await rig.grant({ seconds: 9 * 3600 });
+    const allowed = await rig.grant({ seconds: 2 * 3600 });
+    rig.crashAt('grant.probed-after');
+    rig.fake.goUp();
+    await rig.pass(1000);
+    assert.ok(rig.hasCrashed());
+    options.maxGrantMs = HOUR_MS;
+    await rig.start();
+    await rig.pass(MINUTE_MS);
+    assert.deepEqual([rig.outcomeOf(tooLong), rig.outcomeOf(allowed)], ['policy_denied', 'granted']);
+    await rig.pass(2 * HOUR_MS);
+    assert.ok(!rig.isMember(ada, admins));
+  });
+
   test('is ours where it takes effect only after the grant was written again and revoked', async () => {
     const { rig, ada, admins } = await startedEngine();
     rig.fake.loseNextAnswer('applied_later');
