@@ -16,7 +16,7 @@ import type { FuzzTarget, Random } from './target.ts';
 
 const READ_TIMEOUT_MS = 5_000;
 /** Turns of the event loop within which whatever came has been read, and whoever waits has been told. */
-const TURNS = 50;
+const TURNS = 12;
 const group = 'cn=vpn,dc=example,dc=test' as Dn;
 const endpoint = parseEndpoint('ldap://127.0.0.1:389', false);
 
