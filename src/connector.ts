@@ -41,13 +41,14 @@ import { promMetrics } from './observability/prom-metrics.ts';
 import { openOperatorSocket } from './operator/operator-socket.ts';
 import { keeping } from './secrets/keeping.ts';
 import { learning, learningCredentials, learningKey } from './secrets/learning.ts';
+import type { Learn } from './secrets/secret-source.ts';
 
 export interface ConnectorOptions {
   readonly config: Config;
   readonly version: string;
   readonly log: Logger;
   /** Told each secret as it is read, so that no line ever shows it. */
-  readonly learnSecret: (secret: { reveal(): string }) => void;
+  readonly learnSecret: Learn;
   /** The rest are parameters for tests; a product run leaves them out. */
   readonly clock?: Clock;
   readonly random?: Random;
@@ -161,12 +162,18 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
       keeping(config.controlPlane.token, (why) =>
         log.warn({ event: 'link.token-kept' }, `the token cannot be read, so the last one that could be is used: ${why}`),
       ),
-      options.learnSecret,
+      { learn: options.learnSecret, kind: 'LATCHKEY_CONTROL_PLANE_TOKEN' },
     ),
     ca: config.controlPlane.ca?.pem ?? null,
     pins: config.controlPlane.pins,
-    clientCertificate: learningKey(config.controlPlane.clientCertificate, options.learnSecret),
-    proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, options.learnSecret) },
+    clientCertificate: learningKey(config.controlPlane.clientCertificate, {
+      learn: options.learnSecret,
+      kind: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
+    }),
+    proxy:
+      proxy === null
+        ? null
+        : { ...proxy, credentials: learningCredentials(proxy.credentials, { learn: options.learnSecret, kind: 'HTTPS_PROXY' }) },
     clock,
     random,
     logger: log,

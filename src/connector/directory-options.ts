@@ -36,11 +36,15 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
     startTls: servers.some(({ security }) => security === 'start_tls'),
     ca: directory.ca?.pem ?? null,
     pins: directory.pins,
-    clientCertificate: learningKey(directory.clientCertificate, learnSecret),
+    clientCertificate: learningKey(directory.clientCertificate, { learn: learnSecret, kind: 'LDAP_KEY_FILE' }),
     bind:
       bind.mechanism === 'external'
         ? { mechanism: 'external', name: bind.account }
-        : { mechanism: 'simple', name: bind.account, password: learning(bind.password, learnSecret) },
+        : {
+            mechanism: 'simple',
+            name: bind.account,
+            password: learning(bind.password, { learn: learnSecret, kind: 'LDAP_BIND_PASSWORD' }),
+          },
     // Whether this may be in clear was decided where the configuration was read.
     allowCleartext: servers.some(({ security }) => security === 'none'),
     referrals: directory.referrals,

@@ -51,11 +51,17 @@ export async function preflight(options: PreflightOptions & { login: LoginTried 
       ...keptSteps({ folder: config.process.stateDir, log, now: systemClock.wall() }),
       ...(await checkControlPlane({
         url: controlPlane.url,
-        token: learning(controlPlane.token, learnSecret),
+        token: learning(controlPlane.token, { learn: learnSecret, kind: 'LATCHKEY_CONTROL_PLANE_TOKEN' }),
         ca: controlPlane.ca?.pem ?? null,
         pins: controlPlane.pins,
-        clientCertificate: learningKey(controlPlane.clientCertificate, learnSecret),
-        proxy: proxy === null ? null : { ...proxy, credentials: learningCredentials(proxy.credentials, learnSecret) },
+        clientCertificate: learningKey(controlPlane.clientCertificate, {
+          learn: learnSecret,
+          kind: 'LATCHKEY_CONTROL_PLANE_KEY_FILE',
+        }),
+        proxy:
+          proxy === null
+            ? null
+            : { ...proxy, credentials: learningCredentials(proxy.credentials, { learn: learnSecret, kind: 'HTTPS_PROXY' }) },
         clock: systemClock,
         logger: log,
       })),

@@ -5,8 +5,11 @@ export interface KnownSecret {
 
 /** Replaces known secrets in text; the last line of defence, after never logging one. */
 export interface Scrubber {
-  /** From now on this secret is replaced too. Secrets of fewer than 4 characters are not: they are found in every word. */
-  readonly learn: (secret: KnownSecret) => void;
+  /**
+   * From now on this secret is replaced too. Secrets of fewer than 4 characters are not: they are found in every word. Of one `kind`,
+   * such as the token of a login that is made anew for ever, the last eight are known; without a kind it is known for good.
+   */
+  readonly learn: (secret: KnownSecret, kind?: string) => void;
   /**
    * Replaces the secret as it is, and as base64, base64url, hexadecimal or URI encoding would show it, each line of one that has
    * several, and either half of a long one, so that it does not show where it was cut in two.
@@ -21,23 +24,37 @@ const MIN_LENGTH = 4;
 const MIN_BASE64_LENGTH = 6;
 /** Shorter halves, and shorter lines of a key, are found in ordinary text. */
 const MIN_PART_LENGTH = 12;
+/** More than are in use at one time, and few enough to look for all of them in each line. */
+const KEPT = 8;
 const REDACTED = '[redacted]';
+
+/** How one secret is found, in text and in a line of JSON. */
+interface Forms {
+  readonly text: readonly string[];
+  readonly json: readonly string[];
+}
 
 /** A scrubber that knows these secrets, and learns more. */
 export function createScrubber(secrets: readonly KnownSecret[] = []): Scrubber {
   let textForms: readonly string[] = [];
   let jsonForms: readonly string[] = [];
-  const known = new Set<string>();
+  /** Of each kind the forms of each secret, the one that was read last at the end. */
+  const known = new Map<string | undefined, Map<string, Forms>>();
 
-  const learn = (secret: KnownSecret): void => {
+  const learn: Scrubber['learn'] = (secret, kind) => {
     const value = secret.reveal();
-    if (value.length < MIN_LENGTH || known.has(value)) return;
-    for (const part of [value, ...partsOf(value)]) known.add(part);
-    const forms = new Set([...known].flatMap(formsOf));
-    // JSON that stands in a text too: what the line is cleaned of afterwards would hide it from `jsonLine`.
-    const inJson = [...forms].map(jsonEscaped);
-    textForms = longestFirst(new Set([...forms, ...inJson]));
-    jsonForms = longestFirst(new Set([...inJson, ...inJson.map(jsonEscaped)]));
+    if (value.length < MIN_LENGTH) return;
+    const ofKind = known.get(kind) ?? new Map<string, Forms>();
+    known.set(kind, ofKind);
+    const before = ofKind.get(value);
+    ofKind.delete(value);
+    ofKind.set(value, before ?? allForms(value));
+    if (before !== undefined) return;
+    const [oldest] = ofKind.keys();
+    if (kind !== undefined && ofKind.size > KEPT && oldest !== undefined) ofKind.delete(oldest);
+    const all = [...known.values()].flatMap((some) => [...some.values()]);
+    textForms = longestFirst(new Set(all.flatMap(({ text }) => text)));
+    jsonForms = longestFirst(new Set(all.flatMap(({ json }) => json)));
   };
   for (const secret of secrets) learn(secret);
 
@@ -46,6 +63,13 @@ export function createScrubber(secrets: readonly KnownSecret[] = []): Scrubber {
     text: (text) => replaced(text, textForms),
     jsonLine: (line) => replaced(line, jsonForms),
   };
+}
+
+function allForms(value: string): Forms {
+  const forms = [value, ...partsOf(value)].flatMap(formsOf);
+  // JSON that stands in a text too: what the line is cleaned of afterwards would hide it from `jsonLine`.
+  const inJson = forms.map(jsonEscaped);
+  return { text: [...forms, ...inJson], json: [...inJson, ...inJson.map(jsonEscaped)] };
 }
 
 function replaced(text: string, forms: readonly string[]): string {

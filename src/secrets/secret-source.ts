@@ -1,7 +1,7 @@
 import type { Secret } from './secret.ts';
 
-/** Told each secret as it is read. */
-export type Learn = (secret: { reveal(): string }) => void;
+/** Told each secret as it is read. Of one `kind` a few are remembered, since each may be replaced for ever. */
+export type Learn = (secret: { reveal(): string }, kind?: string) => void;
 
 /**
  * PORT: where one secret comes from. Asked anew each time it is needed, so that a rotated one is met without a restart. `onTheWay` is

@@ -78,3 +78,17 @@ test('what is no secret stays as it is', () => {
   for (const text of ['correct', 'horse and battery', 'cn=latchkey,ou=system', '2026-11-22T20:41:35.000Z'])
     assert.equal(scrubber.text(text), text);
 });
+
+test('of a secret that is replaced for ever the last eight are known, and those of other kinds stay', () => {
+  const { learn, text } = createScrubber([new Secret('known-for-good')]);
+  learn(new Secret('password-of-the-account'), 'password');
+  const token = (at: number) => `hvs.token-number-${String(at).padStart(4, '0')}`;
+  for (let at = 1; at <= 300; at += 1) {
+    learn(new Secret(token(at)), 'token');
+    // Read again and again, it stays among the last.
+    learn(new Secret(token(1)), 'token');
+  }
+  for (const secret of ['known-for-good', 'password-of-the-account', token(1), token(300), token(294)])
+    assert.equal(text(`<${secret}>`), '<[redacted]>', secret);
+  assert.equal(text(`<${token(293)}>`), `<${token(293)}>`);
+});
