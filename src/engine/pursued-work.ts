@@ -1,5 +1,5 @@
 import type { LiveGrant } from '../access/grant.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
 import type { ListJob } from '../access/job.ts';
 import type { StoredJob } from '../ledger/ledger.ts';
 import { aboutJob } from './claim-membership.ts';
@@ -8,7 +8,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { attemptGrant } from './grant-membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { Attempted, Pursuits } from './pursuits.ts';
-import { answerCheck, answerList } from './questions.ts';
+import { answerChecks, answerList } from './questions.ts';
 import { attemptUpdate } from './update-grant.ts';
 
 /** What the engine pursues until it is done, each under its key. */
@@ -31,6 +31,8 @@ export function pursuedWork(parts: EngineParts, { pursued, out }: { pursued: Pur
       out.wake();
     }
   }
+
+  const checks = new Map<JobId, StoredJob>();
 
   function pursueList(stored: StoredJob, query: ListJob): Promise<void> {
     return new Promise((answered) => {
@@ -79,13 +81,15 @@ export function pursuedWork(parts: EngineParts, { pursued, out }: { pursued: Pur
         attempt: (nextDelayMs) =>
           told(attemptGrant(parts, { grantId, nextDelayMs, steps: { onEnding: pursueEnding, onUpdate: pursueUpdate } })),
       }),
-    answerCheck: (stored) =>
+    answerCheck(stored) {
+      checks.set(stored.jobId, stored);
       pursued.pursue({
-        key: `check:${stored.jobId}`,
+        key: 'checks',
         about: aboutJob(stored),
         urgency: 'grant',
-        attempt: () => told(answerCheck(parts, stored)),
-      }),
+        attempt: () => told(answerChecks(parts, checks)),
+      });
+    },
     // One after the other: each reads every grant, and many at a time would hold up the ledger, and an ending with it.
     answerList: (stored, query) => void parts.locks.run('lists', 'grant', () => pursueList(stored, query)),
   };

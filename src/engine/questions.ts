@@ -1,5 +1,5 @@
 import type { Grant } from '../access/grant.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { GrantId, JobId } from '../access/ids.ts';
 import type { ListJob } from '../access/job.ts';
 import { bounded } from '../access/outcome.ts';
 import type { JobResult, Ledger, StoredJob } from '../ledger/ledger.ts';
@@ -14,13 +14,22 @@ import { succeeded, viewOf } from './views.ts';
 /** Longest detail of a check step in a report, in characters. */
 const MAX_DETAIL = 4096;
 
-/** Runs the preflight checks for a `check` job and reports them; a failed step is part of the report, not of the job. */
-export async function answerCheck(parts: EngineParts, stored: StoredJob): Promise<Attempted> {
-  if (await isSettled(parts, stored)) return { done: true };
+/**
+ * Runs the preflight checks and reports them to every `check` job that waits; a failed step is part of the report, not of the job. Once
+ * for all of them: each run has sessions of its own, and a thousand at a time would leave the directory no time for endings.
+ */
+export async function answerChecks(parts: EngineParts, waiting: Map<JobId, StoredJob>): Promise<Attempted> {
+  const asked = [...waiting.values()];
+  for (const { jobId } of asked) if (await isSettled(parts, { jobId })) waiting.delete(jobId);
+  if (!asked.some(({ jobId }) => waiting.has(jobId))) return { done: true };
   const steps = [...(await parts.directory.check(parts.signal)), ...(await parts.localChecks())];
   const bound = steps.map((step) => ({ ...step, detail: bounded(step.detail, MAX_DETAIL) }));
   const report = { ok: bound.every(({ status }) => status !== 'fail'), steps: bound };
-  await settle(parts, stored, { ...succeeded(stored, 'done', null), report } as JobResult, { ok: report.ok });
+  for (const stored of asked) {
+    if (!waiting.has(stored.jobId)) continue;
+    await settle(parts, stored, { ...succeeded(stored, 'done', null), report } as JobResult, { ok: report.ok });
+    waiting.delete(stored.jobId);
+  }
   return { done: true };
 }
 
@@ -79,7 +88,7 @@ async function* pages(ledger: Ledger, query: ListJob): AsyncGenerator<{ grants: 
 }
 
 /** A question that was asked for twice, by its job and by a start, is answered once. */
-export async function isSettled({ ledger }: EngineParts, { jobId }: StoredJob): Promise<boolean> {
+export async function isSettled({ ledger }: EngineParts, { jobId }: Pick<StoredJob, 'jobId'>): Promise<boolean> {
   return (await ledger.job(jobId))?.result !== null;
 }
 

@@ -15,6 +15,20 @@ describe('an ending waits for nothing but the directory', () => {
     assert.ok(!rig.isMember(ada, admins));
   });
 
+  test('not for what hundreds of checks would ask of the directory: those that wait share one', async () => {
+    const { rig, ada, admins } = await startedEngine();
+    const release = rig.holdChecks();
+    const jobs: string[] = [];
+    for (let i = 0; i < 300; i += 1) jobs.push(await rig.ask('check'));
+    const grant = await rig.grant();
+    assert.equal(rig.outcomeOf(grant), 'granted', 'nor do they keep grants');
+    assert.ok(rig.isMember(ada, admins));
+    release();
+    await rig.pass(1000);
+    assert.deepEqual(new Set(jobs.map((job) => rig.outcomeOf(job))), new Set(['done']));
+    assert.equal(rig.fake.operations.filter(({ method }) => method === 'check').length, 2);
+  });
+
   test('not for the change of another grant that hangs', async () => {
     const { rig, ada, admins } = await startedEngine();
     rig.addUser('bob');
