@@ -40,7 +40,7 @@ All configuration is environment variables, or a \`.env\` file in the working di
 - Durations are \`500ms\`, \`30s\`, \`15m\`, \`8h\`, \`7d\`. Lists are separated by \`;\`; \`\\;\` is a semicolon that belongs to a name.
 - A **secret** is best given as a file, by the variable that ends in \`_FILE\`: a file can be replaced while the connector runs. One line
   break at its end is not part of it. Both variables at once are an error. Instead of itself it may be said where it is:
-  \`credential:NAME\` (systemd) or \`vault:MOUNT/data/PATH#FIELD\` (HashiCorp Vault), see [Secrets](../SECURITY.md#secrets). \`credential:NAME\`
+  \`credential:NAME\` (systemd) or \`vault:MOUNT/data/PATH#FIELD\` (HashiCorp Vault), see [Secrets](security.md#secrets). \`credential:NAME\`
   may also stand for the path of a file, as in \`LDAP_KEY_FILE=credential:ldap-key\`.
 - In \`.env\`, a value with a \`#\` stands in quotes, and each variable has one line: what would be cut off, or lost, is an error.
 - SIGHUP reads \`.env\` and all files again, all or nothing ([operations](operations.md#new-files)). What the real environment gives keeps its value.`;

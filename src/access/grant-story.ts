@@ -32,7 +32,7 @@ const SENTENCES: Record<AuditKind, Sentence> = {
   'connector.started': ({ version }) => `the connector started${plain(' as version ', version)}`,
   'job.accepted': ({ job }, { jobId }) => accepted(object(job), jobId),
   'job.refused': ({ code, message }, { jobId }) => `job ${jobId ?? '?'} was refused as ${shown(code)}${because(message)}`,
-  'job.unverified': () => 'jobs were refused whose signature did not hold',
+  'job.unverified': () => 'jobs were refused that were not signed as they must be',
   'job.succeeded': ({ outcome }, { jobId }) => `job ${jobId ?? '?'} succeeded: ${shown(outcome)}`,
   'job.failed': ({ code, message }, { jobId }) => `job ${jobId ?? '?'} failed as ${shown(code)}${because(message)}`,
   'grant.pending': pending,
@@ -52,7 +52,7 @@ const SENTENCES: Record<AuditKind, Sentence> = {
   'revoke.remembered': (_, { jobId }) => `job ${jobId ?? '?'} revoked it before it came; it will never be granted`,
   'operator.command': ({ command, by, reason }) =>
     `a person on the machine${plain(' (', by, ')')} asked: ${shown(command)}${because(reason)}`,
-  'policy.tripped': ({ rule, detail }) => `the limit ${shown(rule)} stopped it${because(detail)}`,
+  'policy.tripped': ({ rule, detail }) => `by the local rule ${shown(rule)}${because(detail)}`,
   'audit.chained': ({ records }) => `${shown(records)} older records were laid into the chain as they were found`,
   'audit.pruned': ({ count }) => `the records up to ${shown(count)} were deleted by their retention`,
 };

@@ -113,6 +113,6 @@ export function judgeRoom({ maxActiveGrants }: GroupLimits, open: number): RuleR
   const { value, rule } = maxActiveGrants;
   return {
     rule,
-    message: `the group has ${open} open grants, and ${rule} on the connector allows ${value}; ask again under new ids when one of them has ended`,
+    message: `the group has ${open} open ${open === 1 ? 'grant' : 'grants'}, and ${rule} on the connector allows ${value}; ask again under new ids when one of them has ended`,
   };
 }

@@ -43,7 +43,7 @@ export async function operate(
     try {
       const result = await breakGlass({ config, version: VERSION, log, learnSecret: scrubber.learn, request, tell, signal });
       if (result.answer !== 'no_ledger') return { ok: true, result, by: 'command' };
-      const problem = `there is no ledger in ${stateDir}: no connector has run with that state directory (LATCHKEY_STATE_DIR)`;
+      const problem = `there is no ledger in ${stateDir}: no connector has run with that state directory; check LATCHKEY_STATE_DIR, or start the connector once`;
       return { ok: false, problem, code: EXIT.unavailable };
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatProblems } from '../config/problem.ts';
+import { problemsInLine } from '../config/problem.ts';
 import { type Connector, type ConnectorOptions, openConnector } from '../connector.ts';
 import { LedgerError } from '../ledger/ledger.ts';
 import { ListenError } from '../observability/listen-error.ts';
@@ -64,7 +64,7 @@ async function reload({ known, connector }: Running, parameters: TestParameters)
   if (!read.ok) {
     known.log.error(
       { event: 'process.reload-refused', problems: read.problems },
-      `SIGHUP: nothing is changed. ${formatProblems(read.problems)}`,
+      `SIGHUP: nothing is changed. ${problemsInLine(read.problems)}`,
     );
     return { known, connector };
   }

@@ -1,4 +1,5 @@
 import { parse as parseDotenv } from 'dotenv';
+import { formatDuration } from '../access/duration.ts';
 import { type Instant, instant } from '../access/instant.ts';
 import type { Vault } from '../secrets/vault/vault.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
@@ -11,7 +12,6 @@ import type { ConfigInput, Environment } from './read-environment.ts';
 import { readPolicyFile } from './read-policy-file.ts';
 import type { VaultWhereNeeded } from './read-secret.ts';
 import { readVault } from './read-vault.ts';
-import { formatDuration } from './values.ts';
 import { defaultOf, type VariableReader, variableReader } from './variable-reader.ts';
 import { judgeName } from './variables.ts';
 

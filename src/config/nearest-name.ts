@@ -12,6 +12,14 @@ export function nearestName(name: string, known: readonly string[]): string {
   return nearest;
 }
 
+/** What is expected in the place of an unknown name: the nearest where it may have been meant, else each of the known ones. */
+export function expectedName(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return editDistance(name, nearest) * 2 <= Math.max(name.length, nearest.length)
+    ? `a known name; did you mean ${nearest}?`
+    : `a known name, which are here ${known.join(', ')}`;
+}
+
 /** Levenshtein's distance; both texts are cut at 256 characters, far beyond any name. */
 function editDistance(one: string, other: string): number {
   const columns = other.slice(0, 256);

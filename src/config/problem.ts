@@ -24,11 +24,22 @@ export function shown(value: string): string {
   return `"${cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\uFFFD')}"`;
 }
 
+/** Every problem in one line, for the log. */
+export function problemsInLine(problems: readonly Problem[]): string {
+  const each = problems.map(
+    ({ variable, found, expected }) => `${shown(variable).slice(1, -1)}: found ${found}; expected ${expected}`,
+  );
+  return `The configuration has ${countOf(problems)}: ${each.join(' | ')}`;
+}
+
+function countOf({ length }: readonly Problem[]): string {
+  return length === 1 ? 'one problem' : `${length} problems`;
+}
+
 /** Every problem as lines for the terminal, in the order found. */
 export function formatProblems(problems: readonly Problem[]): string {
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
   const lines = problems.map(
     ({ variable, found, expected }) => `  ${shown(variable).slice(1, -1)}\n    found:    ${found}\n    expected: ${expected}\n`,
   );
-  return `The configuration has ${count}:\n\n${lines.join('\n')}`;
+  return `The configuration has ${countOf(problems)}:\n\n${lines.join('\n')}`;
 }

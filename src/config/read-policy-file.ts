@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { foldDn } from '../access/dn.ts';
+import { formatDuration } from '../access/duration.ts';
 import { type NamedGroupRule, type PolicyRules, ruleName } from '../access/group-rules.ts';
-import { judgeShape } from '../protocol/json-shape.ts';
+import { judgeShape, type Shape } from '../protocol/json-shape.ts';
 import { readBoundedFile } from '../secrets/bounded-file.ts';
-import { nearestName } from './nearest-name.ts';
+import { expectedName } from './nearest-name.ts';
 import { policySchema, rulesOf } from './policy-schema.ts';
 import { type Problem, shown } from './problem.ts';
-import { formatDuration } from './values.ts';
 
 /** A policy file that was read and is in order. */
 export interface PolicyFile {
@@ -54,7 +54,7 @@ export function parsePolicy(
   } catch (error) {
     return { ok: false, problems: [{ whole: `holds no JSON${placeOf(error, text)}` }] };
   }
-  if (!shape.ok) return { ok: false, problems: [{ whole: `cannot be read one way only: ${shape.problem}` }] };
+  if (!shape.ok) return { ok: false, problems: [{ whole: twofold(shape, text) }] };
   const checked = policySchema.safeParse(written);
   if (!checked.success) return { ok: false, problems: problemsOf(checked.error.issues, written) };
   const rules = rulesOf(checked.data);
@@ -74,8 +74,16 @@ function fileProblem(path: string, problem: string): Problem {
 function placeOf(error: unknown, text: string): string {
   const [, digits] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
   if (digits === undefined) return '';
-  const lines = text.slice(0, Number(digits)).split('\n');
-  return ` from line ${lines.length}, character ${(lines.at(-1)?.length ?? 0) + 1} on`;
+  return ` from ${lineAt(text, Number(digits))} on`;
+}
+
+function twofold({ problem, at }: Extract<Shape, { ok: false }>, text: string): string {
+  return `cannot be read one way only: ${problem}${at === undefined ? '' : `, the second time in ${lineAt(text, at)}`}`;
+}
+
+function lineAt(text: string, at: number): string {
+  const lines = text.slice(0, at).split('\n');
+  return `line ${lines.length}, character ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
 type Issue = z.core.$ZodIssue;
@@ -87,7 +95,7 @@ function problemsOf(issues: readonly Issue[], written: unknown): readonly Proble
       return issue.keys.map((key) => ({
         variable: ruleName(pointer([...path, key])),
         found: 'an unknown name',
-        expected: `a known name; did you mean ${nearestName(key, knownNames(path))}?`,
+        expected: expectedName(key, knownNames(path)),
       }));
     return [{ variable: ruleName(pointer(path)), found: foundAt(written, path), expected: issue.message }];
   });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type AccountName, parseAccountName } from '../access/account-name.ts';
 import type { Parsed } from '../access/brand.ts';
 import { type Dn, parseDn } from '../access/dn.ts';
+import { UNIT_MS } from '../access/duration.ts';
 import { parseFilter } from '../access/filter.ts';
 import { parseEntryId } from '../access/ids.ts';
 import { type KeyPin, parseKeyPin } from '../access/key-pin.ts';
@@ -61,8 +62,6 @@ function fitting(pattern: RegExp, expected: string): Value<string> {
 /** An expectation that already says everything: zod would put "Invalid input" for an empty message. */
 const REFUSED = { ok: false, problem: 'not as expected' } as const;
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 
 /** Reads a span such as `30s` or `8h`, in milliseconds; null where it is none. */
@@ -82,12 +81,6 @@ export function duration(least: string, most: string): Value<number> {
     return inBounds ? { ok: true, value: ms } : REFUSED;
   };
   return shaped({ pattern: DURATION.source }, value(expected, parse));
-}
-
-/** Writes a span in the largest unit that fits it exactly. */
-export function formatDuration(ms: number): string {
-  const unit = ['d', 'h', 'm', 's'].find((name) => ms % (UNIT_MS[name] ?? 1) === 0) ?? 'ms';
-  return `${ms / (UNIT_MS[unit] ?? 1)}${unit}`;
 }
 
 export const switchValue: Value<boolean> = shaped(
@@ -288,7 +281,7 @@ export function orReference(kind: Value<string>): Value<string> {
     value(`${kind.expected}; or ${REFERENCES}`, (text) => {
       if (!isVaultReference(text)) return kind.schema.safeParse(text).success ? { ok: true, value: text } : REFUSED;
       const parsed = parseVaultReference(text);
-      return parsed.ok ? { ok: true, value: text } : parsed;
+      return parsed.ok ? { ok: true, value: text } : { ok: false, problem: `a reference to Vault (not shown) ${parsed.problem}` };
     }),
   );
 }
@@ -318,6 +311,8 @@ export const filePath: Value<string> = shaped(
 export function secretFile(kind: Value<string>): Value<string> {
   return value(`the path of a readable file that holds ${kind.expected}`, (text) => {
     const path = text.trim();
+    if (isVaultReference(path))
+      return { ok: false, problem: 'a reference to Vault (not shown), which belongs into the variable without _FILE' };
     const where = looksLikePath(path) ? '' : 'a path (not shown: it may be the secret itself), which ';
     try {
       return kind.schema.safeParse(readSecretFile(path).reveal()).success

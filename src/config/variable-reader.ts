@@ -38,10 +38,13 @@ export function variableReader(environment: Environment): VariableReader {
     const result = value.schema.safeParse(text);
     if (result.success) return result.data;
     const detail = result.error.issues[0]?.message ?? '';
-    const told = secret === true ? 'something else (not shown)' : found(text, detail);
+    const told = secret === true ? hidden(detail) : found(text, detail);
     tell({ variable, found: told, expected: value.expected });
     return undefined;
   };
+
+  /** A problem that says itself that it shows nothing of the text may be told of a secret, too. */
+  const hidden = (detail: string): string => (detail.includes('(not shown)') ? detail : 'something else (not shown)');
 
   const found = (text: string, detail: string): string => {
     if (text === '') return 'an empty value';

@@ -10,7 +10,7 @@ export function jobKeySteps(jobKeys: JobKeysFile | null): readonly CheckStep[] {
     {
       step: 'job keys',
       status: 'ok',
-      detail: `${count} in ${jobKeys.path}: ${kids}; only jobs signed for one of them are taken`,
+      detail: `${count} in ${jobKeys.path}: ${kids}; only jobs signed by one of them are taken (by a connector that runs, once it was sent SIGHUP after a change)`,
     },
   ];
 }

@@ -1,3 +1,4 @@
+import { formatDuration } from '../access/duration.ts';
 import { expiryOf, type PendingGrant } from '../access/grant.ts';
 import { type GroupLimits, judgeRoom } from '../access/group-rules.ts';
 import { formatInstant } from '../access/instant.ts';
@@ -131,5 +132,5 @@ function takeOf(
 }
 
 function tooFast({ bucket: { rate, rule }, freeAt }: Extract<Taken, { ok: false }>): string {
-  return `${rule} on the connector lets through ${rate.grants} new grants within ${rate.perMs / 1000} s, and these have come; ask again under new ids from ${formatInstant(freeAt)} on`;
+  return `${rule} on the connector lets through ${rate.grants} new grants within ${formatDuration(rate.perMs)}, and these have come; ask again under new ids from ${formatInstant(freeAt)} on`;
 }

@@ -93,10 +93,18 @@ export async function claimEnded(
       group: grant.pair.group,
       latenessMs: at - grant.since,
     },
-    membership === 'removed' ? 'a probe shows that the user has left the group' : 'a grant ended; nothing was left to take away',
+    ENDED[membership],
   );
   return DONE;
 }
+
+/** What the log says of an ended grant. */
+const ENDED: Readonly<Record<EndedMembership, string>> = {
+  removed: 'a probe shows that the user has left the group',
+  kept_standing: 'a grant ended; the user was in the group before, and stays in it',
+  kept_by_grant: 'a grant ended; another grant holds the membership still',
+  already_absent: 'a grant ended; nothing was left to take away',
+};
 
 /** A grant job that was still waiting when its grant ended. */
 function overtaken(grant: EndingGrant): JobError {

@@ -1,3 +1,4 @@
+import { formatDuration } from '../access/duration.ts';
 import { type GroupLimits, lengthLimit } from '../access/group-rules.ts';
 import { formatInstant, later } from '../access/instant.ts';
 import type { GrantJob } from '../access/job.ts';
@@ -133,19 +134,21 @@ function refusedBy(error: JobError, pair: Pair | null): Explained {
 function bindsOf({ policy, groupRules }: EngineParts, limits: GroupLimits): ExplainedGrant['binds'] {
   const { requestedBy, maxActiveGrants, rate, ratePerUser, exclusive } = limits;
   const { userRate } = groupRules;
-  const span = (ms: number): string => `${ms / 1000} s`;
   const said = <T>(limit: { readonly value: T; readonly rule: string } | null, says: (value: T) => string) =>
     limit === null ? [] : [{ rule: limit.rule, says: says(limit.value) }];
   const ofRate = (what: string) => (one: { grants: number; perMs: number }) =>
-    `${what}: ${one.grants} at once, and as many within ${span(one.perMs)}`;
+    `${what}: ${one.grants} at once, and as many more, evenly, within ${formatDuration(one.perMs)}`;
   return [
-    { rule: 'LATCHKEY_MAX_GRANTS_PER_MINUTE', says: `new grants and extensions: ${policy.maxGrantsPerMinute} within 60 s` },
+    {
+      rule: 'LATCHKEY_MAX_GRANTS_PER_MINUTE',
+      says: `new grants and extensions: ${policy.maxGrantsPerMinute} at once, and as many more, evenly, within 1m`,
+    },
     ...said(requestedBy, (names) => `who may ask: ${names.join(', ')}`),
-    ...said(maxActiveGrants, (most) => `open grants of the group: ${most}`),
+    ...said(maxActiveGrants, (most) => `open grants of the group: at most ${most}`),
     ...said(rate, ofRate('new grants of the group')),
     ...said(ratePerUser, ofRate('new grants of one user in the group')),
     ...said(userRate, ofRate('new grants of one user')),
-    ...said(lengthLimit(limits, policy.maxGrantMs), (ms) => `in the group without a break: ${span(ms)}`),
+    ...said(lengthLimit(limits, policy.maxGrantMs), (ms) => `in the group without a break: at most ${formatDuration(ms)}`),
     ...said(exclusive, (is) => (is ? 'exclusive: others in the group are reported' : 'not exclusive')),
   ];
 }

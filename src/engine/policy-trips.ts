@@ -78,6 +78,8 @@ export function policyTrips({
   };
 }
 
+const STOPPED = 'a local limit stopped work';
+
 /** What the control plane and the audit trail are told, for the transaction of what follows from it. */
 export function tripRecords(
   { rule, detail, jobId, grantId, pair }: PolicyTrip,
@@ -103,6 +105,16 @@ export function logTrip(log: Logger, { rule, subject, detail, jobId, grantId }: 
       ...(jobId === undefined ? {} : { jobId }),
       ...(grantId === undefined ? {} : { grantId }),
     },
-    `a local limit stopped work: ${detail}`,
+    `${SAID[rule]}: ${detail}`,
   );
 }
+
+/** An exclusive group stops nothing: it is looked through, and told. */
+const SAID: Readonly<Record<PolicyRule, string>> = {
+  protected_group: 'a local limit ended grants',
+  grant_rate: STOPPED,
+  group_rate: STOPPED,
+  user_rate: STOPPED,
+  group_cap: STOPPED,
+  exclusive: 'a local rule is not kept',
+};

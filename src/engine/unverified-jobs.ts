@@ -39,7 +39,7 @@ export function unverifiedJobs({
     const facts = { since: formatInstant(from), refused: Object.fromEntries(told) };
     log.warn(
       { event: 'job.unverified', ...facts },
-      'jobs were refused whose signature did not hold; whoever sent them cannot sign, or its key is not in LATCHKEY_JOB_KEYS_FILE',
+      'jobs were refused that are not signed as they must be, counted by reason; a key that was added to LATCHKEY_JOB_KEYS_FILE is read on SIGHUP',
     );
     try {
       // What is set aside of a full disk is for endings; the log has it.

@@ -64,7 +64,7 @@ export function jobSignatures({ keys, connectorId, now }: JobSignatureOptions): 
     if (key === undefined)
       throw new Refused(
         'unknown_key',
-        `there is no key with the kid ${shown(kid)} in LATCHKEY_JOB_KEYS_FILE; known are ${[...known.keys()].map(shown).join(', ')}`,
+        `there is no key with the kid ${shown(kid)} among those that were read from LATCHKEY_JOB_KEYS_FILE: ${[...known.keys()].map(shown).join(', ')}; one that was added since is read on SIGHUP`,
       );
     if (!ALGORITHMS[key.alg].includes(alg))
       throw new Refused('algorithm', `alg is ${shown(alg)}, and the key ${shown(kid)} is used with ${key.alg} alone`);

@@ -6,8 +6,13 @@ export interface ShapeLimits {
   readonly maxValues: number;
 }
 
-/** `readable`: the text is within the limits, so that it may be parsed, if only to say that it is no JSON. */
-export type Shape = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly readable: boolean };
+/**
+ * `readable`: the text is within the limits, so that it may be parsed, if only to say that it is no JSON; `at`: where in it the
+ * problem is, where that is one place.
+ */
+export type Shape =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly problem: string; readonly readable: boolean; readonly at?: number };
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -29,7 +34,7 @@ export function judgeShape(text: string, { maxDepth, maxValues }: ShapeLimits): 
   const open: (Set<string> | null)[] = [];
   let values = 0;
   let nameFrom = -1;
-  let repeated: string | null = null;
+  let repeated: { readonly name: string; readonly at: number } | null = null;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case OPEN_ARRAY:
@@ -53,7 +58,7 @@ export function judgeShape(text: string, { maxDepth, maxValues }: ShapeLimits): 
         const names = open.at(-1);
         if (names === null || names === undefined || nameFrom < 0) break;
         const name = nameAt(text, nameFrom);
-        if (names.has(name)) repeated ??= name;
+        if (names.has(name)) repeated ??= { name, at: nameFrom };
         names.add(name);
         // Read once: a text of one long name and a million colons would take minutes.
         nameFrom = -1;
@@ -66,7 +71,12 @@ export function judgeShape(text: string, { maxDepth, maxValues }: ShapeLimits): 
   }
   return repeated === null
     ? { ok: true }
-    : { ok: false, problem: `two members of one object are called ${JSON.stringify(repeated.slice(0, 64))}`, readable: true };
+    : {
+        ok: false,
+        problem: `two members of one object are called ${JSON.stringify(repeated.name.slice(0, 64))}`,
+        readable: true,
+        at: repeated.at,
+      };
 }
 
 /** The index of the quote that ends the string begun at `from`; the last index of the text where none does. */

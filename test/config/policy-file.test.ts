@@ -80,7 +80,11 @@ test('an unknown name is a problem with its place and the nearest known name', (
   refused({ groups: [{ ...admins, maxGrants: '8h' }] }, /^\/groups\/0\/maxGrants: .* did you mean maxGrant\?$/);
   refused({ groups: [{ group: { cn: 'x', dn: 'cn=x' } }] }, /^\/groups\/0\/group\/cn: .* did you mean dn\?$/);
   refused({ default: { rates: { grants: 1, per: '1h' } } }, /^\/default\/rates: .* did you mean rate\?$/);
-  refused({ default: { exclusive: true } }, /^\/default\/exclusive: an unknown name/);
+  // Nobody who writes "exclusive" means "rate".
+  refused(
+    { default: { exclusive: true } },
+    /^\/default\/exclusive: an unknown name \| a known name, which are here requestedBy, /,
+  );
   refused({ default: { rate: { grants: 1, per: '1h', burst: 3 } } }, /^\/default\/rate\/burst: an unknown name/);
   refused('{"__proto__": {}}', /^\/__proto__: an unknown name/);
   refused({ 'a/b~c': 1 }, /^\/a~1b~0c: /);
@@ -123,7 +127,10 @@ test('every problem is told at once', () => {
 test('what is no JSON is told by its place and nothing of it is shown; what can be read two ways is refused', () => {
   refused('{"default":\n  {"maxGrant" "the-password-of-someone"}}', /^holds no JSON from line 2, character \d+ on$/);
   refused('', /^holds no JSON/);
-  refused('{"groups": [], "groups": []}', /two members of one object are called "groups"/);
+  refused(
+    '{"groups": [],\n "groups": []}',
+    /two members of one object are called "groups", the second time in line 2, character 2$/,
+  );
   refused('{"groups": [], "gr\\u006fups": []}', /two members/);
   refused('['.repeat(100), /nested deeper/);
 });

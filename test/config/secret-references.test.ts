@@ -112,6 +112,6 @@ test('a reference has a mount, "data", a path and a field, and a wrong one is ne
   ]) {
     assert.ok(!parseVaultReference(wrong).ok, wrong);
     const problem = problemOf({ ...VAULT, LDAP_BIND_PASSWORD: wrong }, 'LDAP_BIND_PASSWORD');
-    assert.match(problem, /not shown.*vault:MOUNT\/data\/PATH#FIELD/);
+    assert.match(problem, /a reference to Vault \(not shown\) .*vault:MOUNT\/data\/PATH#FIELD/);
   }
 });

@@ -144,4 +144,5 @@ test('every rule that binds the group is told, whether it decides or not', async
       ...['requestedBy', 'maxActiveGrants', 'rate', 'maxGrant', 'exclusive'].map((name) => `${FILE}/${name}`),
     ],
   );
+  assert.match(binds.map(({ says }) => says).join('\n'), /evenly, within 1h\n.*at most 1h\n/, 'spans as the file has them');
 });

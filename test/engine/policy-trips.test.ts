@@ -35,6 +35,16 @@ test('a local limit that stopped work is told as an event, an audit record of th
   assert.equal(wakes(), 1);
 });
 
+test('an exclusive group stops nothing, and the log does not say so', async () => {
+  const { log, trips } = underTest();
+  await trips.tell({ rule: 'exclusive', subject: 'id-1', detail: 'two are in it' });
+  await trips.tell({ rule: 'user_rate', subject: 'ada', detail: 'ada asks' });
+  assert.deepEqual(
+    log.lines.map(({ message }) => message),
+    ['a local rule is not kept: two are in it', 'a local limit stopped work: ada asks'],
+  );
+});
+
 test('one rule is told of one subject once a minute, and what was not told is counted in the next', async () => {
   const { clock, trips, told } = underTest();
   for (let left = 3; left > 0; left -= 1) await trips.tell({ rule: 'user_rate', subject: 'ada', detail: 'ada asks' });

@@ -44,6 +44,10 @@ describe('an ending that is refused', () => {
       rig.of('grant.ended').map(({ membership }) => membership),
       ['kept_by_grant', 'removed'],
     );
+    assert.deepEqual(
+      rig.log.lines.filter(({ event }) => event === 'grant.ended').map(({ message }) => message),
+      ['a grant ended; another grant holds the membership still', 'a probe shows that the user has left the group'],
+    );
   });
 
   test('whose answer was lost is settled before another grant of the pair is written', async () => {

@@ -134,7 +134,7 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a frame that names a member twice is taken, and means what its reader fancies',
     file: 'src/protocol/json-shape.ts',
-    find: 'if (names.has(name)) repeated ??= name;',
+    find: 'if (names.has(name)) repeated ??= { name, at: nameFrom };',
     replace: '',
     tests: ['protocol/json-shape.test.ts'],
   },
@@ -169,8 +169,8 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a reference to Vault that is mistyped passes for one',
     file: 'src/config/values.ts',
-    find: 'return parsed.ok ? { ok: true, value: text } : parsed;',
-    replace: 'return parsed.ok ? { ok: true, value: text } : { ok: true, value: text };',
+    find: 'return parsed.ok ? { ok: true, value: text } : { ok: false',
+    replace: 'return parsed.ok || text !== null ? { ok: true, value: text } : { ok: false',
     tests: ['config/secret-references.test.ts'],
   },
   {

@@ -20,6 +20,14 @@ export interface Credential {
   readonly mark: string;
 }
 
+/** There is nothing to bind with now; no connection was tried. */
+export class CredentialError extends DirectoryError {
+  constructor(message: string, cause?: unknown) {
+    super('unavailable', message, { cause });
+    this.name = 'CredentialError';
+  }
+}
+
 /** Reads the password and the certificate anew; rejects where there is nothing to bind with. */
 export async function readCredential({
   bind: way,
@@ -39,11 +47,11 @@ export async function readCredential({
   const secret = await way.password().catch((cause: unknown) => {
     // What a source says never holds the secret.
     const why = cause instanceof Error ? cause.message : 'for an unknown reason';
-    throw new DirectoryError('unavailable', `The password of ${name} could not be read: ${why}.`, { cause });
+    throw new CredentialError(`The password of ${name} could not be read: ${why}.`, cause);
   });
   const password = secret.reveal();
   // RFC 4513 §5.1.2: some servers answer success to a bind without a password, and treat the connection as nobody's.
-  if (password === '') throw new DirectoryError('unavailable', `The password of ${name} is empty, so no bind was tried.`);
+  if (password === '') throw new CredentialError(`The password of ${name} is empty, so no bind was tried.`);
   return { simple: { name, password }, certificate, mark: password };
 }
 
@@ -53,5 +61,5 @@ async function readCertificate(source: () => Promise<ReadCertificate>): Promise<
   const read = await source();
   if (read.ok) return read.value;
   const message = `No connection was tried, since the client certificate cannot be used: the file of ${CERTIFICATE_VARIABLE[read.of]} ${read.problem}.`;
-  throw new DirectoryError('unavailable', message);
+  throw new CredentialError(message);
 }

@@ -150,7 +150,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
     keptFor = reason;
     logger.warn(
       { event: 'directory.password-kept' },
-      `what is configured to bind with cannot be used, so what was accepted last still is; the next bind tries it again. ${reason}`,
+      `what is configured to bind with cannot be used, so what was accepted last still is, until what is configured can be read and is accepted. ${reason}`,
     );
   };
 

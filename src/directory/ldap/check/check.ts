@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { Clock } from '../../../access/clock.ts';
 import type { CheckStep } from '../../../access/event.ts';
 import { formatInstant, instant } from '../../../access/instant.ts';
+import { CredentialError } from '../credential.ts';
 import { type Endpoint, troubleOf, unavailable } from '../endpoint.ts';
 import type { Scopes } from '../landscape.ts';
 import type { Endpoints, OpenStage, SessionOpener } from '../opener.ts';
@@ -67,6 +68,11 @@ async function connected(
     if (endpoint.tls === 'none') list.add('tls', warned('the connection is not encrypted: use ldaps://, or LDAP_START_TLS=true'));
     return session;
   } catch (error) {
+    // The server has no part in it, and was not tried.
+    if (error instanceof CredentialError) {
+      list.add('bind', failed(error.message));
+      return null;
+    }
     // The stages come in this order, so the first that was not reached is the one that failed.
     const order = endpoint.tls === 'none' ? (['tcp', 'bind'] as const) : (['tcp', 'tls', 'bind'] as const);
     const stage = order.find((one) => !reached.has(one)) ?? 'bind';

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 import { instant } from '../../../../src/access/instant.ts';
 import { DirectoryError } from '../../../../src/directory/directory.ts';
 import { type CheckOptions, check } from '../../../../src/directory/ldap/check/check.ts';
+import { CredentialError } from '../../../../src/directory/ldap/credential.ts';
 import { parseEndpoints } from '../../../../src/directory/ldap/endpoint.ts';
 import type { OpenStage } from '../../../../src/directory/ldap/opener.ts';
 import { realClock } from '../../../support/ldap-directory-under-test.ts';
@@ -21,11 +22,14 @@ const tls = (days: number): OpenStage => ({
 });
 
 /** The steps of a connection that comes so far and no further. */
-async function checked(stages: readonly OpenStage[], { url = 'ldaps://127.0.0.1', explained = '' } = {}) {
+async function checked(
+  stages: readonly OpenStage[],
+  { url = 'ldaps://127.0.0.1', explained = '', error = new DirectoryError('unavailable', 'It went no further.') } = {},
+) {
   const opener = {
     async open(_signal: AbortSignal, { onStage }: { onStage: (stage: OpenStage) => void }) {
       for (const stage of stages) onStage(stage);
-      throw new DirectoryError('unavailable', 'It went no further.');
+      throw error;
     },
   };
   const asked: string[] = [];
@@ -71,4 +75,14 @@ suite('a connection that is checked', () => {
       );
       assert.deepEqual(asked, [fails]);
     });
+
+  test('fails at the bind where there is nothing to bind with, and nobody says that the server was tried', async () => {
+    const error = new CredentialError('The password of cn=x could not be read: Vault is sealed.');
+    const { steps, asked } = await checked([], { error });
+    assert.deepEqual(
+      steps.filter(({ status }) => status === 'fail'),
+      [{ step: 'bind', status: 'fail', detail: error.message }],
+    );
+    assert.deepEqual(asked, []);
+  });
 });
