@@ -23,6 +23,7 @@ import { expiry } from './expiry.ts';
 import { goneProofs } from './gone-proofs.ts';
 import { groupRules } from './group-rules.ts';
 import { intake } from './intake.ts';
+import { keptMeanings } from './kept-meanings.ts';
 import { keyedLock } from './keyed-lock.ts';
 import { type Operate, operatorCommands } from './operator-commands.ts';
 import { outbox } from './outbox.ts';
@@ -131,6 +132,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const recovering = recovery(() => pursued.kick('directory'));
   const late = lateWrites({ clock, lateWriteMs: timings.lateWriteMs });
   const doubted = doubtedAdditions({ clock, doubtMs: LOOK_BACK_MS });
+  const kept = keptMeanings({ notes, ledger, clock, time });
   const parts: EngineParts = {
     ledger,
     directory,
@@ -147,9 +149,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       configured: policy.protectedGroups,
       unprotected: policy.unprotectedGroups,
       directory,
+      kept,
       log,
     }),
-    groupRules: groupRules({ rules: policy.rules, directory, clock, log }),
+    groupRules: groupRules({ rules: policy.rules, directory, kept, clock, log }),
     rates: rates(notes),
     goneProofs: goneProofs({ directory, clock, confirmMs: timings.goneConfirmMs, failPoints }),
     lateWrites: {

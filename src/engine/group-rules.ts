@@ -13,6 +13,7 @@ import type { Rate } from '../access/rate.ts';
 import { type GroupRef, shownRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { KeptMeanings } from './kept-meanings.ts';
 import { type KnownGroup, namedGroups } from './named-groups.ts';
 
 /** The rules of the policy file, by the groups that they mean. */
@@ -44,11 +45,13 @@ const ORDER: Record<GroupRef['by'], number> = { id: 0, dn: 1, name: 2 };
 export function groupRules({
   rules,
   directory,
+  kept,
   clock,
   log,
 }: {
   rules: PolicyRules;
   directory: Pick<Directory, 'groupsNamed'>;
+  kept: KeptMeanings;
   clock: Clock;
   log: Logger;
 }): GroupRules {
@@ -58,6 +61,7 @@ export function groupRules({
   const named = namedGroups({
     configured: [...byText.keys()],
     directory,
+    kept,
     onMissing(text) {
       const places = byText.get(text)?.map(({ place }) => ruleName(place)) ?? [];
       log.error(

@@ -1,6 +1,7 @@
 import { foldDn, parseDn } from '../access/dn.ts';
 import type { EntryId } from '../access/ids.ts';
 import type { Directory } from '../directory/directory.ts';
+import type { KeptMeanings } from './kept-meanings.ts';
 
 /** A group as it is known now. */
 export interface KnownGroup {
@@ -30,28 +31,44 @@ export interface NamedGroups {
 export function namedGroups({
   configured,
   directory,
+  kept,
   onMissing,
 }: {
   configured: readonly string[];
   directory: Pick<Directory, 'groupsNamed'>;
+  kept: KeptMeanings;
   /** Told once, after the first look, of each that means no group. */
   onMissing: (text: string) => void;
 }): NamedGroups {
   const found = new Map<EntryId, string[]>();
+  const idsOf = new Map<string, EntryId[]>();
   const spelled = new Map<string, string[]>();
-  for (const text of configured) add(spelled, foldName(text), text);
+  for (const text of configured) {
+    add(spelled, foldName(text), text);
+    for (const id of kept.of(text)) meet(id, text);
+  }
   let missing = [...configured];
   let asked = false;
 
-  const isFound = (text: string): boolean => [...found.values()].some((texts) => texts.includes(text));
+  function meet(id: EntryId, text: string): void {
+    add(found, id, text);
+    add(idsOf, text, id);
+  }
+
+  /** Renamed since it was found: it is known by its id. */
+  async function isThere(text: string, signal: AbortSignal): Promise<boolean> {
+    for (const id of idsOf.get(text) ?? []) if ((await directory.groupsNamed(id, signal)).length > 0) return true;
+    return false;
+  }
 
   async function look(texts: readonly string[], signal: AbortSignal): Promise<void> {
     const still: string[] = [];
     for (const text of texts) {
       const groups = await directory.groupsNamed(text, signal);
-      for (const { id } of groups) add(found, id, text);
-      if (groups.length === 0 && !isFound(text)) still.push(text);
+      for (const { id } of groups) meet(id, text);
+      if (groups.length === 0 && !(await isThere(text, signal))) still.push(text);
     }
+    kept.keep(texts.map((text) => [text, idsOf.get(text) ?? []]));
     if (!asked) for (const text of still) onMissing(text);
     missing = still;
     asked = true;
@@ -72,10 +89,10 @@ export function namedGroups({
 }
 
 /** Two looks at one time may find the same. */
-function add<K>(lists: Map<K, string[]>, key: K, text: string): void {
+function add<K, V>(lists: Map<K, V[]>, key: K, one: V): void {
   const list = lists.get(key);
-  if (list === undefined) lists.set(key, [text]);
-  else if (!list.includes(text)) list.push(text);
+  if (list === undefined) lists.set(key, [one]);
+  else if (!list.includes(one)) list.push(one);
 }
 
 /** Names and DNs compare without case and spelling; a text with `=` that reads as a DN is one. */

@@ -2,6 +2,7 @@ import type { EntryId } from '../access/ids.ts';
 import type { EntryRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { KeptMeanings } from './kept-meanings.ts';
 import { foldName } from './named-groups.ts';
 
 /** What a group is judged by. */
@@ -38,15 +39,17 @@ export function protectedGroups({
   configured,
   unprotected,
   directory,
+  kept,
   log,
 }: {
   configured: readonly string[];
   unprotected: readonly string[];
   directory: Pick<Directory, 'groupsNamed' | 'locateGroup'>;
+  kept: KeptMeanings;
   log: Logger;
 }): ProtectedGroups {
-  const idsOf = new Map<string, Set<EntryId>>(configured.map((one) => [one, new Set()]));
-  const ids = new Set<EntryId>();
+  const idsOf = new Map<string, Set<EntryId>>(configured.map((one) => [one, new Set(kept.of(one))]));
+  const ids = new Set<EntryId>([...idsOf.values()].flatMap((some) => [...some]));
   const spellings = new Set(configured.map(foldName));
   const released = new Set(unprotected.map(foldName));
   let missing: readonly string[] = [...idsOf.keys()];
@@ -59,6 +62,7 @@ export function protectedGroups({
     for (const one of some) if (!(await isThere(one, signal))) still.push(one);
     missing = still;
     asked = true;
+    kept.keep(idsOf);
     for (const one of still) {
       if (told.has(one)) continue;
       log.error(

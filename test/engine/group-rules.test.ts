@@ -43,6 +43,7 @@ function rulesOver(
         return meant.get(text) ?? [];
       },
     },
+    kept: { of: () => [], keep: () => undefined },
     clock,
     log: capturedLog().logger,
   });

@@ -73,6 +73,25 @@ suite('a grant of a group that is nested in a protected one', () => {
     assert.equal(errorOf(rig, await rig.grant({ user: 'ada' })).code, 'group_protected');
   });
 
+  test('is refused where it was renamed before a restart, and so are grants of itself', async () => {
+    const { rig, nest, tier0 } = await started();
+    await recheck(rig);
+    const renamed = 'cn=renamed,ou=groups,dc=example,dc=test' as Dn;
+    rig.fake.tree.rename(tier0, renamed);
+    const group = rig.fake.tree.group(renamed);
+    assert.ok(group !== null);
+    group.name = 'renamed';
+    nest();
+    await rig.restart();
+    await rig.pass(1);
+    assert.equal(errorOf(rig, await rig.grant()).code, 'group_protected');
+    assert.equal(errorOf(rig, await rig.grant({ grantId: 'g2', group: 'renamed' })).code, 'group_protected');
+    assert.deepEqual(rig.engine.status().protectedGroupsMissing, []);
+    rig.fake.tree.delete(renamed);
+    await recheck(rig);
+    assert.deepEqual(rig.engine.status().protectedGroupsMissing, ['tier-0'], 'it is said once it is gone');
+  });
+
   test('is made once the nesting is taken out', async () => {
     const { rig, nest, takeOut } = await started();
     nest();

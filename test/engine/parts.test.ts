@@ -22,6 +22,7 @@ import { activeGrant, endedGrant, failedGrant, pendingGrant, quietly, samplePair
 import { memoryLedger } from '../support/memory-ledger.ts';
 
 const never = new AbortController().signal;
+const NOTHING_KEPT = { of: () => [], keep: () => undefined };
 
 describe('the lock of a key', () => {
   test('lets one in at a time, and other keys pass', async () => {
@@ -337,7 +338,13 @@ describe('a protected group', () => {
     fake.goUp();
     fake.tree.add({ kind: 'group', dn: groupDn('root'), name: 'root', attribute: 'member', values: ['cn=x'] });
     const log = capturedLog();
-    const groups = protectedGroups({ configured, unprotected: [], directory: fake.directory, log: log.logger });
+    const groups = protectedGroups({
+      configured,
+      unprotected: [],
+      directory: fake.directory,
+      kept: NOTHING_KEPT,
+      log: log.logger,
+    });
     const entryOf = async (name: string) => {
       const found = await fake.directory.findGroup({ by: 'name', name }, null, never);
       assert.ok(found.kind === 'found');
@@ -387,6 +394,7 @@ describe('a protected group', () => {
         configured: [one],
         unprotected: [],
         directory: fake.directory,
+        kept: NOTHING_KEPT,
         log: capturedLog().logger,
       });
       await groups.resolve(never);

@@ -243,6 +243,25 @@ describe('the rule of a group', () => {
     assert.deepEqual(await grantsOf(rig, [3], { group: 'others' }), ['granted']);
   });
 
+  test('binds it after a restart, too, where it was renamed before', async () => {
+    const { rig } = await engineWith({ rules: admins({ requestedBy: ['bot'] }) });
+    rig.fake.goDown();
+    rig.fake.goUp();
+    await rig.pass(1);
+    rig.fake.tree.rename(groupDn('admins'), groupDn('harmless'));
+    const group = rig.fake.tree.group(groupDn('harmless'));
+    assert.ok(group !== null);
+    group.name = 'harmless';
+    await rig.restart();
+    await rig.pass(1);
+    assert.deepEqual(await grantsOf(rig, [1], { group: 'harmless' }), ['policy_denied']);
+    assert.deepEqual(rig.engine.status().ruleGroupsMissing, []);
+    rig.fake.tree.delete(groupDn('harmless'));
+    rig.engine.recheckProtected();
+    await rig.engine.exclusive.groups();
+    assert.deepEqual(rig.engine.status().ruleGroupsMissing, ['admins']);
+  });
+
   test('that means no group is an error in the log and told by status, and binds whoever goes by it later', async () => {
     const { rig } = await engineWith({ rules: { groups: [rule({ by: 'name', name: 'none' }, { requestedBy: ['bot'] })] } });
     rig.fake.goDown();

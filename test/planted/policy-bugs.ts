@@ -44,4 +44,32 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
     replace: 'if (!shape.ok && written === null) return',
     tests: ['config/policy-file.test.ts'],
   },
+  {
+    fault: 'a group that was renamed is no longer protected, nor bound by its rule, after a restart',
+    file: 'src/engine/engine.ts',
+    find: 'keptMeanings({ notes,',
+    replace: 'keptMeanings({ notes: [],',
+    tests: ['engine/nested-groups.test.ts', 'engine/policy.test.ts'],
+  },
+  {
+    fault: 'an extension is held to its notAfter when its attempt begins, and not when it is made',
+    file: 'src/engine/update-grant.ts',
+    find: 'expired(parts, attempt) ?? pausedRefusal(parts)',
+    replace: 'pausedRefusal(parts)',
+    tests: ['engine/extensions.test.ts'],
+  },
+  {
+    fault: 'the folder of the groups passes for a protected group, and protects none',
+    file: 'src/directory/ldap/locate.ts',
+    find: 'classes.length === 0 ||',
+    replace: 'classes.length >= 0 ||',
+    tests: ['directory/ldap/groups-named.test.ts'],
+  },
+  {
+    fault: 'a value of .env is cut at a # without a word',
+    file: 'src/config/load-config.ts',
+    find: '!QUOTED.test(rest) && CUT.test(rest)',
+    replace: 'false',
+    tests: ['config/load-config.test.ts'],
+  },
 ];
