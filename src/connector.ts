@@ -120,7 +120,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
     suspect: (grantIds) => engine.suspect(grantIds),
     recheckProtected: () => engine.recheckProtected(),
     others: { groups: () => engine.exclusive.groups(), found: (others) => engine.exclusive.found(others) },
-    isProtected: (group) => engine.isProtected(group),
+    rules: () => engine.protection,
     clock,
     random,
     log,

@@ -2,6 +2,7 @@ import type { Clock, Random } from '../access/clock.ts';
 import type { FailPoints } from '../access/fail-point.ts';
 import type { GroupRef } from '../access/reference.ts';
 import type { Config, DirectoryServer } from '../config/config.ts';
+import type { ProtectionRules } from '../directory/directory-reader.ts';
 import type { LoginTried } from '../directory/ldap/check/login.ts';
 import type { LdapDirectoryOptions } from '../directory/ldap/open-ldap-directory.ts';
 import type { LdapReaderOptions } from '../directory/ldap/reader/open-ldap-reader.ts';
@@ -31,6 +32,7 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
   const { config, learnSecret, clock, random, failPoints, log, ledger, login = null } = parts;
   const { directory } = config;
   const { bind, servers } = directory;
+  const rules = spelledProtection(config);
   return {
     url: servers.map(urlOf).join(' '),
     startTls: servers.some(({ security }) => security === 'start_tls'),
@@ -77,10 +79,7 @@ export function directoryOptions(parts: DirectoryParts): LdapDirectoryOptions {
     checked: {
       protectedGroups: config.policy.protectedGroups.map(shownReference),
       ruleGroups: config.policy.file?.rules.groups.map(({ group }) => shownReference(group)) ?? [],
-      isProtected: protectedBySpelling({
-        configured: config.policy.protectedGroups.map(shownReference),
-        unprotected: config.policy.unprotectedGroups.map(shownReference),
-      }),
+      isProtected: (group) => rules.protects(group) || rules.protectsBuiltIn(group),
       login,
     },
   };
@@ -108,4 +107,12 @@ export function shownReference(ref: GroupRef): string {
     default:
       return ref satisfies never;
   }
+}
+
+/** By what a group is protected, as far as the configuration tells without asking the directory. */
+export function spelledProtection({ policy }: Config): ProtectionRules {
+  return protectedBySpelling({
+    configured: policy.protectedGroups.map(shownReference),
+    unprotected: policy.unprotectedGroups.map(shownReference),
+  });
 }

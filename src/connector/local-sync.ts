@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { SyncMode } from '../access/sync.ts';
 import type { Config } from '../config/config.ts';
 import { openLdapReader } from '../directory/ldap/reader/open-ldap-reader.ts';
-import { protectedBySpelling } from '../engine/protected-groups.ts';
 import { systemClock } from '../engine/system-clock.ts';
 import type { Snapshots } from '../ledger/snapshots.ts';
 import { sqliteSnapshots } from '../ledger/sqlite/sqlite-snapshots.ts';
@@ -13,7 +12,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Learn } from '../secrets/secret-source.ts';
 import { syncRun } from '../sync/run.ts';
 import type { SyncResult } from '../sync/run-result.ts';
-import { directoryOptions, readerOptions, shownReference } from './directory-options.ts';
+import { directoryOptions, readerOptions, spelledProtection } from './directory-options.ts';
 
 export interface LocalSyncOptions {
   readonly config: Config;
@@ -61,10 +60,7 @@ export async function localSync({ config, log, learnSecret, mode, take, signal }
       heldGrants: null,
       drift: null,
       others: null,
-      isProtected: protectedBySpelling({
-        configured: config.policy.protectedGroups.map(shownReference),
-        unprotected: config.policy.unprotectedGroups.map(shownReference),
-      }),
+      rules: spelledProtection(config),
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: folder,
       clock: systemClock,

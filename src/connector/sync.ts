@@ -5,7 +5,7 @@ import type { GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { SyncMode, SyncWish } from '../access/sync.ts';
 import type { Config } from '../config/config.ts';
-import type { DeltaMeans, DirectoryReader, ReadGroup } from '../directory/directory-reader.ts';
+import type { DeltaMeans, DirectoryReader, ProtectionRules } from '../directory/directory-reader.ts';
 import type { EngineSync, SyncOutcome } from '../engine/sync-request.ts';
 import { syncTurns } from '../engine/sync-turns.ts';
 import { type Ledger, LedgerError } from '../ledger/ledger.ts';
@@ -37,7 +37,7 @@ export interface ConnectorSyncOptions {
   readonly recheckProtected: () => void;
   /** Told who is where nobody but who has a grant may be. */
   readonly others: OthersWatch;
-  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
+  readonly rules: () => ProtectionRules;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -105,7 +105,7 @@ export function openSync(options: ConnectorSyncOptions): ConnectorSync {
         suspect: options.suspect,
       },
       others: options.others,
-      isProtected: options.isProtected,
+      rules: options.rules(),
       maxRemovedPercent: config.sync.maxRemovedPercent,
       scratchFolder: config.process.stateDir,
       clock,

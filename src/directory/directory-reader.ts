@@ -75,6 +75,27 @@ export interface DeltaMeans {
   readonly reason: string;
 }
 
+/** What of a group says whether it is protected itself. */
+type HeadOfGroup = Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>;
+
+/** By what groups are protected, each judged by what its own entry tells. */
+export interface ProtectionRules {
+  /** By the configuration. */
+  protects(group: HeadOfGroup): boolean;
+  /** By nature, since it rules over its directory. */
+  protectsBuiltIn(group: HeadOfGroup): boolean;
+  /** True where what a group is by nature, or is nested in, does not protect it. */
+  releases(group: HeadOfGroup): boolean;
+}
+
+/** The groups under the base that no grant is taken of. */
+export interface ProtectedTold {
+  /** Those that are protected themselves, those nested in one at any depth, and those of which that cannot be told. */
+  readonly ids: ReadonlySet<EntryId>;
+  /** Why it cannot be told of any other group, as a sentence without its full stop, so that all are protected; null where it can. */
+  readonly unknown: string | null;
+}
+
 /**
  * PORT: reads a whole directory, on a connection of its own. Users are told before groups. Complete or nothing: a limit of the
  * server, a lost connection, a range that cannot be followed to its end, an entry without an id, a re-check of the identity that
@@ -93,4 +114,6 @@ export interface DirectoryReader {
   readUsers(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<FullNeeded | undefined>;
   /** The same for groups: a member or an owner that comes, goes or is renamed changes groups which the directory did not. */
   readGroups(ids: readonly EntryId[], sink: ReadSink, signal: AbortSignal): Promise<FullNeeded | undefined>;
+  /** What `Directory.protectorOf` says of each group, of all of them at once: as many questions as there are protected groups. */
+  protectedGroups(rules: ProtectionRules, signal: AbortSignal): Promise<ProtectedTold>;
 }

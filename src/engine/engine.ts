@@ -96,8 +96,8 @@ export interface Engine {
   readonly listener: Omit<LinkListener, 'syncAnswered'>;
   /** Stores what the control plane shall be told, and sends it. */
   tell(event: Event): Promise<void>;
-  /** True where the configuration protects the group by its id, its name now, or its DN now. */
-  readonly isProtected: ProtectedGroups['protectsBuiltIn'];
+  /** By what a group is protected, as a sync has to tell it. */
+  readonly protection: Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases'>;
   /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
   suspect(grantIds: readonly GrantId[]): void;
   /** A sync is over: groups may have become protected while grants of them are active, and those end. */
@@ -337,7 +337,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     listener,
-    isProtected: (group) => parts.protectedGroups.protects(group) || parts.protectedGroups.protectsBuiltIn(group),
+    protection: parts.protectedGroups,
     suspect: drifting.suspect,
     recheckProtected: watching.look,
     exclusive: exclusiveGroups(parts, { notes, onTold: out.wake }),

@@ -110,10 +110,15 @@ export function protectedBySpelling({
 }: {
   configured: readonly string[];
   unprotected: readonly string[];
-}): ProtectedGroups['protectsBuiltIn'] {
-  const [spellings, released] = [new Set(configured.map(foldName)), new Set(unprotected.map(foldName))];
-  return ({ id, dn, name, builtIn }) => {
-    const named = [id, dn, name].map(foldName);
-    return named.some((one) => spellings.has(one)) || (builtIn !== null && !named.some((one) => released.has(one)));
+}): Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases'> {
+  const namedIn = (texts: readonly string[]): ProtectedGroups['releases'] => {
+    const names = new Set(texts.map(foldName));
+    return ({ id, dn, name }) => [id, dn, name].some((one) => names.has(foldName(one)));
+  };
+  const releases = namedIn(unprotected);
+  return {
+    protects: namedIn(configured),
+    protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
+    releases,
   };
 }

@@ -29,6 +29,8 @@ export interface StoredGroup {
   readonly number: number;
   readonly id: EntryId;
   readonly digest: string;
+  /** As it was read last. */
+  readonly isProtected: boolean;
   readonly memberAttribute: MemberAttribute;
   readonly primaryKey: NameKey | null;
   readonly ownerKeys: Float64Array;
@@ -75,6 +77,8 @@ export interface Picture {
   groups(query: { readonly after: number; readonly limit: number }): readonly StoredGroup[];
   /** Groups with members by a grant. */
   taggedGroups(): readonly number[];
+  /** Groups that are protected. */
+  protectedGroups(): readonly number[];
 }
 
 /** The next picture. It takes the place of the published one by {@link Draft.publish} alone. */

@@ -30,6 +30,8 @@ export interface ChangedGroups {
    * named nobody.
    */
   affected(touched: Touched, how: { readonly afterwards: boolean; readonly links: boolean }): Promise<readonly EntryId[]>;
+  /** Groups that are protected now and were not, or no longer are, with no change of their own. */
+  protectedOtherwise(): Promise<readonly EntryId[]>;
   /** Tells heads that are not as they were published; returns how many. */
   tell(): Promise<number>;
   tellMembers(held: HeldGrants | null): Promise<MembersTold>;
@@ -162,6 +164,7 @@ export function changedGroups(
         number,
         id: group.id,
         digest: before?.digest ?? '',
+        isProtected: run.protection.protects(group),
         memberAttribute: group.memberAttribute,
         primaryKey,
         ownerKeys: new Float64Array(group.ownerDns.map(keys.dn)),
@@ -181,6 +184,30 @@ export function changedGroups(
       if (published !== null) gone.push(published);
     },
     isTold: (number) => told.has(number),
+    async protectedOtherwise() {
+      const ids: EntryId[] = [];
+      const { told: now } = run.protection;
+      if (now.unknown !== null) {
+        for (let after = -1; ; ) {
+          const some = draft.groups({ after, limit: GROUPS_AT_A_TIME });
+          for (const { id, isProtected } of some) if (!isProtected) ids.push(id);
+          await rested(null);
+          const last = some.at(-1);
+          if (last === undefined) return ids;
+          after = last.number;
+        }
+      }
+      for (const number of draft.protectedGroups()) {
+        const before = draft.groupAt(number);
+        if (before !== null && !now.ids.has(before.id)) ids.push(before.id);
+        await rested(null);
+      }
+      for (const id of now.ids) {
+        if (draft.group(id)?.isProtected === false) ids.push(id);
+        await rested(null);
+      }
+      return ids;
+    },
     async affected(touched, how) {
       const ids: EntryId[] = [];
       if (touched.names.size + touched.gone.size + touched.primaries.size === 0) return ids;
@@ -199,7 +226,7 @@ export function changedGroups(
         const [at, number, group] = JSON.parse(line) as [number, number, ReadGroup];
         const stored = told.get(number) === at ? draft.groupAt(number) : null;
         if (stored === null) continue;
-        const record = groupRecord(group, { ownerIds: ownersOf(stored), isProtected: run.isProtected(group) });
+        const record = groupRecord(group, { ownerIds: ownersOf(stored), isProtected: stored.isProtected });
         const digest = digestOf(record);
         if (digest === stored.digest) continue;
         changed += 1;

@@ -135,9 +135,11 @@ async function followed(changes: Changes): Promise<FullNeeded | null> {
     for (const key of touched.names) for (const number of draft.usersManagedBy(key)) reports.add(number);
     if (links) await addUsersOfNobody(changes, reports);
     const ids = [...reports].flatMap((number) => (users.isTold(number) ? [] : (draft.userAt(number)?.id ?? [])));
-    const affected = await groups.affected(touched, { afterwards: round === 0, links });
-    if (ids.length + affected.length === 0) return null;
-    const ended = await readAgain(changes, { users: ids, groups: affected });
+    const affected = new Set(await groups.affected(touched, { afterwards: round === 0, links }));
+    // Once: what is read of them again is judged by the same.
+    if (round === 0) for (const id of await groups.protectedOtherwise()) affected.add(id);
+    if (ids.length + affected.size === 0) return null;
+    const ended = await readAgain(changes, { users: ids, groups: [...affected] });
     if (ended !== null) return ended;
   }
   return { told: 'full_needed', reason: 'names change in the directory faster than what they change can be read' };

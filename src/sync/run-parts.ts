@@ -5,6 +5,7 @@ import type { Picture, PictureFacts } from '../ledger/snapshots.ts';
 import type { Findings } from './findings.ts';
 import type { HeldGrants } from './held-grants.ts';
 import type { Pager } from './pager.ts';
+import type { Protection } from './protection.ts';
 import type { Turns } from './turns.ts';
 
 /** What the control plane has, to compare with. */
@@ -22,7 +23,7 @@ export interface RunParts {
   readonly out: Pager;
   readonly turns: Turns;
   readonly signal: AbortSignal;
-  readonly isProtected: (group: Pick<ReadGroup, 'id' | 'dn' | 'name' | 'builtIn'>) => boolean;
+  readonly protection: Protection;
   /** What grants hold, asked once the members are read; null where that is not known, and stays as it was published. */
   readonly held: () => Promise<HeldGrants | null>;
   readonly findings: Findings;

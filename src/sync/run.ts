@@ -1,7 +1,7 @@
 import type { Clock } from '../access/clock.ts';
 import { jobError } from '../access/outcome.ts';
 import type { AttributeCounts, SyncCounts, SyncFindings, SyncMode, SyncWish } from '../access/sync.ts';
-import type { DirectoryReader } from '../directory/directory-reader.ts';
+import type { DirectoryReader, ProtectionRules } from '../directory/directory-reader.ts';
 import type { Draft, HeldRun, PictureFacts, Snapshots } from '../ledger/snapshots.ts';
 import type { Logger } from '../observability/logger.ts';
 import { lostAttributes, lostMessage } from './attributes.ts';
@@ -12,6 +12,7 @@ import { type Findings, findings } from './findings.ts';
 import { type HeldGrants, heldMeanwhile } from './held-grants.ts';
 import { type OthersWatch, tellOthers } from './others.ts';
 import { type Pager, pager } from './pager.ts';
+import { type Protection, protectionNow } from './protection.ts';
 import { acceptable, fewerThan, heldMessage, judgeRemovals } from './removals.ts';
 import type { Base, Built, RunParts } from './run-parts.ts';
 import { failed, notHeld, published, type SyncResult } from './run-result.ts';
@@ -29,7 +30,7 @@ export interface SyncRunOptions {
   readonly drift: DriftWatch | null;
   /** Told who is where nobody but who has a grant may be; null where nobody asks. */
   readonly others: OthersWatch | null;
-  readonly isProtected: RunParts['isProtected'];
+  readonly rules: ProtectionRules;
   /** Of what was published, as much may be removed, in percent (SYNC_MAX_REMOVED). */
   readonly maxRemovedPercent: number;
   /** A folder of ours, for what has to wait. */
@@ -144,7 +145,8 @@ async function stream(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     const pages = pager(out);
-    const run = partsOf(options, { attempt, pages, found, heldBefore, names });
+    const protection = await protectionNow(options, attempt);
+    const run = partsOf(options, { attempt, pages, found, heldBefore, names, protection });
     const difference = await readDifference(options, attempt, run);
     const { draft, built } = difference ?? (await readEverything(options, run));
     const whole = difference === null ? found.summary() : null;
@@ -218,9 +220,17 @@ function partsOf(
     found,
     heldBefore,
     names,
-  }: { attempt: Attempt; pages: Pager; found: Findings; heldBefore: HeldGrants | null; names: GroupNames },
+    protection,
+  }: {
+    attempt: Attempt;
+    pages: Pager;
+    found: Findings;
+    heldBefore: HeldGrants | null;
+    names: GroupNames;
+    protection: Protection;
+  },
 ): RunParts {
-  const { reader, heldGrants, isProtected, scratchFolder, clock } = options;
+  const { reader, heldGrants, scratchFolder, clock } = options;
   const { base, mode, signal } = attempt;
   return {
     reader,
@@ -229,7 +239,7 @@ function partsOf(
     out: pages,
     turns: turns(clock),
     signal,
-    isProtected,
+    protection,
     held: async () => (heldGrants === null || heldBefore === null ? null : heldMeanwhile(heldBefore, await heldGrants())),
     findings: found,
     noteName: names.note,

@@ -139,16 +139,15 @@ export function wholeGroups(
       if (primaryKey !== null) for (const user of users.ofPrimary(primaryKey)) members.add(user);
       const ownerKeys = group.ownerDns.map(keys.dn);
       const owners = ownerKeys.map(users.named).filter((owner) => typeof owner === 'number');
-      const record = groupRecord(group, {
-        ownerIds: [...new Set(owners)].map(users.idOf),
-        isProtected: run.isProtected(group),
-      });
+      const isProtected = run.protection.protects(group);
+      const record = groupRecord(group, { ownerIds: [...new Set(owners)].map(users.idOf), isProtected });
       const digest = digestOf(record);
       const { id, memberAttribute } = group;
       draft.putGroup({
         number,
         id,
         digest,
+        isProtected,
         memberAttribute,
         primaryKey,
         ownerKeys: new Float64Array(ownerKeys),

@@ -404,7 +404,7 @@ describe('a protected group', () => {
   });
 
   test('is known without a directory by its spelling, and one that rules over the directory unless it is released', () => {
-    const isProtected = protectedBySpelling({ configured: ['Wheel'], unprotected: ['CN=Backup Operators, dc=example'] });
+    const rules = protectedBySpelling({ configured: ['Wheel'], unprotected: ['CN=Backup Operators, dc=example'] });
     const group = (name: string, builtIn: string | null) => ({
       id: 'an-id' as EntryId,
       dn: `cn=${name},dc=example`,
@@ -413,10 +413,11 @@ describe('a protected group', () => {
     });
     assert.deepEqual(
       [group('wheel', null), group('staff', null), group('Domain Admins', 'Domain Admins'), group('Backup Operators', 'x')].map(
-        isProtected,
+        (one) => rules.protects(one) || rules.protectsBuiltIn(one),
       ),
       [true, false, true, false],
     );
+    assert.ok(rules.releases(group('Backup Operators', 'x')));
   });
 
   test('that is missing is reported once, looked for again, and refused by its spelling meanwhile', async () => {

@@ -67,4 +67,25 @@ export const PROTECTION_BUGS: readonly PlantedBug[] = [
     replace: "if (presences.some((presence) => presence === 'member'))",
     tests: ['directory/ldap/nesting.test.ts'],
   },
+  {
+    fault: 'of the groups that are nested in protected ones a sync tells the first level alone',
+    file: 'src/directory/ldap/reader/nested-groups.ts',
+    find: 'for (const upper of found) for',
+    replace: 'for (const upper of uppers) for',
+    tests: ['directory/ldap/nesting.test.ts'],
+  },
+  {
+    fault: 'every group counts as not protected where it cannot be told which are nested',
+    file: 'src/sync/protection.ts',
+    find: 'told.unknown !== null || told.ids.has(group.id)',
+    replace: 'told.ids.has(group.id)',
+    tests: ['sync/protection.test.ts'],
+  },
+  {
+    fault: 'a delta tells nothing of groups that are protected since, or no longer, without a change of their own',
+    file: 'src/sync/changes.ts',
+    find: 'affected.add(id);',
+    replace: 'void id;',
+    tests: ['sync/protection.test.ts'],
+  },
 ];

@@ -1,6 +1,7 @@
 import { after, before, suite } from 'node:test';
 import { deltaTests } from './reader-contract/deltas.ts';
 import { brokenReadTests, fullReadTests } from './reader-contract/full-reads.ts';
+import { protectedTests } from './reader-contract/protected.ts';
 import { syncTests } from './reader-contract/syncs.ts';
 import { openWorld, type ReaderServer, type ReaderWorld } from './reader-contract/world.ts';
 
@@ -15,6 +16,7 @@ export function readerContract(name: string, server: ReaderServer): void {
     const get = () => world;
     fullReadTests(get);
     if (server.differences.told !== null) deltaTests(get);
+    protectedTests(get);
     // Servers are restarted by these, and one forgets what an account may see.
     syncTests(get, server.limits);
     brokenReadTests(get);

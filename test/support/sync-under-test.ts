@@ -49,7 +49,7 @@ export async function syncUnderTest({
         heldGrants: async () => grants(),
         drift: null,
         others: null,
-        isProtected: () => false,
+        rules: { protects: () => false, protectsBuiltIn: () => false, releases: () => false },
         maxRemovedPercent: 100,
         scratchFolder: folder,
         clock,

@@ -58,6 +58,8 @@ export interface SyncedTree {
   readGroupOf(group: TreeGroup): ReadGroup;
   valuesOf(group: TreeGroup): readonly string[];
   isInScope(id: EntryId): boolean;
+  /** Why it cannot be told which groups are nested in protected ones; null where it can. */
+  nestingUnknown: string | null;
   readonly reader: DirectoryReader;
 }
 
@@ -121,9 +123,10 @@ export function syncedTree(kind: TreeKind): SyncedTree {
 
   const cursor = (): string | null => (kind.told === 'all' ? null : String(number));
   const means: DeltaMeans = { name: kind.links ? 'uSNChanged' : 'entryCSN', reason: 'a test' };
-  return {
+  const tree: SyncedTree = {
     users,
     groups,
+    nestingUnknown: null,
     changed(id) {
       number += 1;
       changedAt.set(id, number);
@@ -166,8 +169,18 @@ export function syncedTree(kind: TreeKind): SyncedTree {
         );
         return undefined;
       },
+      async protectedGroups(rules) {
+        const found = new Set([...groups.values()].filter((group) => rules.protects(readGroupOf(group))));
+        for (const upper of found)
+          for (const { to } of upper.values) {
+            const lower = to === null ? undefined : groups.get(to);
+            if (lower !== undefined) found.add(lower);
+          }
+        return { ids: new Set([...found].map(({ id }) => id)), unknown: tree.nestingUnknown };
+      },
     },
   };
+  return tree;
 }
 
 /** The id of an entry that has a number. */

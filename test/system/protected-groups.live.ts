@@ -103,6 +103,8 @@ suite('protected groups', () => {
     await byHand(s, { group: s.group('by-name'), add: s.group('outer') });
     assert.equal(await answered('u0008', { name: 'inner' }), 'group_protected');
     for (const mode of ['delta', 'full']) await s.outcome((await s.job({ kind: 'sync', mode })).jobId);
+    const shown = await s.api<{ name: string; protected: boolean }[]>('/groups');
+    for (const cn of ['inner', 'outer', 'by-name']) assert.equal(shown.find(({ name }) => name === cn)?.protected, true, cn);
     const { cause, membership } = await s.endOf(grantId);
     assert.deepEqual([cause, membership], ['policy', 'removed']);
     await hasNobodyNew('inner');

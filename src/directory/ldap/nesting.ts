@@ -1,13 +1,13 @@
-import { type Dn, foldDn, parseDn } from '../../access/dn.ts';
+import type { Dn } from '../../access/dn.ts';
 import { and, equality, type Filter, or } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
-import type { MemberAttribute, Presence } from '../../access/membership.ts';
+import type { Presence } from '../../access/membership.ts';
 import type { EntryRef } from '../../access/reference.ts';
 import { batchLength, halves } from '../batch.ts';
 import { DirectoryError, type GroupAbove, type Protector, type ProtectorAsked } from '../directory.ts';
-import { ANY_ENTRY, hasId, idOf, type LdapEntry, valuesOf } from './entry.ts';
-import type { Flavour } from './flavours/flavour.ts';
+import { ANY_ENTRY, hasId, type LdapEntry, valuesOf } from './entry.ts';
 import { memberStyle } from './member-style.ts';
+import { foldedName, groupAt, MEMBER_OF, type MetGroup, metAttributes, metGroup, nestingAttributes } from './met-group.ts';
 import { asUnreadable, beneathBase, entryAt, type Place } from './place.ts';
 import { probe } from './probe.ts';
 
@@ -21,14 +21,6 @@ const ASKED_TOGETHER = 50;
 /** Ids in one look-up. */
 const LOCATED_TOGETHER = 100;
 
-/** Kept by the server on each entry, or by nobody: it never proves an absence, but what it names is a group above. */
-const MEMBER_OF = 'memberOf';
-
-/** A group that was met on the way up, and what its entry says of the next step. */
-interface Met extends GroupAbove {
-  readonly memberOf: readonly string[];
-}
-
 /**
  * The protected group that a group is nested in, at any depth, by the nearest levels first; null where it is in none. Looks under the
  * whole base. Rejects where that cannot be told: more groups than are looked at, one that must not be read, or a group of
@@ -36,8 +28,8 @@ interface Met extends GroupAbove {
  */
 export async function protectorOf(place: Place, asked: ProtectorAsked, signal: AbortSignal): Promise<Protector | null> {
   const start = await startOf(place, asked.group, signal);
-  const met = new Map<EntryId, Met>([[start.id, start]]);
-  for (let level = 1, rising: readonly Met[] = [start]; rising.length > 0; level += 1) {
+  const met = new Map<EntryId, MetGroup>([[start.id, start]]);
+  for (let level = 1, rising: readonly MetGroup[] = [start]; rising.length > 0; level += 1) {
     if (level > MOST_LEVELS) throw unknown(start, `it is nested more than ${MOST_LEVELS} levels deep; take nesting out`);
     const found = await groupsAbove(place, rising, signal);
     const fresh = found.filter(({ id }) => !met.has(id));
@@ -55,39 +47,20 @@ export async function protectorOf(place: Place, asked: ProtectorAsked, signal: A
 }
 
 /** The group itself, as it is now: under a name that is another's by now, nothing would be found. */
-async function startOf(place: Place, group: EntryRef, signal: AbortSignal): Promise<Met> {
-  const entry = await entryAt(place, { dn: group.dn, filter: ANY_ENTRY, attributes: attributesOf(place) }, signal);
-  const start = entry === null ? null : read(place, entry);
+async function startOf(place: Place, group: EntryRef, signal: AbortSignal): Promise<MetGroup> {
+  const entry = await entryAt(place, { dn: group.dn, filter: ANY_ENTRY, attributes: metAttributes(place) }, signal);
+  const start = entry === null ? null : metGroup(place, entry);
   if (start?.id === group.id) return start;
   throw new DirectoryError('gone', `"${group.dn}" (${group.id}) is no longer at its name; looking again.`);
 }
 
-function attributesOf({ landscape: { flavour, groupNameAttribute } }: Place): readonly string[] {
-  return [...new Set([flavour.id.attribute, groupNameAttribute, 'objectClass', ...flavour.group.attributes, MEMBER_OF])];
-}
-
-function read({ landscape: { flavour, groupNameAttribute } }: Place, entry: LdapEntry): Met {
-  return {
-    id: idOf(entry, flavour.id),
-    dn: entry.dn,
-    name: valuesOf(entry, groupNameAttribute)[0] ?? entry.dn,
-    builtIn: flavour.group.facts(entry).builtIn,
-    memberOf: valuesOf(entry, MEMBER_OF),
-  };
-}
-
-/** The attributes that hold names, wherever a class of this kind of server has one. */
-export function nestingAttributes({ memberClasses }: Flavour): readonly MemberAttribute[] {
-  return [...new Set([...memberClasses.values()].flat())].filter((attribute) => attribute !== 'memberUid');
-}
-
 /** The groups that one of these is in. */
-async function groupsAbove(place: Place, lower: readonly GroupAbove[], signal: AbortSignal): Promise<readonly Met[]> {
-  const above: Met[] = [];
+async function groupsAbove(place: Place, lower: readonly GroupAbove[], signal: AbortSignal): Promise<readonly MetGroup[]> {
+  const above: MetGroup[] = [];
   for (let rest = lower; rest.length > 0; ) {
     const length = batchLength(rest, { valuesOf: ({ dn }) => [dn], most: ASKED_TOGETHER });
     const entries = await entriesAbove(place, rest.slice(0, length), signal);
-    above.push(...entries.map((entry) => read(place, entry)));
+    above.push(...entries.map((entry) => metGroup(place, entry)));
     rest = rest.slice(length);
   }
   return [...new Map(above.map((one) => [one.id, one])).values()];
@@ -100,7 +73,7 @@ async function entriesAbove(place: Place, lower: readonly GroupAbove[], signal: 
   // Where every group is of one class, the server need look at nothing else: Samba took four times as long.
   const filter = inChain === null ? held : and(groups, held);
   // A limit of ours above the server's own would be refused by some (result 11).
-  const request = { base: landscape.baseDn, scope: 'sub', filter, attributes: attributesOf(place) } as const;
+  const request = { base: landscape.baseDn, scope: 'sub', filter, attributes: metAttributes(place) } as const;
   const answer = await session.search({ ...request, sizeLimit: 0 }, signal).catch((error: unknown) => {
     throw asUnreadable(error, landscape.baseDn);
   });
@@ -119,23 +92,21 @@ async function entriesAbove(place: Place, lower: readonly GroupAbove[], signal: 
  */
 async function namedByThemselves(
   place: Place,
-  { start, met, rising }: { start: Met; met: Map<EntryId, Met>; rising: readonly Met[] },
+  { start, met, rising }: { start: MetGroup; met: Map<EntryId, MetGroup>; rising: readonly MetGroup[] },
   signal: AbortSignal,
-): Promise<readonly Met[]> {
-  const known = new Set([...met.values()].map(({ dn }) => folded(dn)));
-  const named: Met[] = [];
+): Promise<readonly MetGroup[]> {
+  const known = new Set([...met.values()].map(({ dn }) => foldedName(dn)));
+  const named: MetGroup[] = [];
   for (const lower of rising) {
     for (const name of lower.memberOf) {
-      if (known.has(folded(name))) continue;
-      known.add(folded(name));
-      const dn = parseDn(name);
-      const entry = dn.ok ? await readable(place, dn.value, signal) : null;
-      if (entry === null)
+      if (known.has(foldedName(name))) continue;
+      known.add(foldedName(name));
+      const one = await groupAt(place, name, signal);
+      if (one === null)
         throw unknown(
           start,
           `"${lower.dn}" says by ${MEMBER_OF} that it is in "${name}", which this account cannot read; give it the right to, or take the nesting out`,
         );
-      const one = read(place, entry);
       if (met.has(one.id)) continue;
       met.set(one.id, one);
       named.push(one);
@@ -151,28 +122,19 @@ async function namedByThemselves(
  */
 async function disowning(
   place: Place,
-  { met, groups }: { met: ReadonlyMap<EntryId, Met>; groups: readonly Met[] },
+  { met, groups }: { met: ReadonlyMap<EntryId, MetGroup>; groups: readonly MetGroup[] },
   signal: AbortSignal,
-): Promise<readonly Met[]> {
-  const disowned: Met[] = [];
+): Promise<readonly MetGroup[]> {
+  const disowned: MetGroup[] = [];
+  // What two names of before say of one another is no nesting: none of them vouches for the next.
+  const values = [...met.values()].filter((one) => !groups.includes(one)).map(({ dn }) => dn);
   for (const group of groups) {
-    const values = [...met.values()].map(({ dn }) => dn).filter((dn) => dn !== group.dn);
     const presences: Presence[] = [];
     for (const attribute of nestingAttributes(place.landscape.flavour))
       presences.push(...(await probe(place, { group: group.dn, attribute, values, likely: 'absent' }, signal)));
     if (presences.every((presence) => presence === 'absent')) disowned.push(group);
   }
   return disowned;
-}
-
-async function readable(place: Place, dn: Dn, signal: AbortSignal): Promise<LdapEntry | null> {
-  try {
-    return await entryAt(place, { dn, filter: ANY_ENTRY, attributes: attributesOf(place) }, signal);
-  } catch (error) {
-    // A referral to another domain, or a refusal: it cannot be read either way. No answer at all says nothing.
-    if (error instanceof DirectoryError && error.ldap !== null) return null;
-    throw error;
-  }
 }
 
 /**
@@ -182,23 +144,23 @@ async function readable(place: Place, dn: Dn, signal: AbortSignal): Promise<Ldap
  */
 async function lastWord(
   place: Place,
-  { start, met, mustBeTold }: { start: Met; met: ReadonlyMap<EntryId, Met>; mustBeTold: readonly EntryId[] },
+  { start, met, mustBeTold }: { start: MetGroup; met: ReadonlyMap<EntryId, MetGroup>; mustBeTold: readonly EntryId[] },
   signal: AbortSignal,
 ): Promise<Protector | null> {
   const { flavour } = place.landscape;
   for (let rest = mustBeTold.filter((id) => !met.has(id)); rest.length > 0; rest = rest.slice(LOCATED_TOGETHER)) {
     const filter = or(...rest.slice(0, LOCATED_TOGETHER).map((id) => hasId(id, flavour.id)));
-    const known = await beneathBase(place, { filter, attributes: attributesOf(place) }, signal);
+    const known = await beneathBase(place, { filter, attributes: metAttributes(place) }, signal);
     if (flavour.inChain === null) for (const group of known) await proveOutside(place, { start, met, group }, signal);
     const group = flavour.inChain === null ? null : await inChainOf(place, { start, known, rule: flavour.inChain }, signal);
-    if (group !== null) return { group: read(place, group), chain: [start.dn, group.dn] };
+    if (group !== null) return { group: metGroup(place, group), chain: [start.dn, group.dn] };
   }
   return null;
 }
 
 async function proveOutside(
   place: Place,
-  { start, met, group }: { start: Met; met: ReadonlyMap<EntryId, Met>; group: LdapEntry },
+  { start, met, group }: { start: MetGroup; met: ReadonlyMap<EntryId, MetGroup>; group: LdapEntry },
   signal: AbortSignal,
 ): Promise<void> {
   const { flavour, schema } = place.landscape;
@@ -218,7 +180,7 @@ async function proveOutside(
 /** Which of these the group is in, by the server's rule; null for none. */
 async function inChainOf(
   place: Place,
-  { start, known, rule }: { start: Met; known: readonly LdapEntry[]; rule: string },
+  { start, known, rule }: { start: MetGroup; known: readonly LdapEntry[]; rule: string },
   signal: AbortSignal,
 ): Promise<LdapEntry | null> {
   if (known.length === 0) return null;
@@ -232,7 +194,7 @@ async function inChainOf(
 /** From the group up to the one that protects it, as DNs; the two ends alone where the way between cannot be told. */
 async function chainTo(
   place: Place,
-  { start, protector, met }: { start: Met; protector: Met; met: ReadonlyMap<EntryId, Met> },
+  { start, protector, met }: { start: MetGroup; protector: MetGroup; met: ReadonlyMap<EntryId, MetGroup> },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const ends = [start.dn, protector.dn];
@@ -273,11 +235,6 @@ async function membersAmong(
     for (const [at, dn] of others.entries()) if (presences[at] === 'member') members.add(dn);
   }
   return [...members];
-}
-
-function folded(name: string): string {
-  const dn = parseDn(name);
-  return dn.ok ? foldDn(dn.value) : name;
 }
 
 function unknown({ dn }: Pick<GroupAbove, 'dn'>, why: string): DirectoryError {

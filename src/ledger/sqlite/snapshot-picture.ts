@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import { groupOf, groupValues, integerOf, tagsText, userOf, userValues } from './snapshot-rows.ts';
 
 const USER_COLUMNS = 'users.number, users.id, digest, dn_key, uid_key, more_uid_keys, manager_key, primary_key, has';
-const GROUP_COLUMNS = 'number, id, digest, member_attribute, primary_key, owner_keys, members, unresolved, tags';
+const GROUP_COLUMNS = 'number, id, digest, is_protected, member_attribute, primary_key, owner_keys, members, unresolved, tags';
 
 /** Users whose places to be found are filled in one turn: some milliseconds. */
 const FOUND_AT_A_TIME = 2_000;
@@ -42,6 +42,7 @@ export function sqlitePicture(database: Database, seed: number): Picture {
         .rows(`SELECT ${GROUP_COLUMNS} FROM groups WHERE number > :after ORDER BY number LIMIT :limit`, { after, limit })
         .map(groupOf),
     taggedGroups: () => numbers('SELECT number FROM groups WHERE tags IS NOT NULL', {}),
+    protectedGroups: () => numbers('SELECT number FROM groups WHERE is_protected = 1', {}),
   };
 }
 
@@ -56,8 +57,8 @@ export function insertUser(database: Database, user: StoredUser): void {
 
 export function insertGroup(database: Database, group: StoredGroup): void {
   database.run(
-    `INSERT OR REPLACE INTO groups (number, id, digest, member_attribute, primary_key, owner_keys, members, unresolved, tags)
-     VALUES (:number, :id, :digest, :memberAttribute, :primaryKey, :ownerKeys, :members, :unresolved, :tags)`,
+    `INSERT OR REPLACE INTO groups (number, id, digest, is_protected, member_attribute, primary_key, owner_keys, members, unresolved, tags)
+     VALUES (:number, :id, :digest, :isProtected, :memberAttribute, :primaryKey, :ownerKeys, :members, :unresolved, :tags)`,
     groupValues(group),
   );
 }

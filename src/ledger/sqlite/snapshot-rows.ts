@@ -5,7 +5,7 @@ import type { StoredGroup, StoredUser } from '../snapshots.ts';
 import type { StatementValues } from './database.ts';
 
 /** The form of these tables: a file of another is thrown away. */
-export const SNAPSHOT_FORMAT = 3;
+export const SNAPSHOT_FORMAT = 4;
 
 /** A picture. What serves to find a user is filled in turns once all are there: it costs less, and nobody asks before. */
 export const SNAPSHOT_TABLES = `
@@ -35,6 +35,7 @@ CREATE TABLE groups (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   digest TEXT NOT NULL,
+  is_protected INTEGER NOT NULL,
   member_attribute TEXT NOT NULL,
   primary_key INTEGER,
   owner_keys BLOB NOT NULL,
@@ -44,6 +45,7 @@ CREATE TABLE groups (
   tags TEXT
 ) STRICT;
 CREATE INDEX tagged_groups ON groups (number) WHERE tags IS NOT NULL;
+CREATE INDEX protected_groups ON groups (number) WHERE is_protected = 1;
 PRAGMA user_version = ${SNAPSHOT_FORMAT};
 `;
 
@@ -121,6 +123,7 @@ export function groupOf(row: unknown): StoredGroup {
     number: integerOf(row, 'number'),
     id: textOf(row, 'id') as EntryId,
     digest: textOf(row, 'digest'),
+    isProtected: integerOf(row, 'is_protected') === 1,
     memberAttribute,
     primaryKey: maybe(row, 'primary_key', integerOf),
     ownerKeys: new Float64Array(bytesOf(row, 'owner_keys', 8)),
@@ -142,6 +145,7 @@ export function groupValues(group: StoredGroup): StatementValues {
     number: group.number,
     id: group.id,
     digest: group.digest,
+    isProtected: group.isProtected ? 1 : 0,
     memberAttribute: group.memberAttribute,
     primaryKey: group.primaryKey,
     ownerKeys: bytes(group.ownerKeys),

@@ -5,13 +5,18 @@ import type { Dn } from '../../../src/access/dn.ts';
 import type { Filter } from '../../../src/access/filter.ts';
 import type { EntryId } from '../../../src/access/ids.ts';
 import { DirectoryError, type GroupAbove } from '../../../src/directory/directory.ts';
+import type { ProtectionRules } from '../../../src/directory/directory-reader.ts';
 import type { LdapEntry } from '../../../src/directory/ldap/entry.ts';
 import { OPENLDAP } from '../../../src/directory/ldap/flavours/openldap.ts';
+import { foldedName, type MetGroup, metGroup } from '../../../src/directory/ldap/met-group.ts';
 import { protectorOf } from '../../../src/directory/ldap/nesting.ts';
 import type { Place } from '../../../src/directory/ldap/place.ts';
+import { protectedAmong } from '../../../src/directory/ldap/reader/nested-groups.ts';
 import { schemaOf } from '../../../src/directory/ldap/schema.ts';
 import type { SearchRequest, Session } from '../../../src/directory/ldap/session.ts';
 import { dn } from '../../support/ldap-directory-under-test.ts';
+import { atScale } from '../../support/scale.ts';
+import { seeded } from '../../support/seeded.ts';
 
 const BASE = 'dc=example,dc=test';
 const never = new AbortController().signal;
@@ -76,7 +81,18 @@ function server(groups: readonly Group[], { tells = Number.POSITIVE_INFINITY }: 
       },
       never,
     );
-  return { ask, searches };
+  const askAll = (isProtected: (name: string) => boolean, changed: Partial<ProtectionRules> = {}) => {
+    const shown = groups.filter(({ isHidden }) => isHidden !== true).map((group) => metGroup(place, entryOf(group)));
+    const listed = { all: new Map(shown.map((group) => [foldedName(group.dn), group])), untold: new Set<MetGroup>() };
+    const rules = {
+      protects: ({ name }: { name: string }) => isProtected(name),
+      protectsBuiltIn: () => false,
+      releases: () => false,
+      ...changed,
+    };
+    return protectedAmong(place, { listed, rules }, never);
+  };
+  return { ask, askAll, searches };
 }
 
 /** Three values, as RFC 4511 §4.5.1.7 has them. */
@@ -175,6 +191,15 @@ describe('the way up from a group', () => {
     assert.deepEqual(found?.chain, ['g0', 'between', 'tier'].map(groupDn));
   });
 
+  test('believes no two names of before for one another, of protected groups that are in one another', async () => {
+    const start = { name: 'g0', members: [], memberOf: ['tier', 'top'] };
+    const others = [
+      { name: 'tier', members: [] },
+      { name: 'top', members: ['tier'] },
+    ];
+    assert.equal(await server([start, ...others]).ask('g0', 'tier', 'top'), null);
+  });
+
   test('has no answer where a protected group does not say who is in it', async () => {
     const silent = { name: 'silent', members: ['g0'], hidesMembers: true };
     await assert.rejects(server([...ladder(0), silent]).ask('g0', 'silent'), untold(/may not search member of/));
@@ -184,5 +209,72 @@ describe('the way up from a group', () => {
   test('begins at the group that is meant, and at no other that has its name by now', async () => {
     const { ask } = server([{ name: 'other', members: [] }]);
     await assert.rejects(ask('g0', 'x'), (error) => error instanceof DirectoryError && error.fault === 'gone');
+  });
+});
+
+/** Some groups in one another, as no tidy directory has them: in circles, hidden, with names of before. */
+function tangle(random: () => number): readonly Group[] {
+  const names = Array.from({ length: 7 }, (_, i) => `t${i}`);
+  const some = (share: number) => names.filter(() => random() < share);
+  return names.map((name) => ({
+    name,
+    members: some(0.15).filter((other) => other !== name),
+    memberOf: some(0.08),
+    hidesMembers: random() < 0.1,
+    isHidden: random() < 0.08,
+  }));
+}
+
+const SEEDS = atScale({ sample: 20, full: 400 });
+
+describe('the way down from protected groups', () => {
+  test('comes to those of which the way up from each says that it is protected, or has no answer', async () => {
+    const verdicts = { protected: 0, not: 0, unknown: 0 };
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const groups = tangle(seeded(seed));
+      const { ids, unknown } = await server(groups).askAll((name) => name === 't0' || name === 't1');
+      for (const { name, isHidden } of groups.slice(2)) {
+        if (isHidden === true) continue;
+        const protector = await server(groups)
+          .ask(name, 't0', 't1')
+          .catch((error: unknown) => {
+            assert.ok(error instanceof DirectoryError && error.fault === 'refused');
+            return 'unknown' as const;
+          });
+        const shown = `${name} of ${JSON.stringify(groups)}`;
+        assert.equal(unknown !== null || ids.has(idOf(name)), protector !== null, shown);
+        verdicts[protector === null ? 'not' : protector === 'unknown' ? 'unknown' : 'protected'] += 1;
+      }
+    }
+    assert.ok(
+      Object.values(verdicts).every((count) => count > 0),
+      JSON.stringify(verdicts),
+    );
+  });
+
+  test('asks the protected groups and those in them, and no others, however many there are', async () => {
+    const others = Array.from({ length: 600 }, (_, i) => ({ name: `other${i}`, members: [] }));
+    const { askAll, searches } = server([...ladder(2), ...others]);
+    const { ids, unknown } = await askAll((name) => name === 'g2');
+    assert.deepEqual([ids, unknown], [new Set(['g2', 'g1', 'g0'].map(idOf)), null]);
+    assert.deepEqual(new Set(searches.map(({ base }) => base)), new Set(['g2', 'g1', 'g0'].map(groupDn)));
+  });
+
+  test('asks nothing where nothing is protected', async () => {
+    const { askAll, searches } = server(ladder(3));
+    assert.deepEqual(await askAll(() => false), { ids: new Set(), unknown: null });
+    assert.equal(searches.length, 0);
+  });
+
+  test('passes over a group that is released from what is so by nature, and over no group in it', async () => {
+    const released = {
+      protectsBuiltIn: ({ name }: { name: string }) => name === 'g2',
+      releases: ({ name }: { name: string }) => name === 'g1',
+    };
+    assert.deepEqual((await server(ladder(2)).askAll(() => false, released)).ids, new Set(['g2', 'g0'].map(idOf)));
+    assert.deepEqual(
+      (await server(ladder(2)).askAll((name) => name === 'g2', released)).ids,
+      new Set(['g2', 'g1', 'g0'].map(idOf)),
+    );
   });
 });

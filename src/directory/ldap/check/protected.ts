@@ -5,7 +5,7 @@ import type { GroupAbove } from '../../directory.ts';
 import { idOf, valuesOf } from '../entry.ts';
 import { isInside } from '../kinds.ts';
 import { groupsNamed } from '../locate.ts';
-import { nestingAttributes } from '../nesting.ts';
+import { nestingAttributes } from '../met-group.ts';
 import { pagedSearch } from '../paged-search.ts';
 import { entryAt, type Place } from '../place.ts';
 import { type Finding, failed, firstOf, ok, warned } from './steps.ts';

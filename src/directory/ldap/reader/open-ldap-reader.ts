@@ -16,6 +16,7 @@ import { bulkSockets } from './bulk-socket.ts';
 import { formatCursor, readCursor, readingHash } from './cursor.ts';
 import { type DeltaWay, deltaWay } from './delta.ts';
 import { chunksOf, type ReadMapping } from './mapping.ts';
+import { groupsProtected } from './nested-groups.ts';
 import { baseIdOf, type EntryKind, onLine, provedScopes, type Reading } from './reading.ts';
 import { scan } from './scan.ts';
 
@@ -118,6 +119,8 @@ export function openLdapReader(options: LdapReaderOptions): DirectoryReader {
       }, signal),
     readUsers: async (ids, sink, signal) => await byIds({ kind: 'user', ids, sink }, signal),
     readGroups: async (ids, sink, signal) => await byIds({ kind: 'group', ids, sink }, signal),
+    protectedGroups: async (rules, signal) =>
+      await read(async (reading) => await groupsProtected(reading, rules, signal), signal),
   };
 }
 
