@@ -110,6 +110,7 @@ export async function fail(parts: EngineParts, attempt: GrantAttempt, error: Job
       ...(first === undefined ? {} : { jobId: first.stored.jobId }),
       ...trace(first?.stored),
       code: error.code,
+      rule: error.rule,
       ldap: error.ldap,
     },
     `a grant came to nothing: ${error.message}`,

@@ -6,7 +6,7 @@ import { errorFacts, type JobError, jobError } from '../access/outcome.ts';
 import { type Pair, pairKey, samePair } from '../access/reference.ts';
 import { DirectoryError, type GroupEntry, isPrimaryGroup, type UserEntry } from '../directory/directory.ts';
 import { type Admitted, admitResolved } from './admission.ts';
-import { activated, claim } from './claim-membership.ts';
+import { activated, claim, trace } from './claim-membership.ts';
 import { directoryJobError } from './directory-errors.ts';
 import type { EngineParts } from './engine-parts.ts';
 import {
@@ -196,7 +196,7 @@ async function resolveAll(parts: EngineParts, { grant, waiting }: GrantAttempt):
 }
 
 async function dismiss(
-  { ledger, time }: EngineParts,
+  { ledger, time, log }: EngineParts,
   { stored }: WaitingGrantJob,
   error: JobError,
   grant: PendingGrant,
@@ -215,6 +215,11 @@ async function dismiss(
       },
     ],
   });
+  const { jobId } = stored;
+  log.warn(
+    { event: 'job.failed', jobId, grantId: grant.grantId, ...trace(stored), code: error.code, rule: error.rule },
+    error.message,
+  );
 }
 
 /** Unless the ledger knows the pair already. */

@@ -184,7 +184,7 @@ export function intake(parts: EngineParts, next: NextSteps): Intake {
     } else await ledger.tell({ at, results: [failed(stored, error, known.grant)], audit });
     failPoints('job.refusal-stored');
     log.warn(
-      { event: 'job.failed', jobId: stored.jobId, grantId: job.grantId, ...trace(stored), code: error.code },
+      { event: 'job.failed', jobId: stored.jobId, grantId: job.grantId, ...trace(stored), code: error.code, rule: error.rule },
       error.message,
     );
   }

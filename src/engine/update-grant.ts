@@ -262,7 +262,15 @@ async function refuse(parts: EngineParts, { grant, update }: Attempt, error: Job
   });
   parts.overs.settled(grant.grantId);
   log.warn(
-    { event: 'job.failed', jobId, grantId: grant.grantId, ...trace(update.stored), code: error.code, ldap: error.ldap },
+    {
+      event: 'job.failed',
+      jobId,
+      grantId: grant.grantId,
+      ...trace(update.stored),
+      code: error.code,
+      rule: error.rule,
+      ldap: error.ldap,
+    },
     `the grant stands as before: ${error.message}`,
   );
   return DONE;

@@ -67,6 +67,8 @@ describe('the rate of all grants', () => {
     assert.deepEqual(trips(rig), ['grant_rate']);
     const refused = rig.ledger.auditRecords().find(({ kind, jobId: of }) => kind === 'job.failed' && of === jobId);
     assert.equal(refused?.facts['rule'], 'LATCHKEY_MAX_GRANTS_PER_MINUTE');
+    const line = rig.log.lines.find(({ event, jobId: of }) => event === 'job.failed' && of === jobId);
+    assert.equal(line?.['rule'], 'LATCHKEY_MAX_GRANTS_PER_MINUTE');
     await rig.pass(MINUTE_MS / 2 - 1);
     assert.deepEqual(await grantsOf(rig, [5]), ['policy_denied']);
     await rig.pass(1);
@@ -196,6 +198,8 @@ describe('who may ask', () => {
     rig.fake.goUp();
     await rig.pass(MINUTE_MS);
     assert.deepEqual([rig.outcomeOf(first), rig.outcomeOf(joined)], ['granted', 'policy_denied']);
+    const told = rig.log.lines.find(({ event, jobId }) => event === 'job.failed' && jobId === joined);
+    assert.match(String(told?.['rule']), /requestedBy$/, 'each refusal is in the log');
     const grant = await rig.grantOf();
     assert.ok(grant?.state === 'active' && grant.expiresAt - grant.activatedAt === 600_000);
   });
