@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../access/clock.ts';
 import type { CheckStep } from '../access/event.ts';
 import type { FailPoints } from '../access/fail-point.ts';
-import type { GrantId } from '../access/ids.ts';
+import type { EntryId, GrantId } from '../access/ids.ts';
 import type { Instant } from '../access/instant.ts';
 import type { DriftAction } from '../access/policy.ts';
 import { type Pair, pairKey } from '../access/reference.ts';
@@ -80,6 +80,8 @@ export interface EngineParts {
   readonly policyTrips: PolicyTrips;
   /** Called when a pair has been looked at: a start writes no new grants before every open intent has been. */
   readonly onProbed: (pair: Pair) => void;
+  /** Called when a grant of this group was found written after all: whether the group has become protected since, nobody has asked. */
+  readonly onFoundWritten: (groupId: EntryId) => void;
   /** Called when an active grant has been given this end. */
   readonly onEndSet: (expiresAt: Instant) => void;
   /** False while a start has not yet looked at what an earlier life left open, and this grant owns none of it. */

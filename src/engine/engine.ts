@@ -170,6 +170,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     policyTrips: policyTrips({ ledger, clock, time, log, onTold: () => out.wake() }),
     onProbed: recovering.probed,
     mayWrite: recovering.mayWrite,
+    onFoundWritten: (groupId) => {
+      if (options.endsOnly !== true) watching.lookAt(groupId);
+    },
     onEndSet: (expiresAt) => {
       if (!stopping.signal.aborted) expiring.rearm(expiresAt);
     },

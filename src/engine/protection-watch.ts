@@ -11,6 +11,8 @@ import { protectionOf } from './protection.ts';
 export interface ProtectionWatch {
   /** Looks at every group that has an open grant. Where a look is under way, another follows it. */
   look(): void;
+  /** Looks at this one: a grant of it has become active whose group nobody has judged since it was written. */
+  lookAt(groupId: EntryId): void;
   /** Begins no further look; resolves when the one begun is over. */
   stop(): Promise<void>;
 }
@@ -23,6 +25,13 @@ const MOST_LOOKS = 5;
 
 /** Until the next look, where the directory had no answer. */
 const AGAIN_AFTER_MS = 60_000;
+
+/** The groups that are to be looked at: of all open grants, or these. */
+type Wanted = 'all' | ReadonlySet<EntryId>;
+
+function both(one: Wanted, other: Wanted): Wanted {
+  return one === 'all' || other === 'all' ? 'all' : new Set([...one, ...other]);
+}
 
 /** A group that has become protected, and the sentence that says so. */
 interface NowProtected {
@@ -41,6 +50,7 @@ export function protectionWatch(
   const { ledger, directory, clock, log, signal, protectedGroups } = parts;
   let looking: Promise<void> | null = null;
   let isAskedAgain = false;
+  let wanted: Wanted = new Set();
   let left = MOST_LOOKS;
   let cancelRest = (): void => undefined;
   let stopped = false;
@@ -62,16 +72,19 @@ export function protectionWatch(
     do {
       isAskedAgain = false;
       left -= 1;
-      const isKnown = await safely();
+      const taken = wanted;
+      wanted = new Set();
+      const isKnown = await safely(taken);
+      if (!isKnown) wanted = both(wanted, taken);
       if (isKnown || isAskedAgain || stopped || left <= 0) continue;
       cancelRest = clock.timer(AGAIN_AFTER_MS, begin);
     } while (isAskedAgain && !stopped);
   }
 
   /** False where the directory or the ledger had no answer for something. */
-  async function safely(): Promise<boolean> {
+  async function safely(taken: Wanted): Promise<boolean> {
     try {
-      const { found, unknown, error } = await round();
+      const { found, unknown, error } = await round(taken);
       if (found.size > 0) await endAll(found);
       if (unknown === 0 || stopped) return true;
       // Told once for all the looks that follow one another.
@@ -87,7 +100,7 @@ export function protectionWatch(
     return false;
   }
 
-  async function round() {
+  async function round(taken: Wanted) {
     const found = new Set<EntryId>();
     const result = { found, unknown: 0, error: null as DirectoryError | null };
     /** False where there is no answer at all: there will be none for the others. */
@@ -98,10 +111,11 @@ export function protectionWatch(
       return !isAway(error);
     };
     // One name that must not be looked up hides nothing of what is known to be protected.
-    await protectedGroups.resolveAnew(signal).catch((error: unknown) => {
+    const resolved = taken === 'all' ? protectedGroups.resolveAnew(signal) : protectedGroups.resolve(signal);
+    await resolved.catch((error: unknown) => {
       if (!isAnswered(error)) throw error;
     });
-    for (const id of await ledger.groupsOfOpenGrants()) {
+    for (const id of taken === 'all' ? await ledger.groupsOfOpenGrants() : taken) {
       if (stopped) return result;
       try {
         if ((await judged(id)) !== null) found.add(id);
@@ -213,6 +227,12 @@ export function protectionWatch(
 
   return {
     look() {
+      wanted = 'all';
+      left = MOST_LOOKS;
+      begin();
+    },
+    lookAt(groupId) {
+      wanted = both(wanted, new Set([groupId]));
       left = MOST_LOOKS;
       begin();
     },

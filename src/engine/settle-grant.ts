@@ -59,7 +59,9 @@ export async function settleOwnIntent(
       const lateMs = parts.lateRemovals.remainingMs(intent.pair);
       if (lateMs > 0 && !isCancelled(attempt)) return wait(parts, attempt, lateRemoval(intent.pair), lateMs);
       if (!isCancelled(attempt)) await rulesWhereTold(parts);
-      return claimFound(parts, attempt, { intent, group, state: await ledger.pairState(intent.pair), steps });
+      const claimed = await claimFound(parts, attempt, { intent, group, state: await ledger.pairState(intent.pair), steps });
+      parts.onFoundWritten(group.id);
+      return claimed;
     }
     for (const [i, value] of values.entries())
       if (presences[i] === 'unknown' && !(await leadsNowhere(parts, { group, attribute, value, current })))
