@@ -16,7 +16,9 @@ export function judgeNodeSwitches(environment: Environment, tell: (problem: Prob
       found: '"0", which lets anyone pose as the directory or the control plane',
       expected: 'not set; a certificate of your own goes into LDAP_CA_FILE or LATCHKEY_CONTROL_PLANE_CA_FILE',
     });
-  const options = (environment['NODE_OPTIONS'] ?? '').split(/\s+/).filter((word) => word.startsWith('-'));
+  // Node.js takes quotes, and backslashes between them, out of the words.
+  const words = (environment['NODE_OPTIONS'] ?? '').replace(/["\\]/g, '').split(/\s+/);
+  const options = words.filter((word) => word.startsWith('-'));
   const other = options.find((word) => !HARMLESS.test(word.replace(/=.*$/s, '').replaceAll('_', '-')));
   if (other !== undefined)
     tell({

@@ -503,6 +503,8 @@ test('the environment tells Node.js how much memory to take, and not to load cod
     '--tls-min-v1.0',
     '--cpu-prof',
     '--max-old-space-size=256 --inspect',
+    '"--inspect"',
+    '--max-old-space-size=256 "\\--require" "./x.js"',
   ])
     refused({ NODE_OPTIONS: refusedOption }, 'NODE_OPTIONS', /loads code, opens an inspector/);
   refused({ NODE_DEBUG: 'http' }, 'NODE_DEBUG', /secrets included/);
