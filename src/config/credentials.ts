@@ -22,7 +22,8 @@ export function withCredentials(environment: Environment, tell: (problem: Proble
       tell({
         variable,
         found: NAME.test(name) ? 'a credential (not shown), and CREDENTIALS_DIRECTORY is not set' : 'a credential without a name',
-        expected: 'credential:NAME, and a start by systemd with LoadCredential=NAME:PATH or LoadCredentialEncrypted=NAME:PATH',
+        expected:
+          'credential:NAME, and a start by systemd with LoadCredential=NAME:PATH or LoadCredentialEncrypted=NAME:PATH; by hand, CREDENTIALS_DIRECTORY=/run/credentials/UNIT in .env',
       });
       continue;
     }

@@ -26,7 +26,10 @@ export function variableReader(environment: Environment): VariableReader {
   const problems: Problem[] = [];
   const secretValues = SECRETS.map((name) => environment[name] ?? '').filter((text) => text.trim().length >= 4);
   const holdsSecret = (text: string) => secretValues.some((secret) => text.includes(secret));
+  // The first says most: what could not be resolved or was cut off is no good value either. Places in a file are told each.
+  const isTold = (variable: string) => !variable.includes('#') && problems.some((told) => told.variable === variable);
   const tell = (problem: Problem) => {
+    if (isTold(problem.variable)) return;
     problems.push(holdsSecret(`${problem.found}\n${problem.expected}`) ? { ...problem, ...HIDDEN } : problem);
   };
   const isSet = (variable: string) => environment[variable] !== undefined;

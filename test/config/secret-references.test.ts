@@ -52,6 +52,14 @@ test('a credential of systemd stands for a secret, and for the path of a file', 
   assert.match(problemOf({ CREDENTIALS_DIRECTORY, LDAP_CA_FILE: 'credential:absent' }, 'LDAP_CA_FILE'), /absent.*does not exist/);
 });
 
+test('what cannot be resolved is told once, and not again as a bad value', () => {
+  const loaded = load({ LATCHKEY_CONTROL_PLANE_TOKEN: 'credential:token', LDAP_CA_FILE: 'credential:ca' });
+  assert.deepEqual(loaded.ok ? [] : loaded.problems.map(({ variable }) => variable).toSorted(), [
+    'LATCHKEY_CONTROL_PLANE_TOKEN',
+    'LDAP_CA_FILE',
+  ]);
+});
+
 test('a credential that cannot be looked for is a problem which does not show it', () => {
   for (const [text, said] of [
     ['credential:bind-password', /CREDENTIALS_DIRECTORY is not set/],
