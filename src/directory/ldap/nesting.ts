@@ -118,19 +118,23 @@ async function namedByThemselves(
 
 /**
  * Of the groups that entries name as theirs, those that show themselves that nothing which was met is in them: the name is of before,
- * and no grant ends for it. One that does not show its members is believed to be named rightly.
+ * and no grant ends for it. One that does not show its members is believed to be named rightly, and so is one that has them in an
+ * attribute of which we know nothing, such as the occupants of a role: servers can be told to make `memberOf` of that, too.
  */
 async function disowning(
   place: Place,
   { met, groups }: { met: ReadonlyMap<EntryId, MetGroup>; groups: readonly MetGroup[] },
   signal: AbortSignal,
 ): Promise<readonly MetGroup[]> {
+  const { flavour, schema } = place.landscape;
   const disowned: MetGroup[] = [];
   // What two names of before say of one another is no nesting: none of them vouches for the next.
   const values = [...met.values()].filter((one) => !groups.includes(one)).map(({ dn }) => dn);
   for (const group of groups) {
+    const { allowed } = await memberStyle(flavour, group.objectClasses, schema);
+    if (allowed.every((attribute) => attribute === 'memberUid')) continue;
     const presences: Presence[] = [];
-    for (const attribute of nestingAttributes(place.landscape.flavour))
+    for (const attribute of nestingAttributes(flavour))
       presences.push(...(await probe(place, { group: group.dn, attribute, values, likely: 'absent' }, signal)));
     if (presences.every((presence) => presence === 'absent')) disowned.push(group);
   }

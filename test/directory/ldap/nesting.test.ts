@@ -26,6 +26,7 @@ interface Group {
   readonly members: readonly string[];
   /** What its entry says that it is in itself. */
   readonly memberOf?: readonly string[];
+  readonly objectClass?: string;
   readonly hidesMembers?: boolean;
   readonly isHidden?: boolean;
 }
@@ -47,10 +48,10 @@ const idOf = (name: string): EntryId => {
 /** A server with these groups, which tells at most so many entries in one answer. */
 function server(groups: readonly Group[], { tells = Number.POSITIVE_INFINITY }: { tells?: number } = {}) {
   const searches: SearchRequest[] = [];
-  const entryOf = ({ name, memberOf = [] }: Group): LdapEntry => ({
+  const entryOf = ({ name, memberOf = [], objectClass = 'groupOfNames' }: Group): LdapEntry => ({
     dn: groupDn(name),
     attributes: new Map(
-      Object.entries({ entryuuid: [idOf(name)], cn: [name], objectclass: ['groupOfNames'], memberof: memberOf.map(groupDn) }).map(
+      Object.entries({ entryuuid: [idOf(name)], cn: [name], objectclass: [objectClass], memberof: memberOf.map(groupDn) }).map(
         ([attribute, values]) => [attribute, values.map((value) => Buffer.from(value))],
       ),
     ),
@@ -189,6 +190,12 @@ describe('the way up from a group', () => {
       'tier',
     );
     assert.deepEqual(found?.chain, ['g0', 'between', 'tier'].map(groupDn));
+  });
+
+  test('believes a name of what has its members in another attribute, whose silence in ours says nothing', async () => {
+    const start = { name: 'g0', members: [], memberOf: ['role'] };
+    const role = { name: 'role', members: [], objectClass: 'organizationalRole' };
+    assert.equal((await server([start, role]).ask('g0', 'role'))?.group.name, 'role');
   });
 
   test('believes no two names of before for one another, of protected groups that are in one another', async () => {
