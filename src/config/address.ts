@@ -33,6 +33,10 @@ const LDAP_PORT = { ldap: 389, ldaps: 636 } as const;
 const WEB_SOCKET_PORT = { ws: 80, wss: 443 } as const;
 const WEB_PORT = { http: 80, https: 443 } as const;
 
+/** As patterns: a scheme is written in letters of either case (RFC 3986 §3.1), and JSON Schema has no flag for that. */
+const LDAP = '[Ll][Dd][Aa][Pp][Ss]?://';
+const WS = '[Ww][Ss][Ss]?://';
+
 function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
   const schema = z
     .string()
@@ -48,7 +52,7 @@ function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value
 
 /** LDAP_URL: one or more URLs of a scheme, a host and perhaps a port (RFC 4516), nothing else, separated by blanks. */
 export const directoryAddresses: Value<readonly DirectoryAddress[]> = shaped(
-  { pattern: '^ldaps?://[^\\s?#@]+(?:\\s+ldaps?://[^\\s?#@]+)*$' },
+  { pattern: `^${LDAP}[^\\s?#@]+(?:\\s+${LDAP}[^\\s?#@]+)*$` },
   address(
     'ldaps://host[:636] or ldap://host[:389], without credentials, path or query; several, separated by spaces, are tried in order',
     (text) => {
@@ -77,7 +81,7 @@ function readDirectoryUrl(text: string): Parsed<DirectoryAddress> {
 
 /** LATCHKEY_CONTROL_PLANE_URL: a path is part of it, a query is not, since queries end up in logs. */
 export const controlPlaneAddress: Value<ControlPlaneAddress> = shaped(
-  { pattern: '^wss?://[^\\s?#@/]+(?:/[^\\s?#]*)?$' },
+  { pattern: `^${WS}[^\\s?#@/]+(?:/[^\\s?#]*)?$` },
   address('wss://host[:443][/path], or ws:// to a loopback address, without credentials, query or fragment', (text) => {
     const parts = readUrl(text);
     if (!parts.ok) return parts;

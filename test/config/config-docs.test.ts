@@ -63,6 +63,12 @@ test('reference, schema and example of the configuration are what the tables of 
   for (const [path, text] of docs) assert.equal(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'), text, path);
 });
 
+test('an address whose scheme is written in capital letters is taken by reading and by the published schema', () => {
+  const environment = { ...LEAST, LATCHKEY_CONTROL_PLANE_URL: 'WSS://control.example.com', LDAP_URL: 'LDAPS://ldap.example.com' };
+  assert.ok(load(environment).ok);
+  assert.ok(validate(environment), inspect(validate.errors));
+});
+
 test('every variable has a row in the reference, a property in the schema and a line in the example, and so has no other', () => {
   const named = (path: string, pattern: RegExp) => [...(docs.get(path) ?? '').matchAll(pattern)].map(([, name = '']) => name);
   assert.deepEqual(named('docs/configuration.md', /^\| `([A-Z_]+)` \|(?: .*? \|){4}$/gm), SUPPORTED);
