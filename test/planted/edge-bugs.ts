@@ -153,6 +153,13 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     tests: ['directory/ldap/opener.test.ts'],
   },
   {
+    fault: 'a second rotation that goes wrong in the same way is not told',
+    file: 'src/directory/ldap/opener.ts',
+    find: '    keptFor = null;\n',
+    replace: '',
+    tests: ['directory/ldap/opener.test.ts'],
+  },
+  {
     fault: 'whoever answers is believed to be Vault',
     file: 'src/secrets/vault/ask.ts',
     find: 'rejectUnauthorized: true',

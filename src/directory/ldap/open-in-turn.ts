@@ -10,6 +10,8 @@ export interface InTurn<Opened> {
   readonly opening: (credential: Credential) => Promise<Opened>;
   /** Told why what was accepted last is used instead of what is configured. */
   readonly onKept: (why: unknown) => void;
+  /** Told that what is configured was accepted. */
+  readonly onAccepted: () => void;
 }
 
 /**
@@ -18,9 +20,14 @@ export interface InTurn<Opened> {
  * too, the directory's password has just been changed, which is what a configured one that waits (see {@link BindGate}) may have
  * waited for: it is tried at once. At most three binds are refused, and then none for the waiting time.
  */
-export async function openInTurn<Opened>({ read, gate, opening, onKept }: InTurn<Opened>): Promise<Opened> {
+export async function openInTurn<Opened>({ read, gate, opening, onKept, onAccepted }: InTurn<Opened>): Promise<Opened> {
   const kept = gate.lastAccepted();
   const openWith = (credential: Credential) => gate.open(credential, () => opening(credential));
+  const openConfigured = async (credential: Credential): Promise<Opened> => {
+    const opened = await openWith(credential);
+    onAccepted();
+    return opened;
+  };
   let configured: Credential;
   try {
     configured = await read();
@@ -30,12 +37,12 @@ export async function openInTurn<Opened>({ read, gate, opening, onKept }: InTurn
     return await openWith(kept);
   }
   const waits = await gate.bars(configured);
-  const first = await unlessRefused(openWith(configured));
+  const first = await unlessRefused(openConfigured(configured));
   if (first.opened) return first.session;
   // It may have been changed since it was read; what is refused too now waits like any other.
   const changed = await read().catch(() => configured);
   if (changed.mark !== configured.mark) {
-    const second = await unlessRefused(openWith(changed));
+    const second = await unlessRefused(openConfigured(changed));
     if (second.opened) return second.session;
   }
   if (kept === null || kept.mark === configured.mark || kept.mark === changed.mark) throw first.refusal;
@@ -46,7 +53,7 @@ export async function openInTurn<Opened>({ read, gate, opening, onKept }: InTurn
   }
   if (!waits) throw first.refusal;
   await gate.lift(configured);
-  return await openWith(configured);
+  return await openConfigured(configured);
 }
 
 type Tried<Opened> =

@@ -143,7 +143,7 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
     return opened;
   };
 
-  /** Said once for each reason: each new session meets it again. */
+  /** Said once for each reason, until what is configured is accepted: each new session meets it again. */
   const onKept = (why: unknown): void => {
     const reason = why instanceof Error ? why.message : String(why);
     if (reason === keptFor) return;
@@ -154,9 +154,15 @@ export function sessionOpener(options: OpenerOptions): SessionOpener {
     );
   };
 
+  const onAccepted = (): void => {
+    if (keptFor === null) return;
+    keptFor = null;
+    logger.info({ event: 'directory.password-accepted' }, 'what is configured to bind with is accepted, and used from now on');
+  };
+
   const open = async (at: Endpoint | undefined, how: Attempt): Promise<Session> => {
     const opening = (tried: Credential) => (at === undefined ? openAny(tried, how) : openOnly(at, tried, how));
-    return await openInTurn({ read: () => readCredential(options), gate, opening, onKept });
+    return await openInTurn({ read: () => readCredential(options), gate, opening, onKept, onAccepted });
   };
 
   return {

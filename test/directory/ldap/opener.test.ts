@@ -164,6 +164,18 @@ suite('a password is rotated without a restart', () => {
     assert.equal(tried.at(-1), 'new');
   });
 
+  test('each time anew it is told that the old one is kept, and that what is configured is accepted', async () => {
+    const { now, opens, log } = await bound();
+    for (const file of ['', 'old', 'old', '', '', 'old']) {
+      now.file = file;
+      await opens();
+    }
+    assert.deepEqual(
+      log.lines.map(({ fields }) => fields['event']).filter((event) => String(event).startsWith('directory.password')),
+      ['kept', 'accepted', 'kept', 'accepted'].map((what) => `directory.password-${what}`),
+    );
+  });
+
   test('a file that cannot be read for a while changes nothing', async () => {
     const { now, opens, tried, log } = await bound();
     now.file = '';
