@@ -26,9 +26,9 @@ types() {
   tool tsc --noEmit -p src/control-plane/console
 }
 dead_code() { tool knip --no-progress; }
-# In two processes, one a core: most of these files need less time than a process does to start.
-engine_tests() { sh scripts/node.sh --test --test-isolation=none --test-timeout=60000 'test/engine/**/*.test.ts'; }
-other_tests() { sh scripts/node.sh --test --test-isolation=none --test-timeout=60000 'test/*.test.ts' 'test/!(engine)/**/*.test.ts'; }
+# In two processes, one a core.
+engine_tests() { sh scripts/node.sh --test-timeout=60000 scripts/unit-tests.ts 'test/engine/**/*.test.ts'; }
+other_tests() { sh scripts/node.sh --test-timeout=60000 scripts/unit-tests.ts 'test/*.test.ts' 'test/!(engine)/**/*.test.ts'; }
 
 begin() {
   (
@@ -48,8 +48,8 @@ end() {
   else
     failed=1
     printf 'FAIL  %-12s %3s s\n' "$1" "${seconds:-?}"
-    # Of a test run its last word is enough, if it came to one.
-    if grep -q '^✖ failing tests:' "$said/$1"; then sed -n '/^ℹ tests/,$p' "$said/$1"; else cat "$said/$1"; fi
+    # Of a test run its last word is enough, if it came to one, and what nobody awaited.
+    if grep -q '^ℹ tests' "$said/$1"; then sed -n '/^nobody awaits:/,/^[✔✖▶ℹ]/p; /^ℹ/,$p' "$said/$1"; else cat "$said/$1"; fi
   fi
 }
 

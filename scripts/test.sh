@@ -21,5 +21,6 @@ wait "$servers" || {
 limit=300000
 [ "${TEST_SCALE:-}" = full ] && limit=14400000
 # Three at a time on two cores, since most of their time is waiting: each starts servers of its own, on ports that the system gives.
-exec sh scripts/node.sh --test --test-concurrency=3 --test-timeout="$limit" --import ./test/support/end-of-file.ts \
+exec sh scripts/node.sh --test --test-concurrency=3 --test-timeout="$limit" \
+  --import ./test/support/untracked-promises.ts --import ./test/support/end-of-file.ts \
   'test/**/*.live.ts'

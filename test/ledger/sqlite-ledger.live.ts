@@ -9,7 +9,7 @@ import { LedgerError } from '../../src/ledger/ledger.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open-sqlite-ledger.ts';
 import { faulty } from '../support/ledger-contract.ts';
 import { activeGrant, grantIdOf, pendingGrant, quietly, sampleIntent, samplePeriod } from '../support/ledger-samples.ts';
-import { changeLedger, sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
+import { changeLedger, sqliteOptions, stateDirOnDisk } from '../support/ledgers-under-test.ts';
 
 const OWNER = fileURLToPath(new URL('../support/ledger-owner.ts', import.meta.url));
 
@@ -28,7 +28,7 @@ async function startOwner(t: TestContext, stateDir: string, events = 0) {
 }
 
 test('another process is told who owns the ledger, and gets it as soon as that one is killed', async (t) => {
-  const stateDir = await temporaryStateDir(t);
+  const stateDir = await stateDirOnDisk(t);
   const owner = await startOwner(t, stateDir);
   await assert.rejects(openSqliteLedger(sqliteOptions(stateDir)), (error) => {
     assert.ok(error instanceof LedgerError);
@@ -42,7 +42,7 @@ test('another process is told who owns the ledger, and gets it as soon as that o
 });
 
 test('an owner that is killed leaves its lock to nobody but the first who asks', async (t) => {
-  const stateDir = await temporaryStateDir(t);
+  const stateDir = await stateDirOnDisk(t);
   const owner = await startOwner(t, stateDir);
   await owner.kill();
   const ledger = await openSqliteLedger(sqliteOptions(stateDir));
@@ -51,7 +51,7 @@ test('an owner that is killed leaves its lock to nobody but the first who asks',
 });
 
 test('what has been said to be durable survives SIGKILL', async (t) => {
-  const stateDir = await temporaryStateDir(t);
+  const stateDir = await stateDirOnDisk(t);
   const owner = await startOwner(t, stateDir, 1_000_000);
   const said: number[] = [];
   while (said.length < 500) {
@@ -75,7 +75,7 @@ test('what has been said to be durable survives SIGKILL', async (t) => {
 });
 
 test('among a hundred thousand active grants a start finds what is unfinished, and the few that are due', async (t) => {
-  const stateDir = await temporaryStateDir(t);
+  const stateDir = await stateDirOnDisk(t);
   const ledger = await openSqliteLedger(sqliteOptions(stateDir));
   await ledger.activate({ grant: activeGrant('due'), period: samplePeriod(), intentId: null, placeholder: null }, quietly());
   await ledger.savePending(pendingGrant('open'), [], quietly());

@@ -5,6 +5,7 @@ import type { LogFormat } from '../../src/observability/log-format.ts';
 import { createLogger } from '../../src/observability/pino-logger.ts';
 import { readJsonObject } from '../../src/protocol/json-object.ts';
 import { Secret } from '../../src/secrets/secret.ts';
+import { anyCharacter } from '../support/any-character.ts';
 
 function recorded(format: LogFormat, options: Omit<Parameters<typeof createLogger>[0], 'destination' | 'level' | 'format'> = {}) {
   const lines: string[] = [];
@@ -35,7 +36,7 @@ test('a line for people has the time of its message in UTC', () => {
 
 test('nothing that comes from elsewhere moves a cursor, changes a colour or begins a line, in any format', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.string({ unit: anyCharacter, maxLength: 40 }),
     fc.constantFrom(
       '\u001b[2J\u001b[1;1H',
       'a\r\n[2026-01-01] INFO: forged',

@@ -1,5 +1,6 @@
 import { after } from 'node:test';
 import { isMainThread } from 'node:worker_threads';
+import { tellStrayRejections } from './untracked-promises.ts';
 
 // Imported by the runner into each process that runs a test file. A test that timed out leaves open what it would have closed, and
 // its process would go on for as long as that does, and the whole run with it.
@@ -18,4 +19,5 @@ if (process.env['NODE_TEST_CONTEXT'] !== undefined && isMainThread) {
       process.exit(LEFT_OPEN);
     }, PATIENCE_MS).unref();
   });
+  tellStrayRejections();
 }

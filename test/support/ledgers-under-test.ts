@@ -14,12 +14,23 @@ import { countedLedgerIds, type MemoryLedger, memoryLedger } from './memory-ledg
 
 /** A state directory that is removed when the test ends. */
 export async function temporaryStateDir(t: TestContext): Promise<string> {
-  const stateDir = await mkdtemp(join(tmpdir(), 'latchkey-ledger-'));
-  t.after(() => rm(stateDir, { recursive: true, force: true }));
-  return stateDir;
+  return removedAfter(t, await scratchFolder());
 }
 
-/** A folder in memory where there is a place for it, for tests that open thousands of ledgers; to be removed by the caller. */
+/** The same on the disk, for tests that kill who writes there. */
+export async function stateDirOnDisk(t: TestContext): Promise<string> {
+  return removedAfter(t, await mkdtemp(join(tmpdir(), 'latchkey-ledger-')));
+}
+
+function removedAfter(t: TestContext, folder: string): string {
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/**
+ * A folder in memory where there is a place for it, for tests that open thousands of ledgers and would wait for the disk each time;
+ * to be removed by the caller.
+ */
 export function scratchFolder(): Promise<string> {
   return mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'latchkey-ledger-'));
 }
