@@ -10,9 +10,12 @@ import { faulty } from '../support/ledger-contract.ts';
 import { everyEvent, quietly } from '../support/ledger-samples.ts';
 import { contentOf, LEDGER_FILES } from '../support/ledger-with-history.ts';
 import { NO_RESERVE, sqliteOptions, temporaryStateDir } from '../support/ledgers-under-test.ts';
+import { atScale } from '../support/scale.ts';
 import { seeded, seedOf } from '../support/seeded.ts';
 
 const SECTOR_BYTES = 512;
+/** Of each of three lengths two, or fifty. */
+const TURNS = atScale({ sample: 6, full: 150 });
 const NEW_ID = 'new-id';
 
 /** The files of a ledger whose power was cut: the sums as they were synced last and as they were written last. */
@@ -68,7 +71,7 @@ suite('checksums that are older than the ledger are never taken for damage of a 
     const { synced, written, put, isWhole } = await cutOff(t);
     assert.ok(written.length > synced.length + 2 * SECTOR_BYTES, `${synced.length}, ${written.length}`);
     const lengths = [synced.length, written.length, synced.length + SECTOR_BYTES];
-    for (let turn = 0; turn < 12; turn += 1) {
+    for (let turn = 0; turn < TURNS; turn += 1) {
       const length = lengths[turn % lengths.length] ?? 0;
       const sums = Buffer.alloc(length);
       for (let at = 0; at < length; at += SECTOR_BYTES) {
