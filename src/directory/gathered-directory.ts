@@ -4,7 +4,16 @@ import type { EntryId } from '../access/ids.ts';
 import type { Presence } from '../access/membership.ts';
 import type { EntryRef, GroupRef } from '../access/reference.ts';
 import { changeLanes } from './change-lanes.ts';
-import type { Directory, GroupEntry, ProbedValues, Protector, ProtectorAsked, Resolution, UserEntry } from './directory.ts';
+import {
+  type Directory,
+  DirectoryError,
+  type GroupEntry,
+  type ProbedValues,
+  type Protector,
+  type ProtectorAsked,
+  type Resolution,
+  type UserEntry,
+} from './directory.ts';
 import { gathering, type Turn } from './gathering.ts';
 
 /** Ids in one search: their filter stays small, and the answer far below what any server gives. */
@@ -90,11 +99,15 @@ function alike<Question, Answer>({
   keyOf: (question: Question) => string;
   turn: Turn;
 }): (question: Question, signal: AbortSignal) => Promise<Answer> {
-  return gathering<Question, Answer>({
-    ask: async (questions, signal) => {
+  const gathered = gathering<Question, Answer | DirectoryError>({
+    async ask(questions, signal) {
       const [first] = questions;
       if (first === undefined) return [];
-      const answer = await ask(first, signal);
+      // A refusal is of the question, and no fewer askers would make it another.
+      const answer = await ask(first, signal).catch((error: unknown) => {
+        if (error instanceof DirectoryError) return error;
+        throw error;
+      });
       return questions.map(() => answer);
     },
     keyOf,
@@ -104,6 +117,11 @@ function alike<Question, Answer>({
     atOnce: Number.POSITIVE_INFINITY,
     turn,
   });
+  return async (question, signal) => {
+    const answer = await gathered(question, signal);
+    if (answer instanceof DirectoryError) throw answer;
+    return answer;
+  };
 }
 
 async function nextTurn(): Promise<void> {

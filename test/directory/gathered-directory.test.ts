@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dn } from '../../src/access/dn.ts';
 import type { FailPoint } from '../../src/access/fail-point.ts';
+import type { EntryId } from '../../src/access/ids.ts';
 import type { EntryRef } from '../../src/access/reference.ts';
 import { DirectoryError, type MembershipChange } from '../../src/directory/directory.ts';
 import { gatheredDirectory } from '../../src/directory/gathered-directory.ts';
@@ -262,6 +263,19 @@ describe('questions', () => {
       ['found', 'not_found', 'found', 'found'],
     );
     assert.equal(fake.operations.filter(({ method }) => method === 'findGroup').length, 3);
+  });
+
+  test('a refusal of what many ask alike is asked once, and told to each', async () => {
+    const { fake, directory } = gathered();
+    let asked = 0;
+    fake.directory.protectorOf = async () => {
+      asked += 1;
+      throw new DirectoryError('busy', 'It took too long.');
+    };
+    const question = { group: { id: 'an-id' as EntryId, dn: GROUP }, isProtected: () => false, mustBeTold: [] };
+    const answers = await Promise.allSettled(people(50).map(async () => await directory.protectorOf(question, signal)));
+    assert.ok(answers.every(({ status }) => status === 'rejected'));
+    assert.equal(asked, 1);
   });
 
   test('a question is never answered by a request that was sent before it', async () => {

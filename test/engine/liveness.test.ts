@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Directory } from '../../src/directory/directory.ts';
 import { type Ledger, LedgerError } from '../../src/ledger/ledger.ts';
 import { HOUR_MS, MINUTE_MS, settled, startedEngine } from '../support/engine-under-test.ts';
+import type { FakeClock } from '../support/fake-clock.ts';
+import { ladder, nestingServer } from '../support/nesting-server.ts';
 
 const noSpace = () => new LedgerError('no_space', 'the disk is full');
+
+/** A way up from a group that would take minutes, on a server that answers each question within three seconds. */
+function slowWay(clock: FakeClock): Directory['protectorOf'] {
+  const slowly = () => new Promise<void>((resolve) => void clock.timer(3000, resolve));
+  return async () => await nestingServer(ladder(30), { clock, slowly }).ask('g0', 'g30');
+}
 
 describe('an ending waits for nothing but the directory', () => {
   test('not for questions of the control plane, however many', async () => {
@@ -40,6 +49,21 @@ describe('an ending waits for nothing but the directory', () => {
     assert.ok(!rig.isMember(ada, admins));
     const looks = rig.clock.pending().filter((delay) => delay < 100);
     assert.deepEqual(looks, [], 'the ledger is asked without a pause');
+  });
+
+  test('not, beyond its limit, for a way up from its group whose every step is answered slowly', async () => {
+    const { rig, ada, admins } = await startedEngine({ protectedGroups: ['tier-0'] });
+    rig.addGroup('tier-0');
+    await rig.grant({ seconds: 60 });
+    await rig.pass(55_000);
+    // The extension holds the grant from five seconds before its end.
+    rig.fake.directory.protectorOf = slowWay(rig.clock);
+    await rig.grant({ seconds: 3600 });
+    await rig.pass(14_000);
+    assert.ok(rig.isMember(ada, admins), 'it is held up by the way up');
+    await rig.pass(7000);
+    assert.ok(!rig.isMember(ada, admins));
+    assert.equal(rig.of('grant.ended').length, 1);
   });
 
   test('not for a start whose first look hangs', async () => {

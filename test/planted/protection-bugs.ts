@@ -88,4 +88,11 @@ export const PROTECTION_BUGS: readonly PlantedBug[] = [
     replace: 'void id;',
     tests: ['sync/protection.test.ts'],
   },
+  {
+    fault: 'the way up through nested groups may take as long as it likes, and an ending waits for it',
+    file: 'src/directory/ldap/nesting.ts',
+    find: 'AbortSignal.any([signal, late.signal])',
+    replace: 'signal',
+    tests: ['engine/liveness.test.ts', 'directory/ldap/nesting.test.ts'],
+  },
 ];

@@ -1,3 +1,4 @@
+import type { Clock } from '../../access/clock.ts';
 import type { Dn } from '../../access/dn.ts';
 import { and, equality, type Filter, or } from '../../access/filter.ts';
 import type { EntryId } from '../../access/ids.ts';
@@ -24,9 +25,27 @@ const LOCATED_TOGETHER = 100;
 /**
  * The protected group that a group is nested in, at any depth, by the nearest levels first; null where it is in none. Looks under the
  * whole base. Rejects where that cannot be told: more groups than are looked at, one that must not be read, or a group of
- * `mustBeTold` whose members must not be.
+ * `mustBeTold` whose members must not be; and where it takes longer than `limitMs` in all, since an ending may wait for whoever asks.
  */
-export async function protectorOf(place: Place, asked: ProtectorAsked, signal: AbortSignal): Promise<Protector | null> {
+export async function protectorOf(
+  place: Place,
+  { asked, clock, limitMs }: { asked: ProtectorAsked; clock: Clock; limitMs: number },
+  signal: AbortSignal,
+): Promise<Protector | null> {
+  const late = new AbortController();
+  const cancel = clock.timer(limitMs, () => late.abort());
+  try {
+    return await walkUp(place, asked, AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (!late.signal.aborted || signal.aborted) throw error;
+    const why = `the way up took longer than ${limitMs / 1000} s (twice LDAP_READ_TIMEOUT). It is tried again; look at the load of the directory, and at whether member and uniqueMember have an index for equality`;
+    throw new DirectoryError('busy', unknownMessage(asked.group, why), { cause: error });
+  } finally {
+    cancel();
+  }
+}
+
+async function walkUp(place: Place, asked: ProtectorAsked, signal: AbortSignal): Promise<Protector | null> {
   const start = await startOf(place, asked.group, signal);
   const met = new Map<EntryId, MetGroup>([[start.id, start]]);
   for (let level = 1, rising: readonly MetGroup[] = [start]; rising.length > 0; level += 1) {
@@ -242,5 +261,9 @@ async function membersAmong(
 }
 
 function unknown({ dn }: Pick<GroupAbove, 'dn'>, why: string): DirectoryError {
-  return new DirectoryError('refused', `Whether "${dn}" is nested in a protected group cannot be told: ${why}.`);
+  return new DirectoryError('refused', unknownMessage({ dn }, why));
+}
+
+function unknownMessage({ dn }: Pick<EntryRef, 'dn'>, why: string): string {
+  return `Whether "${dn}" is nested in a protected group cannot be told: ${why}.`;
 }

@@ -77,6 +77,12 @@ const BIND_REFUSAL_WAIT_MS = 15 * 60 * 1000;
 /** Replication that lags for longer is no longer a delay but a fault of its own, which monitoring of the servers finds. */
 const FAILOVER_DOUBT_MS = 15 * 60 * 1000;
 
+/**
+ * A walk through nested groups may take as long as so many operations that just end in time: an ending of the same grant may wait for
+ * it. One more than the first, so that one which is never answered ends its session.
+ */
+const WALK_OPERATIONS = 2;
+
 /** Decides whether the account's password may be tried. One for all who bind with it. */
 export function directoryGate(
   options: Pick<LdapConnectionOptions, 'bind' | 'bindRefusals' | 'bindRefusalWaitMs' | 'clock'>,
@@ -169,7 +175,10 @@ export function openLdapDirectory(options: LdapDirectoryOptions): Directory {
     },
     occupant: async (attribute, value, signal) => await occupant(await place(signal), { attribute, value }, signal),
     groupsNamed: async (nameOrDn, signal) => await groupsNamed(await place(signal), nameOrDn, signal),
-    protectorOf: async (question, signal) => await protectorOf(await place(signal), question, signal),
+    protectorOf: async (question, signal) => {
+      const limits = { clock, limitMs: WALK_OPERATIONS * options.readTimeoutMs };
+      return await protectorOf(await place(signal), { asked: question, ...limits }, signal);
+    },
     probe: async (values, signal) => await probe(await place(signal), values, signal),
     change: async (wanted, probed) => await change(await place(null), { change: wanted, probed, failPoints }),
     async sightGone(missing, signal) {

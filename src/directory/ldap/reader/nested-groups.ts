@@ -136,20 +136,24 @@ async function everyGroup(reading: Reading, signal: AbortSignal): Promise<Listed
   return { all, untold };
 }
 
-/** Which of the groups are members of the upper one. `isWhole`: each of them was told, one way or the other. */
+/**
+ * Which of the groups are members of the upper one. `isWhole`: each of them was told, one way or the other. Null where it has its members
+ * in an attribute of which we know nothing.
+ */
 async function shownIn(
   place: Asked,
   { upper, groups }: { upper: MetGroup; groups: readonly MetGroup[] },
   signal: AbortSignal,
-): Promise<{ readonly members: readonly MetGroup[]; readonly isWhole: boolean }> {
+): Promise<{ readonly members: readonly MetGroup[]; readonly isWhole: boolean } | null> {
   const { flavour, schema } = place.landscape;
   const { allowed } = await memberStyle(flavour, upper.objectClasses, schema);
+  const attributes = allowed.filter((attribute) => attribute !== 'memberUid');
+  if (attributes.length === 0) return null;
   const members = new Set<MetGroup>();
   let isWhole = true;
   const others = groups.filter((group) => group !== upper);
   const values = others.map(({ dn }) => dn);
-  for (const attribute of allowed) {
-    if (attribute === 'memberUid') continue;
+  for (const attribute of attributes) {
     const presences = await probe(place, { group: upper.dn, attribute, values, likely: 'absent' }, signal);
     for (const [at, group] of others.entries()) {
       if (presences[at] === 'member') members.add(group);
