@@ -13,6 +13,8 @@ export interface MetGroup extends GroupAbove {
   readonly dn: Dn;
   readonly memberOf: readonly string[];
   readonly objectClasses: readonly string[];
+  /** False where the account must not read by what groups of this kind of server are known that rule over the directory. */
+  readonly showsNature: boolean;
 }
 
 /** What of a group's entry is asked for. */
@@ -21,11 +23,13 @@ export function metAttributes({ landscape: { flavour, groupNameAttribute } }: Pi
 }
 
 export function metGroup({ landscape: { flavour, groupNameAttribute } }: Pick<Place, 'landscape'>, entry: LdapEntry): MetGroup {
+  const { builtIn, primaryName } = flavour.group.facts(entry);
   return {
     id: idOf(entry, flavour.id),
     dn: entry.dn,
     name: valuesOf(entry, groupNameAttribute)[0] ?? entry.dn,
-    builtIn: flavour.group.facts(entry).builtIn,
+    builtIn,
+    showsNature: flavour.ruling === null || primaryName !== null,
     memberOf: valuesOf(entry, MEMBER_OF),
     objectClasses: valuesOf(entry, 'objectClass'),
   };

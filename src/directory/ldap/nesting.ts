@@ -61,6 +61,12 @@ async function walkUp(place: Place, asked: ProtectorAsked, signal: AbortSignal):
     rising = [...fresh, ...named.filter((one) => !stale.includes(one))];
     const protector = fresh.find(asked.isProtected) ?? claimed.find((one) => !stale.includes(one));
     if (protector !== undefined) return { group: protector, chain: await chainTo(place, { start, protector, met }, signal) };
+    const hidden = rising.find(({ showsNature }) => !showsNature);
+    if (hidden !== undefined)
+      throw unknown(
+        start,
+        `it is in "${hidden.dn}", which does not show this account its objectSid, so whether that rules over the directory is unknown; give it the right to read that group`,
+      );
   }
   return await lastWord(place, { start, met, mustBeTold: asked.mustBeTold }, signal);
 }

@@ -10,6 +10,19 @@ const GUIDS: Readonly<Record<MemberAttribute, string>> = {
   uniqueMember: '8f888726-f80a-44d7-b1ee-cb9df21392c8',
 };
 
+/** Of any entry: who it is, and of a group what it is by nature, and which groups it is in. */
+const FOUND_ANYWHERE = [
+  'objectGUID',
+  'objectClass',
+  'objectSid',
+  'groupType',
+  'sAMAccountName',
+  'adminCount',
+  'isCriticalSystemObject',
+  'member',
+  'memberOf',
+];
+
 /**
  * A delegation: the members of groups beneath the scopes, and nothing else. Users and groups any account may read, unless that
  * was taken away.
@@ -30,7 +43,8 @@ export const ACCESS_RULES_OF_ACTIVE_DIRECTORY: AccessRules = ({ account, groupsS
     comments(
       'By default any account may read users and groups, and find any entry by its objectGUID. Where that was taken away:',
       ...distinctDns([...groups, ...usersScope]).map((dn) => `  dsacls ${quoted(dn)} /I:T /G "\${account}:GR"`),
-      `  dsacls ${quoted(baseDn)} /I:T /G "\${account}:LC" "\${account}:RP;objectGUID" "\${account}:RP;objectClass"`,
+      `  dsacls ${quoted(baseDn)} /I:T /G "\${account}:LC" ${FOUND_ANYWHERE.map((name) => `"\${account}:RP;${name}"`).join(' ')}`,
+      'The last lets it find entries by their id, and tell whether a group is nested in one that rules over the domain.',
       'Groups that AdminSDHolder protects, Domain Admins and its like, inherit none of this, and must not.',
       '',
       'The same as an access control entry (SDDL), where SID is the objectSid of the account:',
