@@ -173,7 +173,7 @@ suite('a password is rotated without a restart', () => {
       await opens();
     }
     assert.deepEqual(
-      log.lines.map(({ fields }) => fields['event']).filter((event) => String(event).startsWith('directory.password')),
+      log.lines.map(({ fields }) => fields['event']).filter((event) => event.startsWith('directory.password')),
       ['kept', 'accepted', 'kept', 'accepted'].map((what) => `directory.password-${what}`),
     );
   });
