@@ -47,9 +47,14 @@ case ${2:-run} in
 $state
 $(values_of LATCHKEY_BACKUP_DIR)
 EOF
-    # systemd puts credentials into a folder of its own, and Kubernetes the token that a pod has for Vault.
+    # systemd puts credentials into a folder of its own, and Kubernetes the token that a pod has for Vault. What is no path, and not
+    # there, may be a secret that was put where its path belongs: a command line shows it to everybody on the machine.
     while IFS= read -r file; do
-      [ -n "$file" ] && set -- "--allow-fs-read=$(absolute "$file")" "$@"
+      case $file in
+        '') ;;
+        /*) set -- "--allow-fs-read=$file" "$@" ;;
+        *) [ -e "$file" ] && set -- "--allow-fs-read=$PWD/$file" "$@" ;;
+      esac
     done <<EOF
 $(values_of '\(LATCHKEY\|LDAP\|VAULT\)_[A-Z_]*_FILE\|VAULT_CACERT')
 ${CREDENTIALS_DIRECTORY:-}
