@@ -3,6 +3,8 @@ export function nearestName(name: string, known: readonly string[]): string {
   let nearest = '';
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
+    // It takes at least as many changes as the one is longer than the other.
+    if (Math.abs(name.length - candidate.length) >= least) continue;
     const distance = editDistance(name, candidate);
     if (distance < least) {
       least = distance;
