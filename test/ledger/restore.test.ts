@@ -1,16 +1,30 @@
 import assert from 'node:assert/strict';
-import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { verifyAudit } from '../../src/connector/audit.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { damageNoted, noteDamage } from '../../src/ledger/sqlite/restore.ts';
 import { activate, at, backedUpLedger, NEVER, NEW_ID } from '../support/backed-up-ledger.ts';
+import { capturedLog } from '../support/captured-log.ts';
 import { faulty } from '../support/ledger-contract.ts';
 import { auditRecordsOf, changeLedger } from '../support/ledgers-under-test.ts';
 
 async function grantsOf(ledger: Ledger): Promise<readonly string[]> {
   return (await ledger.listGrants({ endedSince: null, after: null, limit: 100 })).map(({ grantId }) => grantId);
+}
+
+/** A backup of another connector in a folder, newer than all others. */
+async function othersBackup(t: Parameters<typeof backedUpLedger>[0], folder: string): Promise<{ readonly path: string }> {
+  const others = await backedUpLedger(t, { connectorId: 'another' });
+  for (let number = 1; number <= 9; number += 1) await activate(others.first, number);
+  const [kept] = await others.first.backUp(at(99), NEVER);
+  await others.first.close();
+  assert.ok(kept !== undefined);
+  await mkdir(folder, { recursive: true });
+  const [name = ''] = await readdir(join(others.stateDir, 'backups'));
+  await copyFile(join(others.stateDir, 'backups', name), join(folder, name));
+  return { path: join(folder, name) };
 }
 
 /** Two grants, a backup of the first, and one of both, in both folders. */
@@ -117,6 +131,62 @@ suite('a ledger that is damaged', () => {
       return true;
     });
     assert.deepEqual(await readdir(rig.stateDir), files);
+  });
+
+  test("is restored from the next backup where one is another connector's, and each that was passed over is told with its reason", async (t) => {
+    const rig = await withBackups(t);
+    const { path } = await othersBackup(t, rig.places[1]?.folder ?? '');
+    const unreadable = join(rig.places[0]?.folder ?? '', 'ledger-20260103T000000000Z-0123456789abcdef.db');
+    await writeFile(unreadable, 'no ledger');
+    await rig.damage();
+    const log = capturedLog();
+    assert.deepEqual(await grantsOf(await rig.opened({ logger: log.logger })), ['grant-1', 'grant-2']);
+    const unfit = log.lines.filter(({ event }) => event === 'ledger.backup-unfit');
+    assert.deepEqual(
+      unfit.map((line) => line['backup']),
+      [unreadable, path],
+    );
+    assert.match(String(unfit[1]?.['problem']), /it is of connector "another", and this one is "connector-1"/);
+  });
+
+  for (const connectorId of [null, 'connector-1'])
+    test(`is not restored where each backup is another connector's, and the start says whose and what to do (${connectorId})`, async (t) => {
+      const rig = await withBackups(t);
+      const [own = '', shared = ''] = rig.places.map(({ folder }) => folder);
+      for (const folder of [own, shared]) await rm(folder, { recursive: true });
+      const { path } = await othersBackup(t, shared);
+      await rig.damage();
+      const files = await readdir(rig.stateDir);
+      const refused = (error: unknown) => {
+        assert.ok(faulty('wrong_connector')(error));
+        const said = String(error);
+        assert.ok(said.includes(`${path}: it is of connector "another", and this one is "connector-1"`), said);
+        assert.match(said, /Nothing was changed, .*set LATCHKEY_CONNECTOR_ID to .*Restore by hand.*move .* aside/);
+        return true;
+      };
+      await assert.rejects(rig.opened({ connectorId }), refused);
+      assert.deepEqual(await readdir(rig.stateDir), files);
+      await rm(rig.stateDir, { recursive: true });
+      await assert.rejects(rig.opened({ connectorId }), refused, 'where it is missing too');
+    });
+
+  test('without a configured id is restored from its own backups, though the host has another name by now', async (t) => {
+    const rig = await withBackups(t);
+    await othersBackup(t, rig.places[1]?.folder ?? '');
+    await rig.damage();
+    assert.deepEqual(await grantsOf(await rig.opened({ connectorId: null, defaultConnectorId: 'another' })), [
+      'grant-1',
+      'grant-2',
+    ]);
+  });
+
+  test('is opened as it is where only another connector has a backup with more commits', async (t) => {
+    const rig = await backedUpLedger(t);
+    await activate(rig.first, 1);
+    await rig.first.close();
+    await othersBackup(t, rig.places[1]?.folder ?? '');
+    changeLedger(rig.stateDir, (database) => database.script('UPDATE identity SET commits = commits - 1'));
+    assert.deepEqual(await grantsOf(await rig.opened()), ['grant-1']);
   });
 
   test('is no reason to restore where only a row cannot be read: the copy would hold the same', async (t) => {

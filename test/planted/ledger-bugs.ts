@@ -117,9 +117,9 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a backup is believed that is not what was written',
-    file: 'src/ledger/sqlite/restore.ts',
-    find: 'if (measureAtOnce(backup.path).digest !== backup.digest)',
-    replace: "if (measureAtOnce(backup.path).digest === '')",
+    file: 'src/ledger/sqlite/fit-backup.ts',
+    find: 'if (measureAtOnce(path).digest !== digest)',
+    replace: "if (path === '')",
     tests: ['ledger/restore.test.ts'],
   },
   {
@@ -127,6 +127,13 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
     file: 'src/ledger/sqlite/restore.ts',
     find: 'for (const name of there) renameSync(join(stateDir, name), join(setAside, name));',
     replace: 'for (const name of there) rmSync(join(stateDir, name));',
+    tests: ['ledger/restore.test.ts'],
+  },
+  {
+    fault: "a ledger is restored from another connector's backup",
+    file: 'src/ledger/sqlite/fit-backup.ts',
+    find: 'if (other === owner) return',
+    replace: "if (other !== '') return",
     tests: ['ledger/restore.test.ts'],
   },
   {

@@ -11,12 +11,12 @@ import { scratchFolder, sqliteOptions } from './ledgers-under-test.ts';
 export const NEW_ID = 'new-id';
 
 /** A ledger in a state directory of its own, with a folder for backups beside it, and what a test does with them. */
-export async function backedUpLedger(t: TestContext) {
+export async function backedUpLedger(t: TestContext, changes: Pick<Partial<OpenSqliteLedgerOptions>, 'connectorId'> = {}) {
   const folder = await scratchFolder();
   t.after(() => rm(folder, { recursive: true, force: true }));
   const [stateDir, backupDir] = [join(folder, 'state'), join(folder, 'mount')];
   await mkdir(backupDir);
-  const options: OpenSqliteLedgerOptions = { ...sqliteOptions(stateDir), backupDir, newLedgerId: () => NEW_ID };
+  const options: OpenSqliteLedgerOptions = { ...sqliteOptions(stateDir), backupDir, newLedgerId: () => NEW_ID, ...changes };
   const places = backupPlaces(stateDir, { backupDir, connectorId: options.defaultConnectorId });
 
   async function opened(more: Partial<OpenSqliteLedgerOptions> = {}): Promise<SqliteLedger> {

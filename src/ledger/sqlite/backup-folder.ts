@@ -74,14 +74,14 @@ function backupsAmong(folder: string, names: readonly string[]): readonly Backup
 /** The backups of all places, the newest first, and what could not be looked at. */
 export function findBackups(places: readonly BackupPlace[]): {
   readonly backups: readonly Backup[];
-  readonly problems: readonly string[];
+  readonly problems: readonly { readonly folder: string; readonly reason: string }[];
 } {
-  const problems: string[] = [];
+  const problems: { folder: string; reason: string }[] = [];
   const backups = places.flatMap(({ folder }) => {
     try {
       return listBackups(folder);
     } catch (error) {
-      problems.push(`${folder}: ${error instanceof Error ? error.message : String(error)}`);
+      problems.push({ folder, reason: error instanceof Error ? error.message : String(error) });
       return [];
     }
   });

@@ -3,15 +3,16 @@ import { join } from 'node:path';
 import type { Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type Ledger, LedgerError } from '../ledger.ts';
-import { type BackupPlace, backupPlaces, backupTimes, hasBackup } from './backup-folder.ts';
+import { type BackupPlace, backupPlaces, backupTimes } from './backup-folder.ts';
 import type { OnCommit } from './commit-queue.ts';
 import { isDamageOfFile, ledgerErrorOf } from './faults.ts';
+import { mayHaveFit, type OwnBackups } from './fit-backup.ts';
 import { readIdentity } from './identity.ts';
 import { type BackupKept, backUpLedger } from './ledger-backups.ts';
 import { type LedgerDatabase, openLedgerDatabase } from './ledger-database.ts';
 import { lockStateDirectory, type OwnerLock } from './owner-lock.ts';
 import { openReserve, RESERVE_BYTES, type Reserve } from './reserve.ts';
-import { damageNoted, forgetDamage, hasWholeBackup, isLost, noteDamage, type Restored, restoreLedger } from './restore.ts';
+import { damageNoted, forgetDamage, hasFitBackup, isLost, noteDamage, type Restored, restoreLedger } from './restore.ts';
 import { sqliteLedger } from './sqlite-ledger.ts';
 import { prepareStateDirectory } from './state-directory.ts';
 import { takeIdentity } from './take-identity.ts';
@@ -50,7 +51,7 @@ export interface SqliteLedger extends Ledger {
 /**
  * Opens the ledger of a state directory, creating both where they are missing. The directory belongs to this process
  * until `close`. A ledger that is damaged, or is gone where there are backups of it, is set aside and restored from the newest backup
- * that is whole. Rejects with a `LedgerError`: `locked`, `damaged`, `newer_schema`, `wrong_connector`, `no_space` or
+ * that is whole and its own. Rejects with a `LedgerError`: `locked`, `damaged`, `newer_schema`, `wrong_connector`, `no_space` or
  * `failed`; nothing has then been changed in an existing ledger but finished migrations.
  */
 export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promise<SqliteLedger> {
@@ -70,15 +71,16 @@ export async function openSqliteLedger(options: OpenSqliteLedgerOptions): Promis
 
 function openOrRestore(reserve: Reserve, options: OpenSqliteLedgerOptions, lock: OwnerLock): SqliteLedger {
   const { stateDir, logger } = options;
-  const places = placesOf(options);
+  const backups = backupsOf(options);
+  const { places } = backups;
   const openIt = (restored: Restored | null) => openWith(reserve, options, { lock, places, restored });
   const restoreIt = (why: string): SqliteLedger => {
-    const ledger = openIt(restoreLedger(stateDir, { why, places, at: options.now(), logger }));
+    const ledger = openIt(restoreLedger(stateDir, { why, backups, at: options.now(), logger }));
     forgetDamage(stateDir);
     return ledger;
   };
   const noted = damageNoted(stateDir);
-  if (noted !== null && (noted.isSetAside || hasWholeBackup(places))) return restoreIt(noted.why);
+  if (noted !== null && (noted.isSetAside || hasFitBackup(backups))) return restoreIt(noted.why);
   if (isLost(stateDir, places)) return restoreIt('the ledger is missing, and there are backups of it');
   try {
     const ledger = openIt(null);
@@ -93,13 +95,9 @@ function openOrRestore(reserve: Reserve, options: OpenSqliteLedgerOptions, lock:
   }
 }
 
-function placesOf({
-  stateDir,
-  backupDir = null,
-  connectorId,
-  defaultConnectorId,
-}: OpenSqliteLedgerOptions): readonly BackupPlace[] {
-  return backupPlaces(stateDir, { backupDir, connectorId: connectorId ?? defaultConnectorId });
+function backupsOf({ stateDir, backupDir = null, connectorId, defaultConnectorId }: OpenSqliteLedgerOptions): OwnBackups {
+  const places = backupPlaces(stateDir, { backupDir, connectorId: connectorId ?? defaultConnectorId });
+  return { places, connectorId, defaultConnectorId };
 }
 
 interface Opening {
@@ -125,7 +123,7 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, pl
         space: () => reserve.space(),
         newLedgerId,
         onCommit,
-        onDamage: whenDamaged(options, places),
+        onDamage: whenDamaged(options, backupsOf(options)),
         release: () => {
           try {
             ledgerDatabase.close();
@@ -136,8 +134,8 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, pl
         },
       });
       // Of the id that it has: one that was not configured may be the host's earlier name.
-      const own = placesOf({ ...options, connectorId: readIdentity(ledgerDatabase.database).connectorId });
-      return { ...ledger, ...backupMethods(ledgerDatabase, { options, places: own, isShort: () => reserve.space() !== 'ok' }) };
+      const own = backupsOf({ ...options, connectorId: readIdentity(ledgerDatabase.database).connectorId });
+      return { ...ledger, ...backupMethods(ledgerDatabase, { options, backups: own, isShort: () => reserve.space() !== 'ok' }) };
     } catch (error) {
       opened?.close();
       const failure = ledgerErrorOf(error, `open the ledger in ${stateDir}`);
@@ -148,9 +146,10 @@ function openWith(reserve: Reserve, options: OpenSqliteLedgerOptions, { lock, pl
 
 function backupMethods(
   { watchCopy }: LedgerDatabase,
-  { options, places, isShort }: { options: OpenSqliteLedgerOptions; places: readonly BackupPlace[]; isShort: () => boolean },
+  { options, backups, isShort }: { options: OpenSqliteLedgerOptions; backups: OwnBackups; isShort: () => boolean },
 ): Pick<SqliteLedger, 'backUp' | 'backupFolders' | 'backupTimes'> {
-  const noticed = whenDamaged(options, places);
+  const { places } = backups;
+  const noticed = whenDamaged(options, backups);
   const path = join(options.stateDir, 'ledger.db');
   return {
     async backUp(at, signal) {
@@ -170,15 +169,12 @@ function backupMethods(
  * Where there is no backup, the ledger stays as it is: much of it can still be read and written, and nothing would come in its place.
  * That it is to be restored is kept first, so that a start after any end of this process does it.
  */
-function whenDamaged(
-  { stateDir, logger, onDamage }: OpenSqliteLedgerOptions,
-  places: readonly BackupPlace[],
-): (error: LedgerError) => void {
+function whenDamaged({ stateDir, logger, onDamage }: OpenSqliteLedgerOptions, backups: OwnBackups): (error: LedgerError) => void {
   let isNoticed = false;
   return (error) => {
     if (isNoticed) return;
     isNoticed = true;
-    const isRestorable = hasBackup(places);
+    const isRestorable = mayHaveFit(backups);
     logger?.error(
       { event: 'ledger.damaged', isRestorable, error },
       isRestorable ? error.message : `${error.message}; there is no backup, so what can be done with it goes on`,

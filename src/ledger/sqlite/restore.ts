@@ -16,11 +16,12 @@ import { z } from 'zod';
 import { formatInstant, type Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { LedgerError } from '../ledger.ts';
-import { type Backup, type BackupPlace, findBackups, hasBackup, readBackupName } from './backup-folder.ts';
+import { type BackupPlace, hasBackup, readBackupName } from './backup-folder.ts';
 import { measureAtOnce, verifyLedgerCopy } from './copy-ledger.ts';
 import { openForReading } from './database.ts';
 import { flush, openDurable } from './durable.ts';
 import { ledgerErrorOf } from './faults.ts';
+import { newestFit, type OwnBackups, type PassedOver } from './fit-backup.ts';
 import { readTally } from './identity.ts';
 import { prepareStateDirectory, syncDirectory } from './state-directory.ts';
 
@@ -60,13 +61,13 @@ export function damageNoted(stateDir: string): Pick<Note, 'why' | 'isSetAside'> 
 }
 
 /** Reads them until one is. */
-export function hasWholeBackup(places: readonly BackupPlace[]): boolean {
-  return newestWhole(places).backup !== null;
+export function hasFitBackup(backups: OwnBackups): boolean {
+  return newestFit(backups).backup !== null;
 }
 
-/** How many commits the newest backup that is whole has had; 0 where none is. */
-export function commitsOfBackup(places: readonly BackupPlace[]): number {
-  const { backup } = newestWhole(places);
+/** How many commits the newest backup that could be restored has had; 0 where none is. */
+export function commitsOfBackup(backups: OwnBackups): number {
+  const { backup } = newestFit(backups);
   if (backup === null) return 0;
   const database = openForReading({ path: backup.path, busyMs: 0 });
   try {
@@ -93,20 +94,20 @@ export function isLost(stateDir: string, places: readonly BackupPlace[]): boolea
 }
 
 /**
- * Puts the newest backup that is whole into the place of the ledger, whose files are set aside and never deleted. The caller owns the
- * state directory, opens what is there then, and forgets the damage; interrupted anywhere, it begins anew. Throws `damaged`, with
- * nothing changed, where no backup is whole.
+ * Puts the newest backup that is whole and of this connector into the place of the ledger, whose files are set aside and never deleted. The caller owns the
+ * state directory, opens what is there then, and forgets the damage; interrupted anywhere, it begins anew. Throws `damaged`, or
+ * `wrong_connector` where each is another's, with nothing changed, where there is no such backup.
  */
 export function restoreLedger(
   stateDir: string,
-  { why, places, at, logger }: { why: string; places: readonly BackupPlace[]; at: Instant; logger: Logger | undefined },
+  { why, backups, at, logger }: { why: string; backups: OwnBackups; at: Instant; logger: Logger | undefined },
 ): Restored {
   const begun = takeUpMoved(stateDir);
   if (begun !== null) return begun;
-  const whole = newestWhole(places);
-  if (whole.backup === null) throw nothingToRestore({ why, stateDir, looked: whole.looked });
-  const { backup } = whole;
-  for (const said of whole.looked) logger?.error({ event: 'ledger.backup-unfit', problem: said }, said);
+  const { backup, passedOver } = newestFit(backups);
+  for (const { path, reason } of passedOver)
+    logger?.error({ event: 'ledger.backup-unfit', backup: path, problem: reason }, `${path} is not restored from: ${reason}`);
+  if (backup === null) throw nothingToRestore({ why, stateDir, passedOver });
   try {
     const setAside = putAside(stateDir, { why, at, backup: backup.path });
     const draft = join(stateDir, DRAFT);
@@ -180,28 +181,24 @@ function putAside(stateDir: string, { why, at, backup }: { why: string; at: Inst
   return setAside;
 }
 
-/** Of all places the newest, the state directory first where they are of one time. */
-function newestWhole(places: readonly BackupPlace[]): { readonly backup: Backup | null; readonly looked: readonly string[] } {
-  const { backups, problems } = findBackups(places);
-  const looked = [...problems];
-  for (const backup of backups) {
-    try {
-      if (measureAtOnce(backup.path).digest !== backup.digest)
-        throw new LedgerError('damaged', 'it is not what was written (its name holds the first digits of its SHA-256)');
-      verifyLedgerCopy(backup.path, { inFull: true });
-      return { backup, looked };
-    } catch (error) {
-      looked.push(`${backup.path}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return { backup: null, looked };
-}
-
-function nothingToRestore({ why, stateDir, looked }: { why: string; stateDir: string; looked: readonly string[] }): LedgerError {
-  const backups = looked.length === 0 ? 'there is no backup of it' : `no backup of it is whole (${looked.join('; ')})`;
+/** `wrong_connector` where all there is would be another's. */
+function nothingToRestore({
+  why,
+  stateDir,
+  passedOver,
+}: {
+  why: string;
+  stateDir: string;
+  passedOver: readonly PassedOver[];
+}): LedgerError {
+  const looked = passedOver.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
+  const isOthers = passedOver.length > 0 && passedOver.every((one) => one.isOthers);
+  const unfit = isOthers ? 'each backup is of another connector' : 'no backup of it is whole';
+  const backups = passedOver.length === 0 ? 'there is no backup of it' : `${unfit} (${looked})`;
   return new LedgerError(
-    'damaged',
-    `${why}; ${backups}. Nothing was changed, and nothing is begun with an empty ledger, which would leave all access that was given: put a backup in its place ` +
+    isOthers ? 'wrong_connector' : 'damaged',
+    `${why}; ${backups}. Nothing was changed, and nothing is begun with an empty ledger, which would leave all access that was given: ` +
+      `${isOthers ? 'set LATCHKEY_CONNECTOR_ID to the id of the connector that this is, ' : ''}put a backup in its place ` +
       `(docs/operations.md, "Restore by hand"), or, to give up what it knew, move ${stateDir} and its backups aside`,
   );
 }

@@ -1,10 +1,11 @@
 import { formatInstant, type Instant } from '../../access/instant.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { LedgerError } from '../ledger.ts';
+import { LedgerError, type LedgerIdentity } from '../ledger.ts';
 import { appendAudit } from './audit.ts';
 import type { BackupPlace } from './backup-folder.ts';
 import type { Database } from './database.ts';
 import { renewLedger } from './events.ts';
+import type { OwnBackups } from './fit-backup.ts';
 import { countUnfinished } from './grants.ts';
 import { countCommits, createIdentity, findIdentity, readTally } from './identity.ts';
 import type { LedgerDatabase } from './ledger-database.ts';
@@ -42,7 +43,7 @@ export function takeIdentity(ledger: LedgerDatabase, options: IdentityOptions): 
   const commits = found === null ? 0 : readTally(database).commits;
   const why = restored?.why ?? (found === null ? null : replacedBecause({ commits, known }));
   // What is left of it may be older than its newest backup: the log that was lost can hold hours.
-  if (restored === null && known !== null && known.commits > commits && commitsOfBackup(options.places) > commits)
+  if (restored === null && known !== null && known.commits > commits && commitsOfBackup(ownBackups(options, found)) > commits)
     throw new LedgerError('damaged', `${why}, and there is a backup that has more of them`);
   if (found !== null && why === null) return;
   inTransaction(database, () => {
@@ -100,6 +101,11 @@ function toldRestore(database: Database, restored: Restored | null, at: Instant)
     grants: { pending, active, ending },
     openJobs,
   };
+}
+
+/** Of the id that the ledger has: one that was not configured may be the host's earlier name. */
+function ownBackups({ places, connectorId, defaultConnectorId }: IdentityOptions, found: LedgerIdentity | null): OwnBackups {
+  return { places, connectorId: found?.connectorId ?? connectorId, defaultConnectorId };
 }
 
 function inTransaction(database: Database, work: () => void): void {
