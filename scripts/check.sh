@@ -32,7 +32,7 @@ types() {
 }
 dead_code() { tool knip --no-progress --cache; }
 # In two processes, one a core, which need about the same time.
-unit_tests() { sh scripts/node.sh --test-timeout=60000 scripts/unit-tests.ts "$@"; }
+unit_tests() { sh scripts/node.sh --test-timeout=60000 scripts/run-tests.ts unit "$@"; }
 engine_tests() { unit_tests 'test/{access,directory,engine,protocol}/**/*.test.ts'; }
 other_tests() { unit_tests 'test/*.test.ts' 'test/!(access|directory|engine|protocol)/**/*.test.ts'; }
 

@@ -20,7 +20,5 @@ wait "$servers" || {
 # so that one that hangs is told of; at full scale some go on for more than an hour.
 limit=300000
 [ "${TEST_SCALE:-}" = full ] && limit=14400000
-# Three at a time on two cores, since most of their time is waiting: each starts servers of its own, on ports that the system gives.
-exec sh scripts/node.sh --test --test-concurrency=3 --test-timeout="$limit" \
-  --import ./test/support/untracked-promises.ts --import ./test/support/end-of-file.ts \
-  'test/**/*.live.ts'
+exec sh scripts/node.sh --test-timeout="$limit" --import ./test/support/untracked-promises.ts \
+  --import ./test/support/end-of-file.ts scripts/run-tests.ts live

@@ -7,8 +7,13 @@ import { after, suite, test } from 'node:test';
 import { bareEnvironment } from './child.ts';
 
 const RUNNERS = {
-  'the tests in one process': ['scripts/unit-tests.ts'],
-  'each file in a process': ['--test', '--import=./test/support/untracked-promises.ts', '--import=./test/support/end-of-file.ts'],
+  'the tests in one process': ['scripts/run-tests.ts', 'unit'],
+  'each file in a process': [
+    '--import=./test/support/untracked-promises.ts',
+    '--import=./test/support/end-of-file.ts',
+    'scripts/run-tests.ts',
+    'live',
+  ],
 };
 
 const FILES = {
@@ -58,7 +63,7 @@ for (const [name, runner] of Object.entries(RUNNERS)) {
 }
 
 test('no test that is found is no test that passed', () => {
-  const { status } = spawnSync(process.execPath, ['scripts/unit-tests.ts', 'test/no-such-file.test.ts'], {
+  const { status } = spawnSync(process.execPath, ['scripts/run-tests.ts', 'unit', 'test/no-such-file.test.ts'], {
     cwd: join(import.meta.dirname, '../..'),
     env: bareEnvironment(),
     timeout: 30_000,
