@@ -9,7 +9,7 @@ export type AuditKind =
   | 'connector.started'
   | 'job.accepted'
   | 'job.refused'
-  /** Jobs whose signature did not hold, as counts. */
+  /** Jobs that were not believed, as counts. */
   | 'job.unverified'
   | 'job.succeeded'
   | 'job.failed'

@@ -32,7 +32,7 @@ const SENTENCES: Record<AuditKind, Sentence> = {
   'connector.started': ({ version }) => `the connector started${plain(' as version ', version)}`,
   'job.accepted': ({ job }, { jobId }) => accepted(object(job), jobId),
   'job.refused': ({ code, message }, { jobId }) => `job ${jobId ?? '?'} was refused as ${shown(code)}${because(message)}`,
-  'job.unverified': () => 'jobs were refused that were not signed as they must be',
+  'job.unverified': () => 'jobs were refused that were not to be believed',
   'job.succeeded': ({ outcome }, { jobId }) => `job ${jobId ?? '?'} succeeded: ${shown(outcome)}`,
   'job.failed': ({ code, message }, { jobId }) => `job ${jobId ?? '?'} failed as ${shown(code)}${because(message)}`,
   'grant.pending': pending,

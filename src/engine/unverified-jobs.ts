@@ -1,6 +1,6 @@
 import type { Clock } from '../access/clock.ts';
 import { formatInstant, type Instant } from '../access/instant.ts';
-import type { SignatureFault } from '../access/signature-fault.ts';
+import { FAULT_WORDS, type SignatureFault } from '../access/signature-fault.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { TrustedClock } from './trusted-clock.ts';
@@ -39,7 +39,7 @@ export function unverifiedJobs({
     const facts = { since: formatInstant(from), refused: Object.fromEntries(told) };
     log.warn(
       { event: 'job.unverified', ...facts },
-      'jobs were refused that are not signed as they must be, counted by reason; a key that was added to LATCHKEY_JOB_KEYS_FILE is read on SIGHUP',
+      `jobs were refused: ${[...told].map(([fault, count]) => `${count} ${FAULT_WORDS[fault]} (${fault})`).join('; ')}`,
     );
     try {
       // What is set aside of a full disk is for endings; the log has it.

@@ -257,7 +257,7 @@ export const METRICS = {
   },
   latchkey_jobs_unverified_total: {
     type: 'counter',
-    help: 'Jobs that were refused since their signature did not hold, by reason',
+    help: 'Jobs that were not believed, by the check that failed',
     labels: { reason: SIGNATURE_FAULTS },
   },
   latchkey_link_clock_skew_seconds: {

@@ -36,6 +36,20 @@ test('a job that is not believed is audited at once, and what follows as counts,
   assert.deepEqual(clock.pending(), []);
 });
 
+test('the log says which check failed, and speaks of the key only where that is to blame', async () => {
+  const { clock, log, jobs } = underTest();
+  jobs.count('expired');
+  await settled();
+  for (const fault of ['unknown_key', 'too_early', 'audience', 'claims', 'audience'] as const) jobs.count(fault);
+  clock.advance(60_000);
+  await settled();
+  const [first = '', second = ''] = log.lines.filter(({ event }) => event === 'job.unverified').map(({ message }) => message);
+  assert.match(first, /^jobs were refused: 1 rightly signed, until a time that is over \(exp\): .*\(expired\)$/);
+  assert.doesNotMatch(first, /key|LATCHKEY_JOB_KEYS_FILE/);
+  assert.match(second, /1 with the kid of no key .*LATCHKEY_JOB_KEYS_FILE is read on SIGHUP \(unknown_key\); 1 rightly signed/);
+  assert.match(second, /2 rightly signed for another connector: their aud is not LATCHKEY_CONNECTOR_ID \(audience\)/);
+});
+
 test('what was not told yet is told at a stop, and no timer is left', async () => {
   const { clock, jobs, told } = underTest();
   jobs.count('unsigned');
