@@ -7,7 +7,7 @@ test(
   'whatever of a mutated policy file is accepted is one by the published schema, and nothing throws or dawdles',
   timeout,
   async (t) => {
-    await fuzzed(t, { target: 'policy', sample: 60_000 });
+    await fuzzed(t, { target: 'policy', sample: 250_000 });
   },
 );
 
@@ -15,6 +15,6 @@ test(
   'whatever of a mutated configuration is accepted is one by the published schema, and no problem tells a secret',
   timeout,
   async (t) => {
-    await fuzzed(t, { target: 'configuration', sample: 8_000 });
+    await fuzzed(t, { target: 'configuration', sample: 60_000 });
   },
 );

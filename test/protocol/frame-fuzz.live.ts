@@ -7,7 +7,7 @@ test(
   'whatever of a mutated frame is accepted is a frame by independent readings, and nothing throws or dawdles',
   timeout,
   async (t) => {
-    await fuzzed(t, { target: 'frames', sample: 40_000 });
+    await fuzzed(t, { target: 'frames', sample: 200_000 });
   },
 );
 
@@ -15,6 +15,6 @@ test(
   'whatever of a mutated job is accepted is a job by independent readings, and its hash says what it asks for',
   timeout,
   async (t) => {
-    await fuzzed(t, { target: 'jobs', sample: 60_000 });
+    await fuzzed(t, { target: 'jobs', sample: 200_000 });
   },
 );
