@@ -17,7 +17,7 @@ import { readStates } from './connector/states.ts';
 import { type ConnectorSync, openSync } from './connector/sync.ts';
 import type { Directory } from './directory/directory.ts';
 import { gatheredDirectory } from './directory/gathered-directory.ts';
-import { directoryGate, openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
+import { type AcceptedBind, acceptedBind, directoryGate, openLdapDirectory } from './directory/ldap/open-ldap-directory.ts';
 import { openLdapReader } from './directory/ldap/reader/open-ldap-reader.ts';
 import { observedDirectory } from './directory/observed-directory.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
@@ -49,6 +49,8 @@ export interface ConnectorOptions {
   readonly log: Logger;
   /** Told each secret as it is read, so that no line ever shows it. */
   readonly learnSecret: Learn;
+  /** What the connector before this one had accepted by the directory: it is used where what is configured is not. */
+  readonly acceptedBefore?: AcceptedBind | null;
   /** The rest are parameters for tests; a product run leaves them out. */
   readonly clock?: Clock;
   readonly random?: Random;
@@ -61,6 +63,8 @@ export interface ConnectorOptions {
 export interface Connector {
   /** Where health is served; null where that is off. */
   readonly healthUrl: string | null;
+  /** What the directory has accepted last, for the connector that takes this one's place in the process; it holds a password. */
+  acceptedBind(): AcceptedBind | null;
   /** Resolves when nothing can be relied upon any more, so that the process has to end; the next start puts it right. */
   readonly failed: Promise<LedgerError>;
   /** Takes no more jobs, finishes those begun, tells what can be told, closes. True where all of that was done in time. */
@@ -107,7 +111,10 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
 
   const ldap = { ...directoryOptions({ ...options, clock, random, failPoints, log, ledger }), metrics };
   // One account: a password that one of the two was refused with is not tried by the other.
-  const gate = directoryGate(ldap);
+  const { acceptedBefore = null } = options;
+  const kept = acceptedBefore?.credential.simple?.password;
+  if (kept !== undefined) options.learnSecret({ reveal: () => kept }, 'LDAP_BIND_PASSWORD, accepted before');
+  const gate = directoryGate(ldap, acceptedBefore);
   const directory = openLdapDirectory({ ...ldap, gate });
   opened.defer(() => directory.close());
   const sync = openSync({
@@ -235,6 +242,7 @@ export async function openConnector(options: ConnectorOptions): Promise<Connecto
   const closing = opened.move();
   return {
     healthUrl: endpoint?.url ?? null,
+    acceptedBind: () => acceptedBind(gate, ldap),
     failed: damage.promise,
     async stop(graceMs) {
       log.info({ event: 'connector.stopping', graceMs }, 'the connector stops: it takes no more jobs and finishes those begun');

@@ -12,6 +12,8 @@ import { VERSION } from './version.ts';
 
 type TestParameters = Pick<ConnectorOptions, 'failPoints' | 'timings' | 'linkBackoff' | 'backupTimings'>;
 
+type OpenParameters = TestParameters & Pick<ConnectorOptions, 'acceptedBefore'>;
+
 /** A connector that runs, and the configuration that it runs with. */
 interface Running {
   readonly known: Configured;
@@ -75,7 +77,9 @@ async function reload({ known, connector }: Running, parameters: TestParameters)
       : `SIGHUP: the files are read again; what the real environment gives keeps its value: ${read.overridden.join(', ')}`,
   );
   await connector.stop(RELOAD_GRACE_MS);
-  const opened = await openAgain(read.known, parameters);
+  // A new password that the directory does not have yet must not take away the old one that works.
+  const taken = { ...parameters, acceptedBefore: connector.acceptedBind() };
+  const opened = await openAgain(read.known, taken);
   if ('stop' in opened) {
     read.known.log.info({ event: 'process.reloaded' }, 'the connector runs with what the files say now');
     return { known: read.known, connector: opened };
@@ -84,7 +88,7 @@ async function reload({ known, connector }: Running, parameters: TestParameters)
     { event: 'process.reload-refused', fault: opened.fault, error: opened },
     `SIGHUP: the old configuration is kept: ${opened.message}`,
   );
-  const before = await openAgain(known, parameters);
+  const before = await openAgain(known, taken);
   return 'stop' in before ? { known, connector: before } : before;
 }
 
@@ -108,7 +112,7 @@ async function abandoned({ known, connector }: Running, error: LedgerError): Pro
 
 type StartError = LedgerError | ListenError;
 
-async function openAgain(known: Configured, parameters: TestParameters): Promise<Connector | StartError> {
+async function openAgain(known: Configured, parameters: OpenParameters): Promise<Connector | StartError> {
   const deadline = performance.now() + LOCKED_MS;
   // Ends: by the deadline, or before.
   for (;;) {
@@ -118,7 +122,7 @@ async function openAgain(known: Configured, parameters: TestParameters): Promise
   }
 }
 
-async function open({ config, log, scrubber }: Configured, parameters: TestParameters): Promise<Connector | StartError> {
+async function open({ config, log, scrubber }: Configured, parameters: OpenParameters): Promise<Connector | StartError> {
   try {
     return await openConnector({ config, log, version: VERSION, learnSecret: scrubber.learn, ...parameters });
   } catch (error) {

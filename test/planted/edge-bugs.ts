@@ -258,4 +258,11 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
     replace: '.split(/$/, 1);',
     tests: ['config/problems.test.ts'],
   },
+  {
+    fault: 'a password that one directory has accepted is shown to another after SIGHUP',
+    file: 'src/directory/ldap/open-ldap-directory.ts',
+    find: 'before?.where === whereOf(options) ? before.credential : null',
+    replace: 'before?.credential ?? null',
+    tests: ['directory/ldap/bind-refusal.test.ts'],
+  },
 ];

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type LdapProxy, startLdapProxy } from '../support/ldap-proxy.ts';
-import { assertToldOnce, granted, startReady, succeeded } from '../support/survival.ts';
+import { assertToldOnce, granted, runningConnector, startReady, succeeded } from '../support/survival.ts';
 import { type System, startSystem, until } from '../support/system.ts';
 
 suite('the password of the account is rotated while the connector runs', { concurrency: false }, () => {
@@ -86,5 +86,15 @@ suite('the password of the account is rotated while the connector runs', { concu
     for (const secret of ['the-new-one', 'a-slip-of', s.ldap.connectorPassword])
       assert.ok(!child?.lines.some((line) => line.includes(secret)));
     await assertToldOnce(s);
+  });
+
+  test('and SIGHUP comes while the file has one that the directory does not: the old one goes on', async () => {
+    await inFile('a-second-slip');
+    const child = runningConnector(s);
+    child.signal('SIGHUP');
+    await child.line((line) => line.includes('"process.reloaded"'));
+    const { grantId } = await granted(s, { user: { username: 'liam' }, group: { name: 'on-call' }, durationSeconds: 300 });
+    assert.equal(await succeeded(s, (await s.revoke(grantId)).jobId), 'revoked');
+    for (const secret of ['the-new-one', 'a-second-slip']) assert.ok(!child.lines.some((line) => line.includes(secret)));
   });
 });

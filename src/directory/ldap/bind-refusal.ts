@@ -48,8 +48,15 @@ const derive = promisify<string, string, number, Buffer>(scrypt);
  * bits name one password in 65,536: too few to confirm a guess or to search for one, enough to see that a new one is
  * another (a miss, once in 65,536 changes, costs the waiting time).
  */
-export function bindGate(options: { refusals: BindRefusals; waitMs: number; account: string; clock: Clock }): BindGate {
-  const { refusals, waitMs, account, clock } = options;
+export function bindGate(options: {
+  refusals: BindRefusals;
+  waitMs: number;
+  account: string;
+  clock: Clock;
+  /** What was accepted last before this gate was there; null where nothing was. */
+  accepted?: Credential | null;
+}): BindGate {
+  const { refusals, waitMs, account, clock, accepted = null } = options;
   const seal = randomBytes(32);
   let last: BindRefusal | null | undefined;
   let known: { readonly mark: string; readonly fingerprint: string } | undefined;
@@ -62,7 +69,7 @@ export function bindGate(options: { refusals: BindRefusals; waitMs: number; acco
   };
   /** What the last session was opened with. */
   let proved: string | null = null;
-  let worked: Credential | null = null;
+  let worked: Credential | null = accepted;
   /** What was said of the last one that was refused. */
   let why: { readonly mark: string; readonly message: string } | null = null;
   let isSaved = false;

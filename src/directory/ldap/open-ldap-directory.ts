@@ -11,7 +11,7 @@ import { check } from './check/check.ts';
 import type { CheckAsked } from './check/contents.ts';
 import { loginTrial } from './check/login.ts';
 import { peerExplainer } from './check/peer.ts';
-import type { BindWay } from './credential.ts';
+import type { BindWay, Credential } from './credential.ts';
 import { type OpenSocket, type ReadCertificate, trustOf } from './dial.ts';
 import { parseEndpoints, shownAddress } from './endpoint.ts';
 import { sightGone } from './gone.ts';
@@ -83,12 +83,33 @@ const FAILOVER_DOUBT_MS = 15 * 60 * 1000;
  */
 const WALK_OPERATIONS = 2;
 
-/** Decides whether the account's password may be tried. One for all who bind with it. */
+type WhereAccepted = Pick<LdapConnectionOptions, 'url' | 'startTls' | 'ca' | 'pins' | 'bind'>;
+
+/** A credential that was accepted, and where: in memory alone. */
+export interface AcceptedBind {
+  readonly where: string;
+  readonly credential: Credential;
+}
+
+/** Decides whether the account's password may be tried. One for all who bind with it; `before` is what another has had accepted. */
 export function directoryGate(
-  options: Pick<LdapConnectionOptions, 'bind' | 'bindRefusals' | 'bindRefusalWaitMs' | 'clock'>,
+  options: WhereAccepted & Pick<LdapConnectionOptions, 'bindRefusals' | 'bindRefusalWaitMs' | 'clock'>,
+  before: AcceptedBind | null = null,
 ): BindGate {
   const { bind, bindRefusals: refusals, bindRefusalWaitMs: waitMs = BIND_REFUSAL_WAIT_MS, clock } = options;
-  return bindGate({ refusals, waitMs, account: accountOf(bind), clock });
+  const accepted = before?.where === whereOf(options) ? before.credential : null;
+  return bindGate({ refusals, waitMs, account: accountOf(bind), clock, accepted });
+}
+
+/** What was accepted last, for whoever takes this one's place in the same process; null where nothing was. */
+export function acceptedBind(gate: BindGate, options: WhereAccepted): AcceptedBind | null {
+  const credential = gate.lastAccepted();
+  return credential === null ? null : { where: whereOf(options), credential };
+}
+
+/** No password is ever shown to another server than that which has accepted it, or in another way, or for another account. */
+function whereOf({ url, startTls, ca, pins = [], bind }: WhereAccepted): string {
+  return JSON.stringify([url, startTls, ca, pins, bind.mechanism, accountOf(bind)]);
 }
 
 /** A directory spoken to by LDAP. Nothing is opened before `start`, except by `check`. */

@@ -5,6 +5,8 @@ import { instant, later } from '../../../src/access/instant.ts';
 import { DirectoryError } from '../../../src/directory/directory.ts';
 import { type BindGate, type BindRefusal, bindGate } from '../../../src/directory/ldap/bind-refusal.ts';
 import type { Credential } from '../../../src/directory/ldap/credential.ts';
+import { acceptedBind, directoryGate } from '../../../src/directory/ldap/open-ldap-directory.ts';
+import { dn } from '../../support/ldap-directory-under-test.ts';
 
 const waitMs = 900_000;
 
@@ -21,6 +23,8 @@ function gateAt(start: number) {
   const open = () => bindGate({ refusals, waitMs, account: 'cn=latchkey,dc=test', clock });
   return {
     open,
+    refusals,
+    clock,
     kept: () => kept,
     pass: (ms: number) => {
       now = later(now, ms);
@@ -30,6 +34,31 @@ function gateAt(start: number) {
 
 const of = (password: string): Credential => ({ simple: { name: 'cn=latchkey', password }, certificate: null, mark: password });
 const tried = (gate: BindGate, password: string) => gate.open(of(password), async () => undefined);
+
+test('what was accepted is taken over by the next gate of the same servers and account, and by no other', async () => {
+  const password = async () => ({ reveal: () => 'unused' });
+  const bind = {
+    mechanism: 'simple',
+    name: { form: 'dn', text: 'cn=latchkey', dn: dn('cn=latchkey') } as const,
+    password,
+  } as const;
+  const where = { url: 'ldaps://one', startTls: false, ca: null, pins: [], bind };
+  const { refusals, clock } = gateAt(1_000_000);
+  const means = { ...where, bindRefusals: refusals, clock };
+  const first = directoryGate(means);
+  assert.equal(acceptedBind(first, where), null);
+  await first.accepted(of('spring'));
+  const before = acceptedBind(first, where);
+  assert.equal(directoryGate(means, before).lastAccepted()?.mark, 'spring');
+  const others = [
+    { url: 'ldap://one' },
+    { url: 'ldaps://one ldaps://two' },
+    { startTls: true },
+    { ca: 'another authority' },
+    { bind: { ...bind, name: { form: 'dn', text: 'cn=other', dn: dn('cn=other') } as const } },
+  ];
+  for (const other of others) assert.equal(directoryGate({ ...means, ...other }, before).lastAccepted(), null);
+});
 
 suite('a refused bind', () => {
   test('of two who come at once with a password that nobody has tried, one tries it', async () => {
