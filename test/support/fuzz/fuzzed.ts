@@ -32,17 +32,26 @@ export async function fuzzed(t: TestContext, { target, sample }: { target: FuzzN
   const outcomes: Record<string, number> = {};
   let longestMs = 0;
   let cpuMs = 0;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([t.signal, failed.signal]);
   const thread = async (): Promise<void> => {
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time in each thread
-      const counts = await inThread(part);
+      const counts = await inThread(part, signal);
       for (const [outcome, count] of Object.entries(counts.outcomes)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
       longestMs = Math.max(longestMs, counts.longestMs);
       cpuMs += counts.cpuMs;
     }
   };
   t.diagnostic(`${target}: TEST_SEED=${seed}`);
-  await Promise.all(Array.from({ length: THREADS }, thread));
+  const threads = Array.from({ length: THREADS }, thread);
+  try {
+    await Promise.all(threads);
+  } finally {
+    // The others would go on for minutes, and what failed is told only at the end.
+    failed.abort();
+    await Promise.allSettled(threads);
+  }
   const perSecond = Math.round((cases / cpuMs) * 1000);
   t.diagnostic(
     `${target}: ${cases} cases, ${JSON.stringify(outcomes)}, longest ${longestMs.toFixed(1)} ms, ${perSecond} a second of processor time`,
@@ -53,13 +62,13 @@ export async function fuzzed(t: TestContext, { target, sample }: { target: FuzzN
 }
 
 /** Rejects with what a case or a rejection that nobody heeded ended the thread with. */
-async function inThread(part: { target: FuzzName; seed: number; cases: number }): Promise<FuzzCounts> {
+async function inThread(part: { target: FuzzName; seed: number; cases: number }, signal: AbortSignal): Promise<FuzzCounts> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: part,
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
   try {
-    const [counts] = await once(worker, 'message');
+    const [counts] = await once(worker, 'message', { signal });
     return counts as FuzzCounts;
   } finally {
     await worker.terminate();
