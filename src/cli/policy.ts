@@ -15,11 +15,11 @@ export async function explainPolicy(given: CommandWords): Promise<number> {
   const [user, group, written] = [given.value('user'), given.value('group'), given.value('for')];
   if (user === null || group === null || written === null)
     return said('"policy explain" needs --user USER, --group GROUP and --for DURATION', EXIT.usage);
-  const span = SPAN.schema.safeParse(written);
-  if (!span.success) return said(`--for takes ${SPAN.expected}, found "${written}"`, EXIT.usage);
+  const span = SPAN.read(written);
+  if (!span.ok) return said(`--for takes ${SPAN.expected}, found "${written}"`, EXIT.usage);
   const known = configured({ logs: 'stderr', isQuiet: true });
   if (known === null) return EXIT.configuration;
-  const asked = { user, group, durationMs: span.data, requestedBy: given.value('requested-by') };
+  const asked = { user, group, durationMs: span.value, requestedBy: given.value('requested-by') };
   const operated = await operate(known, { request: { request: 'explain', asked }, tell: () => undefined }, interrupted());
   if (!operated.ok) return undone(operated);
   if (operated.result.answer !== 'explained') return undone(operated.result);

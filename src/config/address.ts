@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Parsed } from '../access/brand.ts';
 import type { VaultAddress } from '../secrets/vault/ask.ts';
 import { isHost, isLoopback } from './host.ts';
@@ -38,16 +37,7 @@ const LDAP = '[Ll][Dd][Aa][Pp][Ss]?://';
 const WS = '[Ww][Ss][Ss]?://';
 
 function address<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
-  const schema = z
-    .string()
-    .max(2048, 'far too long')
-    .transform((text, context): T => {
-      const parsed = parse(text.trim());
-      if (parsed.ok) return parsed.value;
-      context.issues.push({ code: 'custom', message: parsed.problem, input: text });
-      return z.NEVER;
-    });
-  return { schema, expected };
+  return { read: (text) => (text.length > 2048 ? { ok: false, problem: 'far too long' } : parse(text.trim())), expected };
 }
 
 /** LDAP_URL: one or more URLs of a scheme, a host and perhaps a port (RFC 4516), nothing else, separated by blanks. */

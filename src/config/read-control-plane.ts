@@ -87,9 +87,9 @@ function readProxy(environment: Environment, address: ControlPlaneAddress, reade
     reader.problem({ variable: first.variable, found, expected: 'one of the two, or the same value in both' });
     return null;
   }
-  const parsed = proxyAddress.schema.safeParse(first.text);
-  if (!parsed.success) {
-    const found = parsed.error.issues[0]?.message ?? 'something else (not shown)';
+  const parsed = proxyAddress.read(first.text);
+  if (!parsed.ok) {
+    const found = parsed.problem;
     reader.problem({
       variable: first.variable,
       found,
@@ -97,6 +97,6 @@ function readProxy(environment: Environment, address: ControlPlaneAddress, reade
     });
     return null;
   }
-  const { credentials, ...proxy } = parsed.data;
+  const { credentials, ...proxy } = parsed.value;
   return { ...proxy, credentials: credentials === null ? null : fixedSecret(credentials) };
 }

@@ -54,7 +54,7 @@ function inVault({
 }): SecretSource | undefined {
   const reference = parseVaultReference(text);
   if (!reference.ok) return undefined;
-  const { schema } = VARIABLES[variable].value;
+  const { read } = VARIABLES[variable].value;
   // A field that holds a reference again is a secret like any other, and no more.
-  return vault()?.secret(reference.value, (found) => !isVaultReference(found) && schema.safeParse(found).success);
+  return vault()?.secret(reference.value, (found) => !isVaultReference(found) && read(found).ok);
 }

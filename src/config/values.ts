@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { type AccountName, parseAccountName } from '../access/account-name.ts';
 import type { Parsed } from '../access/brand.ts';
 import { type Dn, parseDn } from '../access/dn.ts';
@@ -18,9 +17,9 @@ import { parseSchedule, parseTimezone } from '../sync/schedule.ts';
 import { type CertificateFile, type JobKeysFile, LOG_FORMATS, LOG_LEVELS } from './config.ts';
 import { isHost } from './host.ts';
 
-/** What a variable may hold, and how to say so. An issue's message adds what was wrong with the value that was found. */
+/** What a variable may hold, and how to say so. A problem adds what was wrong with the value that was found. */
 export interface Value<T> {
-  readonly schema: z.ZodType<T, string>;
+  readonly read: (text: string) => Parsed<T>;
   readonly expected: string;
   /** As much of it as JSON Schema can say, without the blanks around a value, which reading forgives. */
   readonly shape?: TextShape;
@@ -39,13 +38,10 @@ const MAX_VALUE_LENGTH = 131_072;
 const MAX_LIST_LENGTH = 1_000;
 
 function value<T>(expected: string, parse: (text: string) => Parsed<T>): Value<T> {
-  const schema = z.string().transform((text, context): T => {
-    const parsed: Parsed<T> = text.length > MAX_VALUE_LENGTH ? { ok: false, problem: `${text.length} characters` } : parse(text);
-    if (parsed.ok) return parsed.value;
-    context.issues.push({ code: 'custom', message: parsed.problem, input: text });
-    return z.NEVER;
-  });
-  return { schema, expected };
+  return {
+    read: (text) => (text.length > MAX_VALUE_LENGTH ? { ok: false, problem: `${text.length} characters` } : parse(text)),
+    expected,
+  };
 }
 
 /** A value with what JSON Schema can say of it. */
@@ -59,7 +55,7 @@ function fitting(pattern: RegExp, expected: string): Value<string> {
   return shaped({ pattern: pattern.source }, value(expected, parse));
 }
 
-/** An expectation that already says everything: zod would put "Invalid input" for an empty message. */
+/** Where the expectation says everything. */
 const REFUSED = { ok: false, problem: 'not as expected' } as const;
 
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
@@ -279,7 +275,7 @@ export function orReference(kind: Value<string>): Value<string> {
   return shaped(
     either,
     value(`${kind.expected}; or ${REFERENCES}`, (text) => {
-      if (!isVaultReference(text)) return kind.schema.safeParse(text).success ? { ok: true, value: text } : REFUSED;
+      if (!isVaultReference(text)) return kind.read(text).ok ? { ok: true, value: text } : REFUSED;
       const parsed = parseVaultReference(text);
       return parsed.ok ? { ok: true, value: text } : { ok: false, problem: `a reference to Vault (not shown) ${parsed.problem}` };
     }),
@@ -315,7 +311,7 @@ export function secretFile(kind: Value<string>): Value<string> {
       return { ok: false, problem: 'a reference to Vault (not shown), which belongs into the variable without _FILE' };
     const where = looksLikePath(path) ? '' : 'a path (not shown: it may be the secret itself), which ';
     try {
-      return kind.schema.safeParse(readSecretFile(path).reveal()).success
+      return kind.read(readSecretFile(path).reveal()).ok
         ? { ok: true, value: path }
         : { ok: false, problem: `${where}holds something else (not shown)` };
     } catch (error) {

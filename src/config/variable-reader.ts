@@ -1,3 +1,4 @@
+import type { Parsed } from '../access/brand.ts';
 import { type Problem, shown } from './problem.ts';
 import type { Environment } from './read-environment.ts';
 import type { VariableRow } from './variables/row.ts';
@@ -38,10 +39,9 @@ export function variableReader(environment: Environment): VariableReader {
     const text = environment[variable];
     if (text === undefined) return undefined;
     const { value, secret } = VARIABLES[variable];
-    const result = value.schema.safeParse(text);
-    if (result.success) return result.data;
-    const detail = result.error.issues[0]?.message ?? '';
-    const told = secret === true ? hidden(detail) : found(text, detail);
+    const result = value.read(text);
+    if (result.ok) return result.value;
+    const told = secret === true ? hidden(result.problem) : found(text, result.problem);
     tell({ variable, found: told, expected: value.expected });
     return undefined;
   };
@@ -76,12 +76,18 @@ export function variableReader(environment: Environment): VariableReader {
   };
 }
 
-/** Read once. A default that its own row does not take, a fault of the table, is thrown for at once. */
+/** Read once. */
 const DEFAULTS: ReadonlyMap<string, unknown> = new Map(
   Object.entries<VariableRow<unknown>>(VARIABLES)
     .filter(([, row]) => row.default !== undefined)
-    .map(([variable, { value, default: text }]) => [variable, value.schema.parse(text)]),
+    .map(([variable, { value, default: text = '' }]) => [variable, trusted(variable, value.read(text))]),
 );
+
+/** Throws for a default that its own row does not take, a fault of the table. */
+function trusted(variable: string, read: Parsed<unknown>): unknown {
+  if (read.ok) return read.value;
+  throw new Error(`the default of ${variable}: ${read.problem}`);
+}
 
 /** What holds where a variable is not set. */
 export function defaultOf<V extends VariableWithDefault>(variable: V): ValueOf<V> {

@@ -49,7 +49,7 @@ suite(`${CORPUS.length} texts of an attacker`, () => {
   test('are no name of an attribute', () => {
     for (const text of CORPUS) {
       const isName = /^[A-Za-z][A-Za-z0-9-]*$/.test(text.trim());
-      assert.equal(attributeName.schema.safeParse(text).success, isName, text);
+      assert.equal(attributeName.read(text).ok, isName, text);
     }
   });
 
