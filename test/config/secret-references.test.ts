@@ -50,6 +50,8 @@ test('a credential of systemd stands for a secret, and for the path of a file', 
   const byFile = { LDAP_BIND_PASSWORD: undefined, LDAP_BIND_PASSWORD_FILE: 'credential:bind-password' };
   assert.equal(await passwordOf({ CREDENTIALS_DIRECTORY, ...byFile }), 'of-systemd');
   assert.match(problemOf({ CREDENTIALS_DIRECTORY, LDAP_CA_FILE: 'credential:absent' }, 'LDAP_CA_FILE'), /absent.*does not exist/);
+  const nowhere = { CREDENTIALS_DIRECTORY: 'x'.repeat(5_000), LDAP_CA_FILE: 'credential:ca' };
+  assert.match(problemOf(nowhere, 'LDAP_CA_FILE'), /CREDENTIALS_DIRECTORY is not the path of a folder/);
 });
 
 test('what cannot be resolved is told once, and not again as a bad value', () => {

@@ -24,9 +24,13 @@ const LEAST: Readonly<Record<string, string>> = {
   LDAP_BIND_PASSWORD: SECRET,
 };
 /** Variables of other programs, too: where no value refers to what they are for, they are not looked at. */
-const ONLY_FOR: Readonly<Record<string, { readonly scheme: string; readonly of: RegExp }>> = {
-  VAULT_: { scheme: 'vault:', of: /^(?:LATCHKEY_CONTROL_PLANE_TOKEN|LDAP_BIND_PASSWORD)$/ },
-  CREDENTIALS_DIRECTORY: { scheme: 'credential:', of: /^(?:LATCHKEY|LDAP|SYNC|VAULT)_/ },
+const ONLY_FOR: Readonly<Record<string, { readonly scheme: string; readonly isOf: (name: string) => boolean }>> = {
+  VAULT_: { scheme: 'vault:', isOf: (name) => ['LATCHKEY_CONTROL_PLANE_TOKEN', 'LDAP_BIND_PASSWORD'].includes(name) },
+  // In the place of a secret that a file may hold, or of the path of a file.
+  CREDENTIALS_DIRECTORY: {
+    scheme: 'credential:',
+    isOf: (name) => Object.hasOwn(VARIABLES, name) && (name.endsWith('_FILE') || Object.hasOwn(VARIABLES, `${name}_FILE`)),
+  },
 };
 const STRANGE = [
   'SYNC_SHEDULE',
@@ -110,8 +114,8 @@ export function configuration(): FuzzTarget {
         .filter(([, text]) => text !== '');
       const isLookedAt = (name: string) =>
         !Object.entries(ONLY_FOR).some(
-          ([start, { scheme, of }]) =>
-            name.startsWith(start) && !given.some((one) => of.test(one[0]) && one[1].startsWith(scheme)),
+          ([start, { scheme, isOf }]) =>
+            name.startsWith(start) && !given.some((one) => isOf(one[0]) && one[1].startsWith(scheme)),
         );
       const merged = Object.fromEntries(given.filter(([name]) => isLookedAt(name)));
       if (!validate(merged)) assert.fail(`${inspect(merged)}: ${inspect(validate.errors)}`);
