@@ -86,6 +86,8 @@ export interface ProtectionRules {
   protectsBuiltIn(group: HeadOfGroup): boolean;
   /** True where what a group is by nature, or is nested in, does not protect it. */
   releases(group: HeadOfGroup): boolean;
+  /** True where the configuration protects none, so that a server without groups that rule over it need not be asked. */
+  readonly onlyByNature?: boolean;
 }
 
 /** The groups under the base that no grant is taken of. */

@@ -57,6 +57,8 @@ export interface ProtectorAsked {
   readonly isProtected: (above: GroupAbove) => boolean;
   /** Protected groups that are known: where whether the group is in one of them must not be read, there is no answer. */
   readonly mustBeTold: readonly EntryId[];
+  /** True where the configuration protects none, so that a server without groups that rule over it need not be asked. */
+  readonly onlyByNature?: boolean;
 }
 
 /** The protected group that a group is nested in, and the way there: the DNs from the group to the one that protects it. */

@@ -97,7 +97,7 @@ export interface Engine {
   /** Stores what the control plane shall be told, and sends it. */
   tell(event: Event): Promise<void>;
   /** By what a group is protected, as a sync has to tell it. */
-  readonly protection: Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases'>;
+  readonly protection: Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases' | 'onlyByNature'>;
   /** A sync read something else of these grants than the ledger believes: each is looked at, when there is time. */
   suspect(grantIds: readonly GrantId[]): void;
   /** A sync is over: groups may have become protected while grants of them are active, and those end. */

@@ -25,6 +25,8 @@ export interface ProtectedGroups {
   protectsBuiltIn(group: JudgedGroup): boolean;
   /** True where LATCHKEY_UNPROTECTED_GROUPS names it. */
   releases(group: Omit<JudgedGroup, 'builtIn'>): boolean;
+  /** True where nothing is configured. */
+  readonly onlyByNature: boolean;
   /** Everything that was resolved. */
   ids(): readonly EntryId[];
   /** What was configured and means no group in the directory; null before the first look. */
@@ -95,6 +97,7 @@ export function protectedGroups({
     // By what it is called now: whoever renames one of these rules over the directory already.
     protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
     releases,
+    onlyByNature: configured.length === 0,
     ids: () => [...ids],
     unresolved: () => (asked ? missing : null),
   };
@@ -110,7 +113,7 @@ export function protectedBySpelling({
 }: {
   configured: readonly string[];
   unprotected: readonly string[];
-}): Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases'> {
+}): Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases' | 'onlyByNature'> {
   const namedIn = (texts: readonly string[]): ProtectedGroups['releases'] => {
     const names = new Set(texts.map(foldName));
     return ({ id, dn, name }) => [id, dn, name].some((one) => names.has(foldName(one)));
@@ -120,5 +123,6 @@ export function protectedBySpelling({
     protects: namedIn(configured),
     protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
     releases,
+    onlyByNature: configured.length === 0,
   };
 }

@@ -15,7 +15,8 @@ export async function protectionOf(
   const isReleased = protectedGroups.releases(group);
   const isProtected = (above: GroupAbove): boolean =>
     protectedGroups.protects(above) || (!isReleased && protectedGroups.protectsBuiltIn(above));
-  const asked = { group: { id: group.id, dn: group.dn }, isProtected, mustBeTold: protectedGroups.ids() };
+  const { onlyByNature } = protectedGroups;
+  const asked = { group: { id: group.id, dn: group.dn }, isProtected, mustBeTold: protectedGroups.ids(), onlyByNature };
   const protector = await directory.protectorOf(asked, signal);
   if (protector === null) return null;
   const why = ownProtection({ protectedGroups }, protector.group) ?? 'protected';

@@ -92,6 +92,12 @@ export function nestingServer(
       },
       never,
     );
+  /** Where the configuration protects none. */
+  const askByNature = (of: string) => {
+    const group = { id: idOf(of), dn: groupDn(of) };
+    const asked = { group, isProtected: () => false, mustBeTold: [], onlyByNature: true };
+    return protectorOf(place, { asked, clock, limitMs: 20_000 }, never);
+  };
   const askAll = (isProtected: (name: string) => boolean, changed: Partial<ProtectionRules> = {}) => {
     const shown = groups.filter(({ isHidden }) => isHidden !== true).map((group) => metGroup(place, entryOf(group)));
     const listed = { all: new Map(shown.map((group) => [foldedName(group.dn), group])), untold: new Set<MetGroup>() };
@@ -103,7 +109,7 @@ export function nestingServer(
     };
     return protectedAmong(place, { listed, rules }, never);
   };
-  return { ask, askAll, searches, clock };
+  return { ask, askByNature, askAll, searches, clock };
 }
 
 /** Three values, as RFC 4511 §4.5.1.7 has them. */

@@ -32,6 +32,7 @@ export async function protectorOf(
   { asked, clock, limitMs }: { asked: ProtectorAsked; clock: Clock; limitMs: number },
   signal: AbortSignal,
 ): Promise<Protector | null> {
+  if (asked.onlyByNature === true && place.landscape.flavour.ruling === null) return null;
   const late = new AbortController();
   const cancel = clock.timer(limitMs, () => late.abort());
   try {

@@ -40,7 +40,7 @@ async function protectorAbove(above: Values) {
   const isProtected = ({ builtIn }: GroupAbove): boolean => builtIn !== null;
   return protectorOf(
     place,
-    { asked: { group, isProtected, mustBeTold: [] }, clock: fakeClock(), limitMs: 1000 },
+    { asked: { group, isProtected, mustBeTold: [], onlyByNature: true }, clock: fakeClock(), limitMs: 1000 },
     new AbortController().signal,
   );
 }

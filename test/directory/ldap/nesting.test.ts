@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DirectoryError } from '../../../src/directory/directory.ts';
+import { OPENLDAP } from '../../../src/directory/ldap/flavours/openldap.ts';
+import { groupsProtected } from '../../../src/directory/ldap/reader/nested-groups.ts';
+import type { Reading } from '../../../src/directory/ldap/reader/reading.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { groupDn, idOf, ladder, type NestedGroup, nestingServer } from '../../support/nesting-server.ts';
 import { atScale } from '../../support/scale.ts';
 import { seeded } from '../../support/seeded.ts';
+
+const never = new AbortController().signal;
 
 const untold = (why: RegExp) => (error: unknown) =>
   error instanceof DirectoryError && error.fault === 'refused' && why.test(error.message);
@@ -16,6 +21,16 @@ function slow(ms: number) {
 }
 
 describe('the way up from a group', () => {
+  test('is not asked for where nothing is protected: on a server without groups that rule over it, and with none configured', async () => {
+    const named = { name: 'named', members: [], isHidden: true };
+    const server = nestingServer([{ name: 'g0', members: [], memberOf: ['named'] }, named]);
+    assert.equal(await server.askByNature('g0'), null);
+    const rules = { protects: () => false, protectsBuiltIn: () => false, releases: () => false, onlyByNature: true };
+    const reading = { landscape: { flavour: OPENLDAP } } as Reading;
+    assert.deepEqual(await groupsProtected(reading, rules, never), { ids: new Set(), unknown: null });
+    assert.equal(server.searches.length, 0);
+  });
+
   test('goes thirty-two levels, and what is deeper is not told', async () => {
     const found = await nestingServer(ladder(32)).ask('g0', 'g32');
     assert.equal(found?.group.name, 'g32');

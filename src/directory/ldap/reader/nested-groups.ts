@@ -40,6 +40,7 @@ interface ListedGroups {
  * of which it cannot be told is among them, as it is granted to nobody either.
  */
 export async function groupsProtected(reading: Reading, rules: ProtectionRules, signal: AbortSignal): Promise<ProtectedTold> {
+  if (rules.onlyByNature === true && reading.landscape.flavour.ruling === null) return { ids: new Set(), unknown: null };
   const listed = await everyGroup(reading, signal);
   if (listed.all.size <= MOST_GROUPS) return await protectedAmong(reading, { listed, rules }, signal);
   return { ids: new Set(), unknown: `there are more than ${MOST_GROUPS} groups beneath the base` };
