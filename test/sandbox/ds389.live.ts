@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { semaphoreOf, startDs389 } from '../../src/sandbox/ds389.ts';
-import { commandsOfConnector, everything, throwAwayDirectoryTests } from './throw-away-directory-tests.ts';
+import { commandsOfConnector } from '../support/commands-of-connector.ts';
+import { everything, throwAwayDirectoryTests } from './throw-away-directory-tests.ts';
 
 throwAwayDirectoryTests({
   start: startDs389,

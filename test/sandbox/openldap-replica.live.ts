@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
 import { type OpenLdapReplica, startOpenLdapReplica } from '../../src/sandbox/openldap-replica.ts';
-import { change, commandsOfConnector, everything } from './throw-away-directory-tests.ts';
+import { commandsOfConnector } from '../support/commands-of-connector.ts';
+import { change, everything } from './throw-away-directory-tests.ts';
 
 suite('a replica', () => {
   let provider: OpenLdap;

@@ -10,7 +10,8 @@ import { after, before, suite, test } from 'node:test';
 import type { LdapCommands } from '../../src/sandbox/ldap-commands.ts';
 import { isFreePort } from '../../src/sandbox/loopback.ts';
 import { type OpenLdap, startOpenLdap } from '../../src/sandbox/openldap.ts';
-import { becomesFree, commandsOfConnector, everything, modeOf } from './throw-away-directory-tests.ts';
+import { commandsOfConnector } from '../support/commands-of-connector.ts';
+import { becomesFree, everything, modeOf } from './throw-away-directory-tests.ts';
 
 suite('a running server', () => {
   let openLdap: OpenLdap;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type SambaAd, startSambaAd } from '../../src/sandbox/samba-ad.ts';
-import { change, commandsOfConnector, everything, throwAwayDirectoryTests } from './throw-away-directory-tests.ts';
+import { commandsOfConnector } from '../support/commands-of-connector.ts';
+import { change, everything, throwAwayDirectoryTests } from './throw-away-directory-tests.ts';
 
 throwAwayDirectoryTests({
   start: startSambaAd,

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LdapCommands, ldapCommands } from '../../src/sandbox/ldap-commands.ts';
+import type { LdapCommands } from '../../src/sandbox/ldap-commands.ts';
 import { isFreePort } from '../../src/sandbox/loopback.ts';
-import { openLdapPrograms } from '../../src/sandbox/openldap-programs.ts';
 import type { ThrowAwayDirectory, ThrowAwayDirectoryOptions } from '../../src/sandbox/throw-away-directory.ts';
+import { commandsOfConnector } from '../support/commands-of-connector.ts';
 
 export const everything = '(objectClass=*)';
 
@@ -211,16 +211,6 @@ function runningServerTests(options: {
 
 export function change(dn: string, lines: string): string {
   return `dn:: ${Buffer.from(dn).toString('base64')}\nchangetype: modify\n${lines}\n`;
-}
-
-export async function commandsOfConnector(
-  server: ThrowAwayDirectory,
-  url: string,
-  bindDn = server.connectorDn,
-): Promise<LdapCommands> {
-  const { dir, caFile, connectorPasswordFile: passwordFile } = server;
-  const env = { PATH: process.env['PATH'], HOME: dir };
-  return ldapCommands({ program: await openLdapPrograms(), env, cwd: dir, url, caFile, bindDn, passwordFile });
 }
 
 /** It may be no child of ours, so there is no event to wait for. */
