@@ -154,10 +154,14 @@ async function strikeRunning(
   const child = s.connector();
   assert.ok(child !== null);
   await until('nothing to be under way', async () => ledgerPulse(ledgerOf(s), Date.now()).restless === null);
+  let over = false;
+  void child.ended.then(() => (over = true));
   const traced = await attach(theatre, child, strike);
   // A signal goes to the main thread unless that is stopped by its tracer just then; and then it makes other calls than recorded.
-  await until('the main thread to go on after strace has attached itself', async () =>
-    stateOf(child.pid).includes(' S (sleeping)'),
+  // What it writes by itself may be struck before that.
+  await until(
+    'the main thread to go on after strace has attached itself',
+    async () => over || stateOf(child.pid).includes(' S (sleeping)'),
   );
   await act(child, traced);
   return judged(theatre, { child, traced });
