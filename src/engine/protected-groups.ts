@@ -52,8 +52,7 @@ export function protectedGroups({
 }): ProtectedGroups {
   const idsOf = new Map<string, Set<EntryId>>(configured.map((one) => [one, new Set(kept.of(one))]));
   const ids = new Set<EntryId>([...idsOf.values()].flatMap((some) => [...some]));
-  const spellings = new Set(configured.map(foldName));
-  const released = new Set(unprotected.map(foldName));
+  const spelled = protectedBySpelling({ configured, unprotected });
   let missing: readonly string[] = [...idsOf.keys()];
   /** Whose absence was told, so that it is told once. */
   let told: ReadonlySet<string> = new Set();
@@ -87,17 +86,13 @@ export function protectedGroups({
     return false;
   }
 
-  const releases: ProtectedGroups['releases'] = ({ id, dn, name }) => [id, dn, name].some((one) => released.has(foldName(one)));
   return {
+    ...spelled,
     async resolve(signal) {
       if (!asked || missing.length > 0) await look(missing, signal);
     },
     resolveAnew: (signal) => look(idsOf.keys(), signal),
-    protects: ({ id, dn, name }) => ids.has(id) || spellings.has(foldName(dn)) || spellings.has(foldName(name)),
-    // By what it is called now: whoever renames one of these rules over the directory already.
-    protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
-    releases,
-    onlyByNature: configured.length === 0,
+    protects: (group) => ids.has(group.id) || spelled.protects(group),
     ids: () => [...ids],
     unresolved: () => (asked ? missing : null),
   };
@@ -121,6 +116,7 @@ export function protectedBySpelling({
   const releases = namedIn(unprotected);
   return {
     protects: namedIn(configured),
+    // By what it is called now: whoever renames one of these rules over the directory already.
     protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
     releases,
     onlyByNature: configured.length === 0,

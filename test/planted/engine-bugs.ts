@@ -241,8 +241,8 @@ export const ENGINE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a group is not protected any more once it has another name',
     file: 'src/engine/protected-groups.ts',
-    find: 'ids.has(id) || spellings',
-    replace: 'spellings',
+    find: 'ids.has(group.id) || spelled',
+    replace: 'spelled',
     tests: meantBy('parts'),
   },
   {
