@@ -32,6 +32,20 @@ export function stopWhereTold(file: string): (point: FailPoint) => void {
   };
 }
 
+/** A fault of the kind told, `thrown: message` or `rejected: message`, in no part that would catch it. */
+export function uncaught(told: string | undefined): (() => void) | undefined {
+  if (told === undefined) return undefined;
+  const [, kind, message] = /^(thrown|rejected): (.*)$/.exec(told) ?? [];
+  if (kind === undefined) throw new Error(`TEST_FAULT: expected "thrown: message" or "rejected: message", found "${told}"`);
+  const error = new Error(message);
+  return kind === 'rejected'
+    ? () => void Promise.reject(error)
+    : () =>
+        queueMicrotask(() => {
+          throw error;
+        });
+}
+
 /** Writes a report into the file at each SIGUSR2. The delays are those since the last report. */
 export function reportWhenAsked(file: string): void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -1,25 +1,27 @@
 /**
  * The connector as `main.ts` runs it, with the parameters that only tests pass: a place at which the process kills
  * itself, and shorter waits. `TEST_KILL_AT` is `point` or `point:n` for the n-th passing; a file that `TEST_KILL_FILE` names
- * may say the same while the process runs. With `TEST_TURNS` the process tells,
- * at each SIGUSR2, the longest turn of its event loop since the last.
+ * may say the same while the process runs. With `TEST_FAULT` the end at `TEST_KILL_AT` is by an error that nothing catches.
+ * With `TEST_TURNS` the process tells, at each SIGUSR2, the longest turn of its event loop since the last.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { FailPoint } from '../../src/access/fail-point.ts';
 import { FAIL_POINTS } from '../../src/access/fail-point.ts';
 import { run } from '../../src/cli/run.ts';
-import { reportWhenAsked, stopWhereTold } from './connector-instruments.ts';
+import { reportWhenAsked, stopWhereTold, uncaught } from './connector-instruments.ts';
 import { tellLongestTurn } from './longest-turn.ts';
 
 const [wanted = '', count = '1'] = (process.env['TEST_KILL_AT'] ?? '').split(':');
 if (wanted !== '' && !FAIL_POINTS.some((point) => point === wanted)) throw new Error(`no fail point is called ${wanted}`);
 let left = Number(count);
 
+const endsBy = uncaught(process.env['TEST_FAULT']) ?? (() => void process.kill(process.pid, 'SIGKILL'));
+
 function killAt(point: FailPoint): void {
   if (point !== wanted) return;
   left -= 1;
-  if (left === 0) process.kill(process.pid, 'SIGKILL');
+  if (left === 0) endsBy();
 }
 
 const killFile = process.env['TEST_KILL_FILE'];

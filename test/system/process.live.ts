@@ -153,6 +153,23 @@ suite('the connector as a process', { concurrency: false }, () => {
     });
   }
 
+  for (const kind of ['thrown', 'rejected']) {
+    test(`an error that nothing catches, ${kind}, is logged without secrets and exits 70, and the next start finishes what was begun`, async () => {
+      const child = await startReady(s, {
+        killAt: 'grant.modify-answered',
+        env: { TEST_FAULT: `${kind}: nobody expected ${s.ldap.connectorPassword}` },
+      });
+      const one = await s.grant({ user: { username: 'nadia' }, group: { name: 'on-call' }, durationSeconds: 300 });
+      await child.line((line) => line.includes('"process.failed"'));
+      assert.equal(await child.ended, 70);
+      await s.stopConnector();
+      const failed = logLines(child.lines.join('\n')).at(-1);
+      assert.deepEqual([failed?.['event'], failed?.['level']], ['process.failed', 'fatal']);
+      assert.match(JSON.stringify(failed?.['error']), /nobody expected \[redacted\]/);
+      await isDoneByTheNext(one);
+    });
+  }
+
   test('nothing but JSON lines is written, and each says when, what and who', () => {
     assert.ok(s.connectorLines.length > 50, `${s.connectorLines.length} lines`);
     for (const line of logLines(s.connectorLines.join('\n'))) {
