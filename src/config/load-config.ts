@@ -1,9 +1,9 @@
-import { parse as parseDotenv } from 'dotenv';
 import { formatDuration } from '../access/duration.ts';
 import { type Instant, instant } from '../access/instant.ts';
 import type { Vault } from '../secrets/vault/vault.ts';
 import type { Config, PolicyConfig, ProcessConfig, SyncConfig } from './config.ts';
 import { withCredentials } from './credentials.ts';
+import { readDotenv } from './dotenv.ts';
 import { judgeNodeSwitches } from './node-switches.ts';
 import type { ConfigWarning, Problem } from './problem.ts';
 import { NO_CONTROL_PLANE, readControlPlane } from './read-control-plane.ts';
@@ -42,11 +42,12 @@ export function loadConfig({
     readonly now?: () => Instant;
     readonly needsControlPlane?: boolean;
   }): LoadedConfig {
-  const merged: Environment = { ...(dotenvText === null ? {} : parseDotenv(dotenvText)), ...definedOnly(environment) };
+  const dotenv = readDotenv(dotenvText ?? '', environment);
+  const merged: Environment = { ...dotenv.variables, ...definedOnly(environment) };
   const unresolved: Problem[] = [];
   const given = withCredentials(merged, (problem) => unresolved.push(problem));
   const reader = variableReader(given);
-  for (const problem of unresolved) reader.problem(problem);
+  for (const problem of [...dotenv.problems, ...unresolved]) reader.problem(problem);
   const warnings: ConfigWarning[] = [];
   if (dotenvFault !== null)
     reader.problem({
@@ -54,7 +55,6 @@ export function loadConfig({
       found: `a file that cannot be read (${dotenvFault})`,
       expected: 'a readable file, or none',
     });
-  if (dotenvText !== null) judgeDotenv(dotenvText, merged, reader);
   judgeNames(merged, reader);
   const vault = vaultOnce(reader, now);
   const controlPlane = needsControlPlane
@@ -81,31 +81,6 @@ function vaultOnce(reader: VariableReader, now: () => Instant): VaultWhereNeeded
 function definedOnly(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined));
 }
-
-/**
- * What dotenv reads otherwise than it was meant, without a word; a scope or a protected group lost that way would widen what is
- * written. It passes over a line that it cannot read, takes the last of two lines, and ends a value without quotes at a `#`, where a
- * shell and other readers of such files need a blank before it.
- */
-function judgeDotenv(text: string, merged: Environment, reader: VariableReader): void {
-  const read = parseDotenv(text);
-  const seen = new Set<string>();
-  for (const [, name = '', rest = ''] of text.matchAll(DOTENV_LINE)) {
-    if (judgeName(name).kind === 'foreign') continue;
-    const problem = (found: string, expected: string) => reader.problem({ variable: name, found, expected });
-    if (merged[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
-    else if (merged[name] !== read[name]) continue;
-    else if (seen.has(name)) problem('more than one line in the .env file, of which the last alone would count', 'one line');
-    else if (!QUOTED.test(rest) && CUT.test(rest))
-      problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
-    seen.add(name);
-  }
-}
-
-const DOTENV_LINE = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)(?:[ \t]*[=:][ \t]*(.*)|.*)$/gm;
-const QUOTED = /^(['"`]).*\1[ \t]*(?:#.*)?$/;
-/** A comment that is meant as one has a blank before it. */
-const CUT = /(?:^|\S)#/;
 
 function judgeNames(environment: Environment, reader: VariableReader): void {
   for (const name of Object.keys(environment).toSorted()) {

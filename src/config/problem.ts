@@ -16,7 +16,7 @@ const SHOWN_LENGTH = 120;
 
 /**
  * A value as it may be shown on a terminal: quoted, its first line, no control or direction characters, bounded. No value needs a
- * second line: where there is one, a quote was left open, and what follows are other lines of a `.env` file, with the secrets in them.
+ * second line: where there is one, a quote was left open somewhere, and what follows are other lines of a file, with their secrets.
  */
 export function shown(value: string): string {
   const [first = ''] = value.slice(0, SHOWN_LENGTH).split(/[\r\n]/, 1);

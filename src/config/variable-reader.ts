@@ -55,6 +55,7 @@ export function variableReader(environment: Environment): VariableReader {
     // A file's problem says by itself what may be shown of the path; what stands before "@" or behind "?" may be a credential.
     if (detail.includes('(not shown')) return detail;
     if (/:\/\/.*[@?#]/s.test(text)) return detail === '' ? 'a URL (not shown)' : `${detail} (not shown)`;
+    if (SEVERAL_LINES.test(text)) return `${shown(text)}: more than one line`;
     return detail === '' ? shown(text) : `${shown(text)}: ${shown(detail).slice(1, -1)}`;
   };
 
@@ -75,6 +76,9 @@ export function variableReader(environment: Environment): VariableReader {
     problems,
   };
 }
+
+/** Only the first is shown; what is wrong may stand in another. */
+const SEVERAL_LINES = /[\r\n]./s;
 
 /** Read once. */
 const DEFAULTS: ReadonlyMap<string, unknown> = new Map(

@@ -35,9 +35,9 @@ test('an address with a line break or a tab in it is refused: without them it wo
     refused(
       { LATCHKEY_CONTROL_PLANE_URL: `wss://control.example.${blank}om/connect` },
       'LATCHKEY_CONTROL_PLANE_URL',
-      /no URL|legible/,
+      /no URL|legible|more than one line/,
     );
-    refused({ HTTPS_PROXY: `http://proxy.exa${blank}mple.com` }, 'HTTPS_PROXY', /no URL|legible/);
+    refused({ HTTPS_PROXY: `http://proxy.exa${blank}mple.com` }, 'HTTPS_PROXY', /no URL|legible|more than one line/);
   }
 });
 

@@ -177,7 +177,7 @@ test('the environment wins over the .env file, and the file fills what it leaves
 test('a value of the .env file that would be cut at a "#" is a problem, not a protected group that is lost', () => {
   const cut = (line: string) => (loadedFrom(line).ok ? null : problemsOf(loadedFrom(line)).join());
   const loadedFrom = (line: string) => load({}, `${line}\n`);
-  for (const value of ['C# Admins;Payroll', '"C# Admins;Payroll', "C#'Payroll'", '#1;Payroll'])
+  for (const value of ['C# Admins;Payroll', "C#'Payroll'", '#1;Payroll'])
     assert.match(cut(`LATCHKEY_PROTECTED_GROUPS=${value}`) ?? '', /^LATCHKEY_PROTECTED_GROUPS: a "#" in the \.env file/, value);
   for (const value of ['"C# Admins;Payroll"', "'C#;Payroll' # both", '`C#`', 'Payroll # of Berlin', 'C\t#x'])
     assert.equal(cut(`export LATCHKEY_PROTECTED_GROUPS = ${value}`), null, value);

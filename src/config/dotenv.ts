@@ -1,0 +1,48 @@
+import { parse } from 'dotenv';
+import type { Problem } from './problem.ts';
+import type { Environment } from './read-environment.ts';
+import { judgeName } from './variables.ts';
+
+/** What a `.env` text says. */
+export interface Dotenv {
+  readonly variables: Environment;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads a `.env` text, and tells what dotenv reads otherwise than it was meant, without a word; a scope or a protected group lost
+ * that way would widen what is written. It passes over a line that it cannot read, takes the last of two lines, ends a value without
+ * quotes at a `#`, where a shell and other readers of such files need a blank before it, and takes a quote that is left open for a
+ * part of the value, or goes on to the next one below. What it took out of other lines is nobody's value: a secret may be in it.
+ * What `environment` gives another value is not judged.
+ */
+export function readDotenv(text: string, environment: Environment): Dotenv {
+  const read = parse(text);
+  const problems: Problem[] = [];
+  const lines = [...text.matchAll(LINE)].map(([line, name = '', rest = '']) => ({ line, name, rest }));
+  const lastOf = new Map(lines.map(({ name }, at) => [name, at]));
+  const variables: Record<string, string> = { ...read };
+  for (const [at, { line, name, rest }] of lines.entries()) {
+    const isOverridden = environment[name] !== undefined && environment[name] !== read[name];
+    if (isOverridden || judgeName(name).kind === 'foreign') continue;
+    const isLast = lastOf.get(name) === at;
+    const problem = (found: string, expected: string) => problems.push({ variable: name, found, expected });
+    if (read[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
+    else if ((OPENING.test(rest) && !QUOTED.test(rest)) || (isLast && parse(line)[name] !== read[name])) {
+      problem(
+        'a quote in the .env file that is not closed at the end of its line',
+        'the value on one line, in quotes or without',
+      );
+      Reflect.deleteProperty(variables, name);
+    } else if (!isLast) problem('more than one line in the .env file, of which the last alone would count', 'one line');
+    else if (!QUOTED.test(rest) && CUT.test(rest))
+      problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
+  }
+  return { variables, problems };
+}
+
+const LINE = /^[^\S\r\n]*(?:export[^\S\r\n]+)?([A-Za-z_][\w.-]*)(?:[^\S\r\n]*[=:][^\S\r\n]*(.*)|.*)$/gm;
+const OPENING = /^['"`]/;
+const QUOTED = /^(['"`]).*\1[^\S\r\n]*(?:#.*)?$/;
+/** A comment that is meant as one has a blank before it. */
+const CUT = /(?:^|\S)#/;

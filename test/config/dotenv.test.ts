@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readDotenv } from '../../src/config/dotenv.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+
+const OPEN = 'a quote in the .env file that is not closed at the end of its line';
+const problemsOf = (text: string) => readDotenv(text, {}).problems.map(({ variable, found }) => [variable, found]);
+
+test('a quote that is left open is a problem, not a protected group of another name', () => {
+  for (const value of [
+    '"Payroll',
+    "'Payroll;Domain Admins",
+    '`Payroll',
+    '"Payroll\\',
+    '"Payroll" "Domain Admins',
+    '"C# Admins;Payroll',
+  ]) {
+    const text = `LATCHKEY_PROTECTED_GROUPS=${value}\nLDAP_DOMAIN=a.example\n`;
+    assert.deepEqual(problemsOf(text), [['LATCHKEY_PROTECTED_GROUPS', OPEN]], value);
+    assert.deepEqual(readDotenv(text, {}).variables, { LDAP_DOMAIN: 'a.example' });
+  }
+});
+
+test("a value that goes on to another line is nobody's, and the lines that it took are told", () => {
+  for (const [opened, closed] of [
+    ['"cn=x', '"'],
+    ["'cn=x", "'"],
+    // An escape, as dotenv has it, though the line looks whole.
+    ['"cn=x\\"', '"'],
+    // dotenv looks for a value on the next line, too.
+    ['', ''],
+  ]) {
+    const rest = opened === '' ? '\n"LDAP_BIND_PASSWORD=open-sesame"' : `${opened}\nLDAP_BIND_PASSWORD=open-sesame${closed}`;
+    const { variables, problems } = readDotenv(`LDAP_BIND_DN=${rest}\nLDAP_DOMAIN=a.example\n`, {});
+    assert.deepEqual([problems[0]?.variable, problems[0]?.found], ['LDAP_BIND_DN', OPEN], rest);
+    assert.deepEqual(variables, { LDAP_DOMAIN: 'a.example' });
+    assert.ok(!JSON.stringify(problems).includes('open-sesame'));
+  }
+});
+
+test('no problem of another variable tells the secret that an open quote swallowed', () => {
+  const dotenvText = 'LDAP_BIND_DN="\r\nLDAP_BIND_PASSWORD=open-sesame\r\nSYNC_TIMEZONE=Europe/Berlin\r\nLDAP_URL=" ';
+  const loaded = loadConfig({ environment: {}, dotenvText, terminal: false });
+  assert.ok(!loaded.ok);
+  assert.deepEqual(
+    loaded.problems.filter(({ found }) => found.includes('.env')).map(({ variable }) => variable),
+    ['LDAP_BIND_DN', 'LDAP_BIND_PASSWORD', 'SYNC_TIMEZONE', 'LDAP_URL'],
+  );
+  assert.ok(!JSON.stringify(loaded.problems).includes('open-sesame'));
+});
+
+test('quotes that end with their value, inside a value, or in lines of other programs are nothing to speak of', () => {
+  const text = [
+    '\ufeffLDAP_DOMAIN = "a.example" # a comment with a "',
+    "export LDAP_BIND_DN='cn=O\"Brien,dc=x'\t",
+    "LDAP_USERS_SCOPE=ou=O'Brien,dc=x",
+    'LDAP_BIND_PASSWORD="two\\nlines"',
+    'OTHER="-----BEGIN\nEND-----"',
+  ].join('\r\n');
+  const { variables, problems } = readDotenv(text, {});
+  assert.deepEqual(problems, []);
+  assert.deepEqual(variables, {
+    LDAP_DOMAIN: 'a.example',
+    LDAP_BIND_DN: 'cn=O"Brien,dc=x',
+    LDAP_USERS_SCOPE: "ou=O'Brien,dc=x",
+    LDAP_BIND_PASSWORD: 'two\nlines',
+    OTHER: '-----BEGIN\nEND-----',
+  });
+});
+
+test('a line with a byte order mark before it is judged like any other', () => {
+  assert.match(problemsOf('\ufeffLATCHKEY_PROTECTED_GROUPS=C#\n').join(), /^LATCHKEY_PROTECTED_GROUPS,a "#"/);
+});
+
+test('what the environment gives another value is not judged', () => {
+  const text = 'LDAP_DOMAIN="a.example\nLDAP_DOMAIN=b.example\n';
+  assert.deepEqual(readDotenv(text, { LDAP_DOMAIN: 'c.example' }).problems, []);
+});
