@@ -67,9 +67,23 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
   },
   {
     fault: 'a value of .env is cut at a # without a word',
-    file: 'src/config/load-config.ts',
+    file: 'src/config/dotenv.ts',
     find: '!QUOTED.test(rest) && CUT.test(rest)',
     replace: 'false',
     tests: ['config/load-config.test.ts'],
+  },
+  {
+    fault: 'what an open quote of .env takes out of other lines is a value',
+    file: 'src/config/dotenv.ts',
+    find: 'Reflect.deleteProperty(variables, name);',
+    replace: '',
+    tests: ['config/dotenv.test.ts'],
+  },
+  {
+    fault: 'a quote of .env that is left open is a part of the name of a protected group',
+    file: 'src/config/dotenv.ts',
+    find: 'OPENING.test(rest) && !QUOTED.test(rest)',
+    replace: 'false',
+    tests: ['config/dotenv.test.ts'],
   },
 ];
