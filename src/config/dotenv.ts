@@ -19,30 +19,40 @@ export interface Dotenv {
 export function readDotenv(text: string, environment: Environment): Dotenv {
   const read = parse(text);
   const problems: Problem[] = [];
-  const lines = [...text.matchAll(LINE)].map(([line, name = '', rest = '']) => ({ line, name, rest }));
-  const lastOf = new Map(lines.map(({ name }, at) => [name, at]));
+  const lines = text.split(/\r\n|\r|\n/).flatMap(lineOfOurs);
+  const lastOf = new Map(lines.filter(({ value }) => value !== null).map((line) => [line.name, line]));
   const variables: Record<string, string> = { ...read };
-  for (const [at, { line, name, rest }] of lines.entries()) {
-    const isOverridden = environment[name] !== undefined && environment[name] !== read[name];
-    if (isOverridden || judgeName(name).kind === 'foreign') continue;
-    const isLast = lastOf.get(name) === at;
+  for (const line of lines) {
+    const { name, value, whole } = line;
+    if (environment[name] !== undefined && environment[name] !== read[name]) continue;
+    const isLast = lastOf.get(name) === line;
     const problem = (found: string, expected: string) => problems.push({ variable: name, found, expected });
-    if (read[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
-    else if ((OPENING.test(rest) && !QUOTED.test(rest)) || (isLast && parse(line)[name] !== read[name])) {
+    if (value === null || read[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
+    else if ((OPENING.test(value) && !QUOTED.test(value)) || (isLast && parse(whole)[name] !== read[name])) {
       problem(
         'a quote in the .env file that is not closed at the end of its line',
         'the value on one line, in quotes or without',
       );
       Reflect.deleteProperty(variables, name);
     } else if (!isLast) problem('more than one line in the .env file, of which the last alone would count', 'one line');
-    else if (!QUOTED.test(rest) && CUT.test(rest))
+    else if (!QUOTED.test(value) && CUT.test(value))
       problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
   }
   return { variables, problems };
 }
 
-const LINE = /^[^\S\r\n]*(?:export[^\S\r\n]+)?([A-Za-z_][\w.-]*)(?:[^\S\r\n]*[=:][^\S\r\n]*(.*)|.*)$/gm;
+/** A line with a variable of ours: what stands behind its "=", or null where it is none that sets a variable. */
+function lineOfOurs(whole: string): readonly { name: string; value: string | null; whole: string }[] {
+  const setting = SETTING.exec(whole);
+  const [, name] = setting ?? NAMING.exec(whole) ?? [];
+  if (name === undefined || judgeName(name).kind === 'foreign') return [];
+  return [{ name, value: setting?.[2] ?? null, whole }];
+}
+
+const SETTING = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)$/;
+/** Such as `set LDAP_URL=…`, or a line that stands in quotes. */
+const NAMING = /^[^#]*?\b((?:LATCHKEY|LDAP|SYNC)_[\w.-]*)/i;
 const OPENING = /^['"`]/;
-const QUOTED = /^(['"`]).*\1[^\S\r\n]*(?:#.*)?$/;
+const QUOTED = /^(['"`]).*\1\s*(?:#.*)?$/;
 /** A comment that is meant as one has a blank before it. */
 const CUT = /(?:^|\S)#/;

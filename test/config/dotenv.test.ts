@@ -68,6 +68,21 @@ test('quotes that end with their value, inside a value, or in lines of other pro
   });
 });
 
+test('a line that names a variable of ours and sets none is a problem, whatever stands before the name', () => {
+  for (const line of [
+    'set LDAP_USERS_SCOPE=ou=people,dc=x',
+    '"LDAP_USERS_SCOPE=ou=people,dc=x"',
+    '- LDAP_USERS_SCOPE=ou=people,dc=x',
+    '; LDAP_USERS_SCOPE=ou=people,dc=x',
+    'LDAP_USERS_SCOPE ou=people,dc=x',
+    'export LDAP_USERS_SCOPE',
+  ])
+    assert.deepEqual(problemsOf(`${line}\n`), [['LDAP_USERS_SCOPE', 'a line in the .env file that cannot be read']], line);
+  assert.deepEqual(problemsOf('LDAP_DOMAIN=a.example\nset LDAP_DOMAIN=b.example\n').length, 1);
+  for (const line of ['# LDAP_USERS_SCOPE=x', 'NOTE=see LDAP_USERS_SCOPE', 'a note # on LDAP_USERS_SCOPE', 'MY_LDAP_URL x'])
+    assert.deepEqual(problemsOf(`${line}\n`), [], line);
+});
+
 test('a line with a byte order mark before it is judged like any other', () => {
   assert.match(problemsOf('\ufeffLATCHKEY_PROTECTED_GROUPS=C#\n').join(), /^LATCHKEY_PROTECTED_GROUPS,a "#"/);
 });

@@ -68,7 +68,7 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a value of .env is cut at a # without a word',
     file: 'src/config/dotenv.ts',
-    find: '!QUOTED.test(rest) && CUT.test(rest)',
+    find: '!QUOTED.test(value) && CUT.test(value)',
     replace: 'false',
     tests: ['config/load-config.test.ts'],
   },
@@ -82,7 +82,7 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
   {
     fault: 'a quote of .env that is left open is a part of the name of a protected group',
     file: 'src/config/dotenv.ts',
-    find: 'OPENING.test(rest) && !QUOTED.test(rest)',
+    find: 'OPENING.test(value) && !QUOTED.test(value)',
     replace: 'false',
     tests: ['config/dotenv.test.ts'],
   },
