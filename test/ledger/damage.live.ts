@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { type Ledger, LedgerError } from '../../src/ledger/ledger.ts';
@@ -112,6 +112,11 @@ suite('damage to any file of a ledger is found at its next opening, and nothing 
     const missing = () => null;
     // With a log beside it, an empty ledger is not a new one.
     assert.equal(await found('ledger.db', missing), 'damaged');
+    const log = bytesOf('ledger.db-wal');
+    assert.ok(
+      log.length > 0 && log.equals(await readFile(join(stateDir, 'ledger.db-wal'))),
+      'the log is lost, all that was left',
+    );
     assert.equal(await found('ledger.db-wal', missing), 'replaced');
     assert.equal(await found('ledger.sum', missing), 'replaced');
     assert.equal(await found('ledger.sum', (bytes) => bytes), 'same');

@@ -54,8 +54,9 @@ suite('a ledger that is damaged', () => {
 
     const [folder = ''] = await readdir(join(rig.stateDir, 'damaged'));
     const setAside = join(rig.stateDir, 'damaged', folder);
-    assert.deepEqual(await readFile(join(setAside, 'ledger.db')), damaged);
-    assert.deepEqual(await readFile(join(setAside, 'ledger.sum')), before);
+    // Not deepEqual: where they differ, it makes a table of all bytes by all bytes.
+    assert.ok(damaged.equals(await readFile(join(setAside, 'ledger.db'))));
+    assert.ok(before.equals(await readFile(join(setAside, 'ledger.sum'))));
     const record = auditRecordsOf(rig.stateDir).at(-1);
     assert.equal(record?.kind, 'ledger.replaced');
     assert.match(String(record?.facts['why']), /the ledger is damaged: page \d+/);

@@ -101,7 +101,7 @@ export const LEDGER_BUGS: readonly PlantedBug[] = [
     only: 'ledger.db: a byte flipped|random bits',
   },
   {
-    fault: 'a ledger whose file is missing beside its log is taken for a new one',
+    fault: 'where the file of a ledger is missing, the log beside it is thrown away',
     file: 'src/ledger/sqlite/ledger-database.ts',
     find: 'if (!isThere && known !== null && known.commits > 0 &&',
     replace: 'if (!isThere && known === null &&',
