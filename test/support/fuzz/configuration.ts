@@ -206,10 +206,10 @@ function mutated(
 /** As it would be written into a file, or nearly so. */
 function dotenvOf(environment: Readonly<Record<string, string>>, { pick, often, below }: Chance): string {
   const text = Object.entries(environment)
-    .map(
-      ([name, value]) =>
-        `${often(0.1) ? 'export ' : ''}${name}${pick(['=', '=', '=', ' = '])}${pick(['', '', '"', "'"])}${value}`,
-    )
+    .map(([name, value]) => {
+      const quote = pick(['', '', '"', "'"]);
+      return `${often(0.1) ? 'export ' : ''}${name}${pick(['=', '=', '=', ' = '])}${quote}${value}${often(0.97) ? quote : ''}`;
+    })
     .join(pick(['\n', '\r\n']));
   if (!often(0.3)) return text;
   const at = below(text.length + 1);

@@ -69,6 +69,9 @@ async function inThread(part: { target: FuzzName; seed: number; cases: number },
   });
   try {
     const [counts] = await once(worker, 'message', { signal });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    worker.postMessage('end');
+    await once(worker, 'exit', { signal });
     return counts as FuzzCounts;
   } finally {
     await worker.terminate();
