@@ -1,7 +1,7 @@
 import { parse } from 'dotenv';
 import type { Problem } from './problem.ts';
 import type { Environment } from './read-environment.ts';
-import { judgeName } from './variables.ts';
+import { judgeName, SECRETS } from './variables.ts';
 
 /** What a `.env` text says. */
 export interface Dotenv {
@@ -14,11 +14,14 @@ export interface Dotenv {
  * that way would widen what is written. It passes over a line that it cannot read, takes the last of two lines, ends a value without
  * quotes at a `#`, where a shell and other readers of such files need a blank before it, and takes a quote that is left open for a
  * part of the value, or goes on to the next one below. What it took out of other lines is nobody's value: a secret may be in it.
+ * Between quotes it knows no escape but \n and \r, and takes a "\" at the end of a line for a part of the value.
  * What `environment` gives another value is not judged.
  */
 export function readDotenv(text: string, environment: Environment): Dotenv {
   const read = parse(text);
   const problems: Problem[] = [];
+  if (NO_UTF_8.test(text))
+    problems.push({ variable: '.env', found: 'a file that is not written in UTF-8', expected: 'a file in UTF-8' });
   const lines = text.split(/\r\n|\r|\n/).flatMap(lineOfOurs);
   const lastOf = new Map(lines.filter(({ value }) => value !== null).map((line) => [line.name, line]));
   const variables: Record<string, string> = { ...read };
@@ -37,16 +40,38 @@ export function readDotenv(text: string, environment: Environment): Dotenv {
     } else if (!isLast) problem('more than one line in the .env file, of which the last alone would count', 'one line');
     else if (!QUOTED.test(value) && CUT.test(value))
       problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
+    else if (!OPENING.test(value) && CONTINUED.test(value))
+      problem(
+        'a "\\" at the end of a line in the .env file, where the value ends',
+        'the value on one line, in quotes if it ends so',
+      );
+    else if (OPENING.test(value) && !IN_ONE_PAIR.test(value))
+      problem('a value in the .env file with the same quote inside as around it', 'the value in quotes of another kind');
+    else if (LINE_BREAK.test(value) && !SECRETS.includes(name))
+      problem('a \\n or \\r in double quotes in the .env file, which is a line break there', 'the value in single quotes');
   }
   return { variables, problems };
 }
 
-/** A line with a variable of ours: what stands behind its "=", or null where it is none that sets a variable. */
-function lineOfOurs(whole: string): readonly { name: string; value: string | null; whole: string }[] {
+interface LineOfOurs {
+  readonly name: string;
+  /** What stands behind the "="; null where the line does not set the variable. */
+  readonly value: string | null;
+  readonly whole: string;
+}
+
+/** The variables of ours that a line sets, or names where it should. */
+function lineOfOurs(whole: string): readonly LineOfOurs[] {
   const setting = SETTING.exec(whole);
   const [, name] = setting ?? NAMING.exec(whole) ?? [];
-  if (name === undefined || judgeName(name).kind === 'foreign') return [];
-  return [{ name, value: setting?.[2] ?? null, whole }];
+  const [, another] = setting === null ? [] : (ANOTHER.exec(setting[2] ?? '') ?? []);
+  const found = [
+    { name, value: setting?.[2] ?? null },
+    { name: another, value: null },
+  ];
+  return found.flatMap((one) =>
+    one.name === undefined || judgeName(one.name).kind === 'foreign' ? [] : [{ ...one, name: one.name, whole }],
+  );
 }
 
 const SETTING = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)$/;
@@ -54,5 +79,12 @@ const SETTING = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)$/;
 const NAMING = /^[^#]*?\b((?:LATCHKEY|LDAP|SYNC)_[\w.-]*)/i;
 const OPENING = /^['"`]/;
 const QUOTED = /^(['"`]).*\1\s*(?:#.*)?$/;
-/** A comment that is meant as one has a blank before it. */
-const CUT = /(?:^|\S)#/;
+/** A comment that is meant as one has a blank before it; what is in it does not matter. */
+const CUT = /^(?:[^#]*[^\s#])?#/;
+/** A second one on the line, such as `export A=… LDAP_URL=…`, which is a part of the value of the first. */
+const ANOTHER = /^[^'"`#][^#]*?\s((?:LATCHKEY|LDAP|SYNC)_\w+)=/i;
+const CONTINUED = /\\\s*$/;
+const IN_ONE_PAIR = /^(?:'[^']*'|"[^"]*"|`[^`]*`)\s*(?:#.*)?$/;
+const LINE_BREAK = /^"[^"]*\\[nr]/;
+/** What is left of other bytes, but in a comment; a file in UTF-16 has a NUL in each character of ours. */
+const NO_UTF_8 = /\0|^(?![\t ]*#).*\uFFFD/m;

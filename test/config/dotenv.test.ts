@@ -83,6 +83,52 @@ test('a line that names a variable of ours and sets none is a problem, whatever 
     assert.deepEqual(problemsOf(`${line}\n`), [], line);
 });
 
+test('a list of quoted names, and a quote that is escaped, are problems: no pair of quotes is taken off, or only a part is read', () => {
+  for (const value of ['"C# Admins";"Payroll"', '"Payroll";"Domain Admins"', "'it\\'s'", '"a\\"b"', '"a"b"', '"a" "b"'])
+    assert.deepEqual(
+      problemsOf(`LATCHKEY_PROTECTED_GROUPS=${value}\n`),
+      [['LATCHKEY_PROTECTED_GROUPS', 'a value in the .env file with the same quote inside as around it']],
+      value,
+    );
+});
+
+test('a second variable on a line is a problem, and not a part of the value of the first', () => {
+  for (const line of [
+    'export LATCHKEY_NAME=site LDAP_USERS_SCOPE=ou=people,dc=x',
+    'TZ=UTC LDAP_USERS_SCOPE=ou=people,dc=x',
+    'TZ=UTC; export LDAP_USERS_SCOPE="ou=people,dc=x" # people',
+  ])
+    assert.deepEqual(problemsOf(`${line}\n`), [['LDAP_USERS_SCOPE', 'a line in the .env file that cannot be read']], line);
+  for (const line of ['LATCHKEY_NAME=site # or LDAP_USERS_SCOPE=x', 'LATCHKEY_NAME="site LDAP_URL=x"', 'TZ=UTC MY_LDAP_URL=x'])
+    assert.deepEqual(problemsOf(`${line}\n`), [], line);
+});
+
+test('a value that goes on behind a "\\" at the end of its line is a problem, and not one that ends there', () => {
+  const text = 'LATCHKEY_PROTECTED_GROUPS=Payroll;\\\n  Domain Admins\nLDAP_DOMAIN=a.example\n';
+  assert.match(problemsOf(text).join(), /^LATCHKEY_PROTECTED_GROUPS,a "\\" at the end of a line/);
+});
+
+test('DOMAIN\\name in double quotes is a problem where dotenv reads a line break in it, but for a secret, which may have one', () => {
+  const found = 'a \\n or \\r in double quotes in the .env file, which is a line break there';
+  for (const variable of ['LDAP_BIND_DN', 'LATCHKEY_PROTECTED_GROUPS'])
+    for (const name of ['reader', 'nobody']) assert.deepEqual(problemsOf(`${variable}="CORP\\${name}"\n`), [[variable, found]]);
+  for (const line of ["LDAP_BIND_DN='CORP\\reader'", 'LDAP_BIND_DN=CORP\\reader', 'LDAP_BIND_DN="CORP\\admin"'])
+    assert.deepEqual(problemsOf(`${line}\n`), [], line);
+});
+
+test('a file that is not in UTF-8 is a problem, since names in it are others or none; only a comment may be so', () => {
+  const read = (encoding: 'utf16le' | 'latin1', text: string) => problemsOf(Buffer.from(text, encoding).toString('utf8'));
+  const problem = [['.env', 'a file that is not written in UTF-8']];
+  assert.deepEqual(read('utf16le', '\ufeffLATCHKEY_PROTECTED_GROUPS=Payroll\r\n'), problem);
+  assert.deepEqual(read('latin1', 'LATCHKEY_PROTECTED_GROUPS=Löhne\n'), problem);
+  assert.deepEqual(read('latin1', '# für alle\nLATCHKEY_PROTECTED_GROUPS=Payroll\n'), []);
+});
+
+test('a "#" within a comment is nothing to speak of', () => {
+  for (const line of ['LATCHKEY_NAME=site # see issue#5', 'LATCHKEY_NAME=site ## C#', 'LATCHKEY_NAME=site\t#a#b'])
+    assert.deepEqual(readDotenv(`${line}\n`, {}), { variables: { LATCHKEY_NAME: 'site' }, problems: [] }, line);
+});
+
 test('a line with a byte order mark before it is judged like any other', () => {
   assert.match(problemsOf('\ufeffLATCHKEY_PROTECTED_GROUPS=C#\n').join(), /^LATCHKEY_PROTECTED_GROUPS,a "#"/);
 });

@@ -86,4 +86,18 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
     replace: 'false',
     tests: ['config/dotenv.test.ts'],
   },
+  {
+    fault: 'a list of quoted names in .env is read up to the # in the first of them',
+    file: 'src/config/dotenv.ts',
+    find: 'OPENING.test(value) && !IN_ONE_PAIR.test(value)',
+    replace: 'false',
+    tests: ['config/dotenv.test.ts'],
+  },
+  {
+    fault: 'a file .env in UTF-16 is one without variables',
+    file: 'src/config/dotenv.ts',
+    find: 'NO_UTF_8.test(text)',
+    replace: 'false',
+    tests: ['config/dotenv.test.ts'],
+  },
 ];
