@@ -47,17 +47,25 @@ case ${2:-run} in
 $state
 $(values_of LATCHKEY_BACKUP_DIR)
 EOF
-    # systemd puts credentials into a folder of its own, and Kubernetes the token that a pod has for Vault. What is no path, and not
-    # there, may be a secret that was put where its path belongs: a command line shows it to everybody on the machine.
+    # systemd puts credentials into a folder of its own. What is neither there nor in a folder that is may be a secret that was put
+    # where its path belongs, and may begin with a slash: a command line shows it to everybody on the machine.
     while IFS= read -r file; do
       case $file in
-        '') ;;
-        /*) set -- "--allow-fs-read=$file" "$@" ;;
-        *) [ -e "$file" ] && set -- "--allow-fs-read=$PWD/$file" "$@" ;;
+        '') continue ;;
+        /*/*) beside=${file%/*} ;;
+        *) beside=$file ;;
       esac
+      [ -e "$file" ] || [ -d "$beside" ] || continue
+      set -- "--allow-fs-read=$(absolute "$file")" "$@"
     done <<EOF
 $(values_of '\(LATCHKEY\|LDAP\|VAULT\)_[A-Z_]*_FILE\|VAULT_CACERT')
 ${CREDENTIALS_DIRECTORY:-}
+EOF
+    # The token that a pod has for Vault need not be there yet.
+    while IFS= read -r file; do
+      case $file in /*) set -- "--allow-fs-read=$file" "$@" ;; esac
+    done <<EOF
+$(values_of VAULT_KUBERNETES_TOKEN_FILE)
 /var/run/secrets/kubernetes.io/serviceaccount/token
 EOF
     # The rest of what is read: the program, .env, and what /proc tells of this process (metrics, and the way to the socket for

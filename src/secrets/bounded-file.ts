@@ -4,7 +4,7 @@ import type { Parsed } from '../access/brand.ts';
 /** Node.js's permission model (scripts/latchkey.sh) lets those files be read that were named when the process was started. */
 export const FORBIDDEN = 'ERR_ACCESS_DENIED';
 export const NOT_NAMED_AT_START =
-  'may not be read: it is none of those that were named when the connector was started, so start it again';
+  'may not be read: not there, or not named when the connector was started; see to it, and start it again';
 
 /** The bytes of a regular file of at most so many bytes. The problem goes on the name of the file. Never throws. */
 export function readBoundedFile(path: string, maxBytes: number): Parsed<Buffer> {

@@ -38,3 +38,12 @@ test('the launcher puts paths on the command line of Node.js, and no secret that
   );
   assert.ok(!shown.join('\n').includes('horse'), shown.join('\n'));
 });
+
+test('a secret that begins like a path, as one in base64 may, is not shown either', async () => {
+  const shown = await argumentsOf(
+    { LDAP_BIND_PASSWORD_FILE: '/correct/horse+battery=', VAULT_TOKEN_FILE: '/staple=', LDAP_CA_FILE: '/dev/null' },
+    [],
+  );
+  assert.ok(shown.includes('--allow-fs-read=/dev/null'), shown.join('\n'));
+  assert.ok(!/horse|staple/.test(shown.join('\n')), shown.join('\n'));
+});
