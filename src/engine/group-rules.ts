@@ -1,7 +1,6 @@
 import type { Clock } from '../access/clock.ts';
 import {
   type GroupLimits,
-  type GroupRule,
   type Limit,
   limitsOf,
   type NamedGroupRule,
@@ -14,7 +13,7 @@ import { type GroupRef, shownRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { KeptMeanings } from './kept-meanings.ts';
-import { type KnownGroup, namedGroups } from './named-groups.ts';
+import { foldName, type KnownGroup, namedGroups } from './named-groups.ts';
 
 /** The rules of the policy file, by the groups that they mean. */
 export interface GroupRules {
@@ -70,7 +69,7 @@ export function groupRules({
       );
     },
   });
-  const rulesOf = (texts: readonly string[]): readonly GroupRule[] =>
+  const rulesOf = (texts: readonly string[]): readonly NamedGroupRule[] =>
     texts.length === 0 ? [] : ordered.filter((rule) => texts.includes(shownRef(rule.group)));
   const byDefault = limitsOf(rules.default === null ? [] : [rules.default]);
   let lookAgainMs = Number.NEGATIVE_INFINITY;
@@ -86,7 +85,8 @@ export function groupRules({
     limitsOf(group) {
       if (ordered.length === 0) return byDefault;
       const { found, spelled } = named.meaning(group);
-      return limitsOf([...rulesOf(found), ...rulesOf(spelled), ...(rules.default === null ? [] : [rules.default])]);
+      const goingBy = rulesOf(spelled).filter(({ group: ref }) => goesBy(group, ref));
+      return limitsOf([...rulesOf(found), ...goingBy, ...(rules.default === null ? [] : [rules.default])]);
     },
     exclusive: () =>
       new Map(
@@ -98,4 +98,9 @@ export function groupRules({
     userRate: rules.userRate,
     unresolved: named.unresolved,
   };
+}
+
+/** A name may be any text: one that reads as the id or the DN of another group is not that group. */
+function goesBy(group: KnownGroup, ref: GroupRef): boolean {
+  return foldName(shownRef(ref)) === foldName(group[ref.by]);
 }

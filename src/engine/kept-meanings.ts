@@ -15,7 +15,7 @@ export interface KeptMeanings {
 }
 
 const PREFIX = 'meaning/';
-/** Groups that one text is remembered to have meant, the latest. */
+/** Groups that one text is remembered to have meant: the first, so that whoever makes groups of that name puts none of them out. */
 const MOST = 200;
 /** The retention, which is a month at least, must not forget what is still so. */
 const WRITTEN_AGAIN_MS = 86_400_000;
@@ -36,7 +36,7 @@ export function keptMeanings({
   const writtenAtMs = new Map<string, number>();
   function due([text, ids]: readonly [string, Iterable<EntryId>], nowMs: number): readonly PolicyNote[] {
     const subject = subjectOf(text);
-    const note = [...new Set([...idsIn(known.get(subject)), ...ids])].slice(-MOST).join(' ');
+    const note = [...new Set([...idsIn(known.get(subject)), ...ids])].slice(0, MOST).join(' ');
     const isKept = known.get(subject) === note && nowMs - (writtenAtMs.get(subject) ?? -WRITTEN_AGAIN_MS) < WRITTEN_AGAIN_MS;
     return note === '' || isKept ? [] : [{ subject, note }];
   }

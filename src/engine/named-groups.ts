@@ -1,5 +1,6 @@
 import { foldDn, parseDn } from '../access/dn.ts';
-import type { EntryId } from '../access/ids.ts';
+import { type EntryId, parseEntryId } from '../access/ids.ts';
+import type { GroupRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { KeptMeanings } from './kept-meanings.ts';
 
@@ -99,4 +100,10 @@ function add<K, V>(lists: Map<K, V[]>, key: K, one: V): void {
 export function foldName(text: string): string {
   const dn = text.includes('=') ? parseDn(text) : undefined;
   return dn?.ok === true ? foldDn(dn.value) : text.trim().toLowerCase();
+}
+
+/** How a configured text names a group. */
+export function nameKind(text: string): GroupRef['by'] {
+  if (parseEntryId(text).ok) return 'id';
+  return text.includes('=') && parseDn(text).ok ? 'dn' : 'name';
 }

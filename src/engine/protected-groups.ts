@@ -3,7 +3,7 @@ import type { EntryRef } from '../access/reference.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { KeptMeanings } from './kept-meanings.ts';
-import { foldName } from './named-groups.ts';
+import { foldName, nameKind } from './named-groups.ts';
 
 /** What a group is judged by. */
 export interface JudgedGroup {
@@ -109,13 +109,13 @@ export function protectedBySpelling({
   configured: readonly string[];
   unprotected: readonly string[];
 }): Pick<ProtectedGroups, 'protects' | 'protectsBuiltIn' | 'releases' | 'onlyByNature'> {
-  const namedIn = (texts: readonly string[]): ProtectedGroups['releases'] => {
-    const names = new Set(texts.map(foldName));
-    return ({ id, dn, name }) => [id, dn, name].some((one) => names.has(foldName(one)));
-  };
-  const releases = namedIn(unprotected);
+  const names = new Set(configured.map(foldName));
+  const released = new Map(unprotected.map((text) => [foldName(text), nameKind(text)]));
+  // A name may be any text, so what a group is called releases it only where a name is configured, and no id or DN.
+  const releases: ProtectedGroups['releases'] = (group) =>
+    (['id', 'dn', 'name'] as const).some((kind) => released.get(foldName(group[kind])) === kind);
   return {
-    protects: namedIn(configured),
+    protects: ({ id, dn, name }) => [id, dn, name].some((one) => names.has(foldName(one))),
     // By what it is called now: whoever renames one of these rules over the directory already.
     protectsBuiltIn: (group) => group.builtIn !== null && !releases(group),
     releases,

@@ -95,3 +95,18 @@ test('what means nothing is asked for again, but not with each grant', async () 
   for (let i = 0; i < 3; i += 1) await resolve();
   assert.deepEqual([asked.length, rules.unresolved()], [2, []]);
 });
+
+test('a rule by id or DN binds no group whose name is a text that reads as that id or DN', async () => {
+  const lax = { maxGrantMs: 9 };
+  const { rules, resolve } = rulesOver(
+    new Map(),
+    [named({ by: 'id', id: ID }, lax), named({ by: 'dn', dn: DN }, lax), named({ by: 'name', name: 'a=b' }, lax)],
+    { ...SAYS_NOTHING, maxGrantMs: 1 },
+  );
+  await resolve();
+  const mostOf = (group: Parameters<typeof rules.limitsOf>[0]) => rules.limitsOf(group).maxGrantMs?.value;
+  for (const name of [ID, DN]) assert.equal(mostOf({ id: OTHER, dn: NOWHERE, name }), 1, name);
+  assert.equal(mostOf({ id: OTHER, dn: NOWHERE, name: 'a=b' }), 9);
+  assert.equal(mostOf({ id: ID, dn: NOWHERE, name: 'x' }), 9);
+  assert.equal(mostOf({ id: OTHER, dn: DN, name: 'x' }), 9);
+});

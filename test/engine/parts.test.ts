@@ -420,6 +420,19 @@ describe('a protected group', () => {
     assert.ok(rules.releases(group('Backup Operators', 'x')));
   });
 
+  test('that rules over the directory is not released by a name that reads as the id or DN of one that is', () => {
+    const released = {
+      id: '00000000-0000-4000-8000-00000000000a',
+      dn: 'CN=Backup Operators, dc=example',
+      name: 'Print Operators',
+    };
+    const rules = protectedBySpelling({ configured: [], unprotected: Object.values(released) });
+    const group = { id: 'an-id' as EntryId, dn: 'cn=x,dc=example', name: 'x', builtIn: 'Domain Admins' };
+    for (const name of [released.id, released.dn]) assert.ok(rules.protectsBuiltIn({ ...group, name }), name);
+    const goingBy = [{ id: released.id as EntryId }, { dn: 'cn=backup operators,dc=example' }, { name: 'print operators' }];
+    for (const one of goingBy) assert.ok(!rules.protectsBuiltIn({ ...group, ...one }));
+  });
+
   test('that is missing is reported once, looked for again, and refused by its spelling meanwhile', async () => {
     const { groups, fake, log, entryOf } = guarded(['later']);
     assert.equal(groups.unresolved(), null);
