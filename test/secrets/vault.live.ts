@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, beforeEach, suite, test } from 'node:test';
-import { inspect } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import { instant } from '../../src/access/instant.ts';
 import { fixedSecret } from '../../src/secrets/file-secret.ts';
 import { SecretError } from '../../src/secrets/secret-source.ts';
@@ -10,6 +14,7 @@ import { askVault, type VaultServer } from '../../src/secrets/vault/ask.ts';
 import { openVault, type VaultLogin } from '../../src/secrets/vault/vault.ts';
 import { certificateAuthority } from '../support/certificate-authority.ts';
 import { type FakeVault, startFakeVault } from '../support/fake-vault.ts';
+import { recordingTls } from '../support/recording-tls.ts';
 
 const SECRET = 'correct-horse-battery';
 const AT = { path: 'secret/data/latchkey/ldap', field: 'password' };
@@ -180,6 +185,33 @@ suite('secrets in Vault', { concurrency: false }, () => {
     const elsewhere = { ...server().address, host: 'localhost' };
     assert.match((await failure(source(TOKEN, { address: elsewhere })())).message, /another name/);
     assert.deepEqual(vault.asked, []);
+  });
+
+  test('without VAULT_CACERT an authority that this machine trusts is trusted', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-roots-'));
+    const roots = join(folder, 'roots.pem');
+    await writeFile(roots, authority.pem);
+    const asking = `
+      const { askVault } = await import(${JSON.stringify(new URL('../../src/secrets/vault/ask.ts', import.meta.url).href)});
+      const ask = askVault(${JSON.stringify(server({ ca: null }))});
+      console.log((await ask({ path: 'secret/data/x', token: 'none', post: null })).status);`;
+    const env = { ...process.env, SSL_CERT_FILE: roots };
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', asking], { env });
+      assert.equal(stdout.trim(), '403');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('one that knows no later version than TLS 1.1 is told nothing', async () => {
+    const certificate = authority.issue({ name: 'old', hosts: ['127.0.0.1'], purpose: 'server' });
+    const settings = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    await using old = await recordingTls({ certificate, settings });
+    const error = await failure(source(TOKEN, { address: { ...server().address, port: old.port } })());
+    assert.match(error.message, /EPROTO/);
+    await old.gone();
+    assert.equal(old.heard().length, 0);
   });
 
   test('silence, nonsense and an endless answer end in time', async () => {

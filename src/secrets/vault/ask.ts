@@ -1,5 +1,6 @@
 import { type RequestOptions, request as requestClear } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { getCACertificates } from 'node:tls';
 import { SecretError } from '../secret-source.ts';
 
 /** Where Vault is. Without TLS only on this machine, which whoever makes one has seen to. */
@@ -13,7 +14,7 @@ export interface VaultAddress {
 
 export interface VaultServer {
   readonly address: VaultAddress;
-  /** PEM; null: the system's roots. */
+  /** PEM; null: what Node.js trusts and what this machine trusts. */
   readonly ca: string | null;
   /** Null: none (X-Vault-Namespace, of Vault Enterprise and OpenBao). */
   readonly namespace: string | null;
@@ -69,7 +70,7 @@ export function askVault(server: VaultServer): AskVault {
       const asked =
         address.scheme === 'http'
           ? requestClear(options)
-          : requestTls({ ...options, ...(ca === null ? {} : { ca }), rejectUnauthorized: true, minVersion: 'TLSv1.2' });
+          : requestTls({ ...options, ca: ca ?? known(), rejectUnauthorized: true, minVersion: 'TLSv1.2' });
       const failed = (cause: unknown) => reject(noAnswer(server, cause));
       asked.on('error', failed);
       asked.on('response', (response) => {
@@ -87,6 +88,10 @@ export function askVault(server: VaultServer): AskVault {
       });
       asked.end(body ?? undefined);
     });
+}
+
+function known(): string[] {
+  return [...getCACertificates('default'), ...getCACertificates('system')];
 }
 
 function headersOf({ namespace }: VaultServer, { token }: VaultQuestion, body: string | null): Record<string, string> {
