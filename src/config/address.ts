@@ -106,9 +106,12 @@ export const proxyAddress: Value<ProxyAddress> = address(
   },
 );
 
-/** Null where it is none. A URL parser drops tabs and line breaks (WHATWG URL §4.4), and would read another host than stands there. */
+/**
+ * Null where it is none. A URL parser drops tabs, line breaks and slashes before a host, and takes a "\" for a slash (WHATWG URL §4.4):
+ * it would read another host than stands there.
+ */
 function urlOf(text: string): URL | null {
-  return /[\s\p{Cc}]/u.test(text) ? null : URL.parse(text);
+  return /[\s\p{Cc}\\]|^[^/]*\/{3}/u.test(text) ? null : URL.parse(text);
 }
 
 function readProxy(text: string): Parsed<ProxyAddress> {

@@ -30,6 +30,13 @@ function refused(variables: Variables, variable: string, about: RegExp, nowMs?: 
   return words;
 }
 
+test('an address without a host before its path is refused, not read with the host that a parser finds there', () => {
+  for (const url of ['wss:///control.example.com/connect', 'wss:////h', 'wss:\\\\h', 'wss://\\h', 'wss://h\\connect', 'wss:///'])
+    refused({ LATCHKEY_CONTROL_PLANE_URL: url }, 'LATCHKEY_CONTROL_PLANE_URL', /no URL/);
+  for (const url of ['http:///proxy.example.com', 'http://CORP\\user:x@proxy.example.com'])
+    refused({ HTTPS_PROXY: url }, 'HTTPS_PROXY', /no URL/);
+});
+
 test('an address with a line break or a tab in it is refused: without them it would be another host', () => {
   for (const blank of ['\r', '\n', '\t', '\r\n', ' ', '\u0001']) {
     refused(
