@@ -112,11 +112,13 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
       const isOfNow = !mustWait && parts.clock.monotonicMs() - resolvingSinceMs <= OF_NOW_MS;
       const now = isOfNow ? { user, group, pair } : await entriesNow(parts, { user, group });
       if (now === null) return wait(parts, judged, changedMeanwhile(pair));
-      const [leader] = waiting;
+      const requesters = byRequester(parts, now.group, waiting);
       const deniedNow =
         (isOfNow ? null : await refusal(parts, now)) ??
-        (leader === undefined ? null : requesterRefusal(parts, { group: now.group, job: leader.job }));
+        (requesters.allowed.length === 0 ? (requesters.refused[0]?.error ?? null) : null);
       if (deniedNow !== null) return fail(parts, judged, deniedNow);
+      // The end is that of the newest, who may not be one that may ask any more: the next attempt tells them apart.
+      if (requesters.refused.length > 0) return wait(parts, judged, changedMeanwhile(pair));
       const found = { ...judged, grant: { ...judged.grant, pair: now.pair } };
       const unsaved = mustWait || grant.pair !== null || admitted.isSaved ? null : found.grant;
       return writeGrant(parts, found, { ...now, steps, unsaved });

@@ -204,6 +204,27 @@ describe('who may ask', () => {
     assert.ok(grant?.state === 'active' && grant.expiresAt - grant.activatedAt === 600_000);
   });
 
+  test('is asked of each job again after a wait for the pair, in which the group may have come under a rule', async () => {
+    const { rig } = await engineWith({ rules: admins({ requestedBy: ['bot'] }) });
+    const entry = rig.fake.tree.group(rig.addGroup('harmless'));
+    assert.ok(entry !== null);
+    const group = { id: entry.id };
+    rig.fake.goDown();
+    await rig.grant({ grantId: 'g0', group, seconds: 300, requestedBy: 'bot' });
+    const first = await rig.grant({ grantId: 'g1', group, seconds: 600, requestedBy: 'bot' });
+    const joined = await rig.grant({ grantId: 'g1', group, seconds: 86_400, requestedBy: 'other' });
+    const held = rig.fake.holdNext('change');
+    rig.fake.goUp();
+    await held.reached;
+    await settled();
+    entry.name = 'admins';
+    held.go();
+    await rig.pass(MINUTE_MS);
+    assert.deepEqual([rig.outcomeOf(first), rig.outcomeOf(joined)], ['covered_by_grant', 'policy_denied']);
+    const grant = await rig.grantOf('g1');
+    assert.ok(grant?.state === 'active' && grant.expiresAt - grant.activatedAt === 600_000);
+  });
+
   test('is asked of extensions, and not of what shortens or ends', async () => {
     const { rig } = await engineWith({ rules: admins({ requestedBy: ['bot'] }) });
     await rig.grant({ seconds: 600, requestedBy: 'bot' });
