@@ -247,7 +247,7 @@ export const EDGE_BUGS: readonly PlantedBug[] = [
   {
     fault: 'an address with a line break in it leads to another host',
     file: 'src/config/address.ts',
-    find: 'return /[\\s\\p{Cc}]/u.test(text) ? null : URL.parse(text);',
+    find: 'return /[\\s\\p{Cc}\\\\]|^[^/]*\\/{3}/u.test(text) ? null : URL.parse(text);',
     replace: 'return URL.parse(text);',
     tests: ['config/control-plane.test.ts'],
   },

@@ -100,4 +100,25 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
     replace: 'false',
     tests: ['config/dotenv.test.ts'],
   },
+  {
+    fault: 'whoever makes groups of a protected name puts out the one that it meant first',
+    file: 'src/engine/kept-meanings.ts',
+    find: '.slice(0, MOST)',
+    replace: '.slice(-MOST)',
+    tests: ['engine/kept-meanings.test.ts'],
+  },
+  {
+    fault: 'a group whose name is the id of another gets the rule of that one',
+    file: 'src/engine/group-rules.ts',
+    find: '.filter(({ group: ref }) => goesBy(group, ref))',
+    replace: '',
+    tests: ['engine/group-rules.test.ts'],
+  },
+  {
+    fault: 'of several jobs that wait for a pair only the first is asked again whether it may ask',
+    file: 'src/engine/grant-membership.ts',
+    find: 'if (requesters.refused.length > 0) return wait(parts, judged, changedMeanwhile(pair));',
+    replace: '',
+    tests: ['engine/policy.test.ts'],
+  },
 ];
