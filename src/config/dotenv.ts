@@ -30,14 +30,19 @@ export function readDotenv(text: string, environment: Environment): Dotenv {
     if (environment[name] !== undefined && environment[name] !== read[name]) continue;
     const isLast = lastOf.get(name) === line;
     const problem = (found: string, expected: string) => problems.push({ variable: name, found, expected });
+    const nobodys = (found: string, expected: string) => {
+      problem(found, expected);
+      Reflect.deleteProperty(variables, name);
+    };
     if (value === null || read[name] === undefined) problem('a line in the .env file that cannot be read', `${name}=value`);
-    else if ((OPENING.test(value) && !QUOTED.test(value)) || (isLast && parse(whole)[name] !== read[name])) {
-      problem(
+    else if ((OPENING.test(value) && !QUOTED.test(value)) || (isLast && parse(whole)[name] !== read[name]))
+      nobodys(
         'a quote in the .env file that is not closed at the end of its line',
         'the value on one line, in quotes or without',
       );
-      Reflect.deleteProperty(variables, name);
-    } else if (!isLast) problem('more than one line in the .env file, of which the last alone would count', 'one line');
+    else if (ANOTHER.test(value))
+      nobodys('another variable on its line in the .env file', 'a line for each variable, or the value in quotes');
+    else if (!isLast) problem('more than one line in the .env file, of which the last alone would count', 'one line');
     else if (!QUOTED.test(value) && CUT.test(value))
       problem('a "#" in the .env file, where the value would end: what follows would be a comment', 'the value in quotes');
     else if (!OPENING.test(value) && CONTINUED.test(value))
@@ -81,8 +86,8 @@ const OPENING = /^['"`]/;
 const QUOTED = /^(['"`]).*\1\s*(?:#.*)?$/;
 /** A comment that is meant as one has a blank before it; what is in it does not matter. */
 const CUT = /^(?:[^#]*[^\s#])?#/;
-/** A second one on the line, such as `export A=… LDAP_URL=…`, which is a part of the value of the first. */
-const ANOTHER = /^[^'"`#][^#]*?\s((?:LATCHKEY|LDAP|SYNC)_\w+)=/i;
+/** A second one on the line, such as `export A=… LDAP_URL=…`, or where a line break is lost: a part of the value of the first. */
+const ANOTHER = /^(?!['"`#])(?:[^#]*?\W)?((?:LATCHKEY|LDAP|SYNC)_\w+)=/i;
 const CONTINUED = /\\\s*$/;
 const IN_ONE_PAIR = /^(?:'[^']*'|"[^"]*"|`[^`]*`)\s*(?:#.*)?$/;
 const LINE_BREAK = /^"[^"]*\\[nr]/;

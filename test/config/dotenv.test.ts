@@ -93,11 +93,20 @@ test('a list of quoted names, and a quote that is escaped, are problems: no pair
 });
 
 test('a second variable on a line is a problem, and not a part of the value of the first', () => {
-  for (const line of [
-    'export LATCHKEY_NAME=site LDAP_USERS_SCOPE=ou=people,dc=x',
-    'TZ=UTC LDAP_USERS_SCOPE=ou=people,dc=x',
-    'TZ=UTC; export LDAP_USERS_SCOPE="ou=people,dc=x" # people',
-  ])
+  for (const between of [' ', '=', ';', '\ufeff', ' export ']) {
+    const { variables, problems } = readDotenv(`LDAP_BIND_DN=cn=x${between}LDAP_BIND_PASSWORD=open-sesame\n`, {});
+    assert.deepEqual(
+      problems.map(({ variable, found }) => [variable, found]),
+      [
+        ['LDAP_BIND_DN', 'another variable on its line in the .env file'],
+        ['LDAP_BIND_PASSWORD', 'a line in the .env file that cannot be read'],
+      ],
+      between,
+    );
+    assert.deepEqual(variables, {});
+  }
+  assert.deepEqual(readDotenv('LDAP_BIND_DN=LDAP_BIND_PASSWORD=open-sesame', {}).variables, {});
+  for (const line of ['TZ=UTC LDAP_USERS_SCOPE=ou=people,dc=x', 'TZ=UTC; export LDAP_USERS_SCOPE="ou=people,dc=x" # people'])
     assert.deepEqual(problemsOf(`${line}\n`), [['LDAP_USERS_SCOPE', 'a line in the .env file that cannot be read']], line);
   for (const line of ['LATCHKEY_NAME=site # or LDAP_USERS_SCOPE=x', 'LATCHKEY_NAME="site LDAP_URL=x"', 'TZ=UTC MY_LDAP_URL=x'])
     assert.deepEqual(problemsOf(`${line}\n`), [], line);
