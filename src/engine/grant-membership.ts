@@ -31,6 +31,7 @@ import {
   recovering,
   refusal,
   requesterRefusal,
+  rulesChanged,
 } from './refusals.ts';
 import { entriesNow, resolvePair, writableValue } from './resolve-pair.ts';
 import { claimFound, type FoundSteps, settleOwnIntent } from './settle-grant.ts';
@@ -118,7 +119,7 @@ async function tryGrant(parts: EngineParts, begun: GrantAttempt, steps: FoundSte
         (requesters.allowed.length === 0 ? (requesters.refused[0]?.error ?? null) : null);
       if (deniedNow !== null) return fail(parts, judged, deniedNow);
       // The end is that of the newest, who may not be one that may ask any more: the next attempt tells them apart.
-      if (requesters.refused.length > 0) return wait(parts, judged, changedMeanwhile(pair));
+      if (requesters.refused.length > 0) return wait(parts, judged, rulesChanged(now.group));
       const found = { ...judged, grant: { ...judged.grant, pair: now.pair } };
       const unsaved = mustWait || grant.pair !== null || admitted.isSaved ? null : found.grant;
       return writeGrant(parts, found, { ...now, steps, unsaved });

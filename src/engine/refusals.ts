@@ -49,6 +49,14 @@ export function changedMeanwhile({ user, group }: Pair): JobError {
   );
 }
 
+/** Some of the jobs that wait for a grant may not ask for its group any more, as it was found right before the write. */
+export function rulesChanged({ dn }: GroupEntry): JobError {
+  return jobError(
+    'directory_unavailable',
+    `the group "${dn}" has come under another rule while the grant waited; who may ask for it is looked at again`,
+  );
+}
+
 /** A reference that was resolved once means someone else now: the grant was never for them. */
 export function otherEntry(recorded: Pair, found: Pair): JobError {
   const what = recorded.user.id === found.user.id ? 'group' : 'user';

@@ -221,6 +221,7 @@ describe('who may ask', () => {
     held.go();
     await rig.pass(MINUTE_MS);
     assert.deepEqual([rig.outcomeOf(first), rig.outcomeOf(joined)], ['covered_by_grant', 'policy_denied']);
+    assert.match(rig.of('job.delayed').at(-1)?.error.message ?? '', /has come under another rule while the grant waited/);
     const grant = await rig.grantOf('g1');
     assert.ok(grant?.state === 'active' && grant.expiresAt - grant.activatedAt === 600_000);
   });

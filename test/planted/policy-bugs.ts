@@ -117,7 +117,7 @@ export const POLICY_BUGS: readonly PlantedBug[] = [
   {
     fault: 'of several jobs that wait for a pair only the first is asked again whether it may ask',
     file: 'src/engine/grant-membership.ts',
-    find: 'if (requesters.refused.length > 0) return wait(parts, judged, changedMeanwhile(pair));',
+    find: 'if (requesters.refused.length > 0) return wait(parts, judged, rulesChanged(now.group));',
     replace: '',
     tests: ['engine/policy.test.ts'],
   },
