@@ -42,8 +42,9 @@ All configuration is environment variables, or a \`.env\` file in the working di
   break at its end is not part of it. Both variables at once are an error. Instead of itself it may be said where it is:
   \`credential:NAME\` (systemd) or \`vault:MOUNT/data/PATH#FIELD\` (HashiCorp Vault), see [Secrets](security.md#secrets). \`credential:NAME\`
   may also stand for the path of a file, as in \`LDAP_KEY_FILE=credential:ldap-key\`.
-- In \`.env\`, a value with a \`#\` stands in quotes, of a kind that is not in it and closed on its line, and each variable has one line of its own. Between double quotes \`\\n\` and \`\\r\` are
-  line breaks, so \`DOMAIN\\name\` stands in single ones or none. What would be cut off, lost or changed is an error, and so is a file that is not in UTF-8.
+- In \`.env\`, a value with a \`#\` stands in quotes, of a kind that is not in it and closed on its line, and each variable has one line of
+  its own. Between double quotes \`\\n\` and \`\\r\` are line breaks, so \`DOMAIN\\name\` stands in single ones or none. What would be cut
+  off, lost or changed is an error, and so is a file that is not in UTF-8.
 - SIGHUP reads \`.env\` and all files again, all or nothing ([operations](operations.md#new-files)). What the real environment gives keeps its value.`;
 
 function reference(): string {
